@@ -1,0 +1,1 @@
+"""sonotempo: frame and sequence segmentation of ultrasound for regional anaesthesia."""

@@ -1,0 +1,266 @@
+"""One experiment, fully described: every setting, its default and its meaning.
+
+A config file is YAML; ``key=value`` pairs on the command line override it by dotted name. Unknown
+keys are errors that name the nearest known one. Sizes in pixels refer to the fitted network grid.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.structures import StructureSet, structure_set
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Range = tuple[float, float]
+
+#: The arms that can be compared; `sequence` starts from the weights of `frame`.
+ARMS = ("frame", "sequence")
+
+
+class Section(BaseModel):
+    """A part of an experiment: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(Section):
+    """Which recordings, which structures, and how frames become network input."""
+
+    root: Path | None = None
+    layout: Literal["auto", "annotation_web", "stills", "recordings"] = "auto"
+    structures: str | list[str] = "nerve+vessel"
+    frames_root: Path | None = None
+    area: tuple[int, int, int, int] | None = None
+    input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 256
+    near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)] = 0.9
+    cache: Path = Path("cache")
+
+
+class FoldsConfig(Section):
+    """How subjects are split; the split is written once and reused."""
+
+    count: Annotated[int, Field(ge=2)] = 10
+    validation_subjects: Annotated[int, Field(ge=1)] = 1
+    stratify: bool = True
+
+
+class ModelConfig(Section):
+    """The network that both arms share, and the memory that only the sequence arm has."""
+
+    encoder: str = "plain"
+    channels: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
+    pretrained: bool = False
+    normalization: Literal["batch", "group", "none"] = "batch"
+    memory_strides: tuple[int, ...] = (16,)
+    memory_channels: Annotated[int, Field(ge=1)] = 128
+    share_encoder: bool = True
+
+
+class AugmentConfig(Section):
+    """The six augmentations of Smistad et al. 2021: one draw per clip, each with a probability."""
+
+    gamma_probability: Probability = 0.5
+    gamma: Range = (0.5, 2.0)
+    rotation_probability: Probability = 0.5
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 10.0
+    shadow_probability: Probability = 0.5
+    shadow_strength: Range = (0.3, 0.9)
+    depth_probability: Probability = 0.5
+    depth_keep: Range = (0.6, 1.0)
+    jpeg_probability: Probability = 0.5
+    jpeg_quality: tuple[int, int] = (15, 80)
+    elastic_probability: Probability = 0.5
+    elastic_px: Annotated[float, Field(ge=0)] = 6.0
+    elastic_grid: Annotated[int, Field(ge=2)] = 5
+
+
+class FaultsConfig(Section):
+    """Runs of frames that tell little, in training clips: they make memory worth having."""
+
+    dark_probability: Probability = 0.25
+    contact_loss_probability: Probability = 0.25
+    noise_probability: Probability = 0.05
+    max_run_frames: Annotated[int, Field(ge=1)] = 4
+
+
+class MotionConfig(Section):
+    """How a labelled still is moved to become a clip."""
+
+    frame_rate_hz: Positive = 20.0
+    drift_px: Annotated[float, Field(ge=0)] = 12.0
+    rotation_degrees: Annotated[float, Field(ge=0)] = 4.0
+    scale: Annotated[float, Field(ge=0, lt=0.5)] = 0.05
+    elastic_px: Annotated[float, Field(ge=0)] = 4.0
+    breathing_px: Annotated[float, Field(ge=0)] = 3.0
+    breathing_hz: Range = (0.2, 0.4)
+    pulse_px: Annotated[float, Field(ge=0)] = 1.5
+    pulse_hz: Range = (0.8, 2.0)
+    gain: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    shadow_probability: Probability = 0.3
+    drop_probability: Probability = 0.1
+
+
+class TrainConfig(Section):
+    """The frame arm's training, and what both arms' trainings have in common."""
+
+    epochs: Annotated[int, Field(ge=1)] = 150
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    learning_rate: Positive = 1e-3
+    loss: Literal["dice", "dice_ce"] = "dice"
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
+    gradient_clip_norm: Positive = 1.0
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+
+
+class SequenceConfig(Section):
+    """The sequence arm's training, which starts from the same fold's frame weights."""
+
+    epochs: Annotated[int, Field(ge=1)] = 50
+    batch_size: Annotated[int, Field(ge=1)] = 4
+    learning_rate: Positive = 1e-4
+    memory_learning_rate: Positive = 2e-3
+    clip_frames: Annotated[int, Field(ge=2)] = 16
+    backpropagation_frames: Annotated[int, Field(ge=1)] = 8
+
+    @model_validator(mode="after")
+    def _chunks_fit(self) -> "SequenceConfig":
+        if self.clip_frames % self.backpropagation_frames:
+            raise ValueError(
+                f"clip_frames {self.clip_frames} is not a multiple of backpropagation_frames "
+                f"{self.backpropagation_frames}"
+            )
+        return self
+
+
+class EvaluateConfig(Section):
+    """The seed paper's region rules; radii refer to a 256-pixel grid and scale with it."""
+
+    overlap: Literal["reference", "iou"] = "reference"
+    overlap_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    ignored_radius_px: Annotated[float, Field(ge=0)] = 7.0
+    still_clip_frames: Annotated[int, Field(ge=1)] = 16
+
+
+class Experiment(Section):
+    """One complete experiment: data, folds, both arms, training and evaluation."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    note: str = ""
+    seed: int = 0
+    arms: tuple[Literal["frame", "sequence"], ...] = ("frame", "sequence")
+    data: DataConfig = DataConfig()
+    folds: FoldsConfig = FoldsConfig()
+    model: ModelConfig = ModelConfig()
+    augment: AugmentConfig = AugmentConfig()
+    faults: FaultsConfig = FaultsConfig()
+    motion: MotionConfig = MotionConfig()
+    train: TrainConfig = TrainConfig()
+    sequence: SequenceConfig = SequenceConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+    @model_validator(mode="after")
+    def _arms_have_their_start(self) -> "Experiment":
+        if not self.arms or len(set(self.arms)) < len(self.arms):
+            raise ValueError(f"arms {list(self.arms)} must name each arm once, at least one")
+        if "sequence" in self.arms and "frame" not in self.arms:
+            raise ValueError(
+                "arm 'sequence' starts from the weights of arm 'frame'; add it to arms"
+            )
+        return self
+
+    @property
+    def structures(self) -> StructureSet:
+        """The structures that masks and predictions hold."""
+        return structure_set(self.data.structures)
+
+
+def known_keys(section: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[str]:
+    """Yield every setting's dotted name.
+
+    >>> "train.epochs" in known_keys()
+    True
+    """
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from known_keys(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment from YAML and apply ``key=value`` overrides.
+
+    Paths inside the file or the overrides are relative to the working folder.
+
+    Raises:
+        ConfigError: no such file, not a mapping, an unknown key, or a value out of range.
+    """
+    if not path.is_file():
+        raise ConfigError(f"no config file at {path}; give the path of a .yaml file")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not readable as YAML: {error}; mend that line") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path} holds no settings; expected 'key: value' lines, as in configs/")
+    for override in overrides:
+        _apply(settings, override)
+    return experiment_from(settings, str(path))
+
+
+def experiment_from(settings: dict[str, Any], source: str) -> Experiment:
+    """Check plain settings and return them as an experiment; ``source`` names them in errors.
+
+    Raises:
+        ConfigError: an unknown key, or a value out of range.
+    """
+    try:
+        return Experiment.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: " + "; ".join(_sentences(error))) from error
+
+
+def _apply(settings: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise ConfigError(f"override {override!r} has no value; expected key=value")
+    if key not in set(known_keys()):
+        raise ConfigError(_unknown(key))
+    *parents, last = key.split(".")
+    node = settings
+    for parent in parents:
+        node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"{parent} in the config file is {node!r}; expected 'key: value' lines")
+    try:
+        node[last] = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of override {override!r} is not YAML: {error}") from error
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            yield _unknown(key)
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            where = f"{key}: " if key else ""
+            given = "" if problem["type"] in ("missing", "value_error") else _given(problem)
+            yield f"{where}{message}{given}"
+
+
+def _given(problem: Any) -> str:
+    return f" (given: {problem['input']!r})"
+
+
+def _unknown(key: str) -> str:
+    siblings = [known for known in known_keys() if known.count(".") == key.count(".")]
+    nearest = unknown_option("key", key, [*siblings, *known_keys()])
+    return nearest.partition(" Options:")[0].replace("'", "").rstrip(".")

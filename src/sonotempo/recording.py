@@ -1,0 +1,232 @@
+"""The records that cross borders: Frame, Recording, Prediction; and the Predictor protocol.
+
+Images are ``uint8`` grey with axes HW (row, column); masks have the same shape and hold the label
+values of a :class:`~sonotempo.structures.StructureSet`. Time is in nanoseconds, spacing in
+millimetres a pixel as (row, column).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotempo.errors import RecordingError
+from sonotempo.structures import StructureSet
+
+Image = NDArray[np.uint8]
+Spacing = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of pixels: rows ``top`` to ``bottom``, columns ``left`` to ``right``, half-open.
+
+    >>> Box(0, 10, 50, 110).shape
+    (50, 100)
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.top < self.bottom and 0 <= self.left < self.right):
+            raise RecordingError(
+                f"box (top {self.top}, left {self.left}, bottom {self.bottom}, right {self.right}) "
+                "is empty or starts outside the image; expected 0 <= top < bottom and "
+                "0 <= left < right"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.bottom - self.top, self.right - self.left
+
+    def clamped(self, shape_HW: tuple[int, int]) -> "Box":
+        """Cut the box to an image of this shape; scanners write boxes larger than their image."""
+        height, width = shape_HW
+        return Box(self.top, self.left, min(self.bottom, height), min(self.right, width))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image with its place in time and space.
+
+    Attributes:
+        image_HW: uint8 grey pixels.
+        index: position in its recording or stream, from 0.
+        timestamp_ns: time since the recording's (or the probe clock's) start.
+        spacing_mm: millimetres a pixel as (row, column), or None if unknown.
+        area: the part of the image that shows ultrasound, or None for all of it.
+    """
+
+    image_HW: Image
+    index: int
+    timestamp_ns: int
+    spacing_mm: Spacing | None
+    area: Box | None = None
+
+
+class ImageStack(Protocol):
+    """The pixels of a recording, read on demand; opening one reads no pixels."""
+
+    def __len__(self) -> int:
+        """How many frames there are."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Image:
+        """Read one frame as uint8 HW; raises RecordingError if its file cannot be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """One acquisition of one subject: frames with time stamps and spacing, some with masks.
+
+    ``recording[i]`` reads frame ``i``; nothing is read before. ``frame_numbers`` are the numbers
+    that the files carry: where they skip one, time is missing and a clip may not cross.
+
+    Attributes:
+        source: the file or folder that it was read from.
+        subject: who was scanned; folds are split by it.
+        name: unique within its data set, for example ``subject/sequence``.
+        images: the frames' pixels.
+        timestamps_ns: int64, one per frame, increasing.
+        structures: what the mask values mean.
+        spacing_mm: millimetres a pixel as (row, column), or None if unknown.
+        area: the part of every frame that shows ultrasound, or None for all of it.
+        frame_numbers: int64, one per frame, strictly increasing; by default 0, 1, 2…
+        mask_readers: for each labelled frame's index, a function that reads its mask.
+        files: every file that its pixels and masks come from.
+    """
+
+    source: Path
+    subject: str
+    name: str
+    images: ImageStack
+    timestamps_ns: NDArray[np.int64]
+    structures: StructureSet
+    spacing_mm: Spacing | None = None
+    area: Box | None = None
+    frame_numbers: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    mask_readers: Mapping[int, Callable[[], Image]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    files: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.images)
+        if count == 0:
+            raise RecordingError(f"{self.source} holds no frames; a recording needs at least one")
+        if len(self.frame_numbers) == 0:
+            object.__setattr__(self, "frame_numbers", np.arange(count, dtype=np.int64))
+        for what, values in (
+            ("time stamps", self.timestamps_ns),
+            ("frame numbers", self.frame_numbers),
+        ):
+            if len(values) != count:
+                raise RecordingError(
+                    f"{self.source} has {count} frames but {len(values)} {what}; expected one each"
+                )
+        if count > 1 and not np.all(np.diff(self.frame_numbers) > 0):
+            raise RecordingError(
+                f"the frame numbers of {self.source} do not increase; rename the files so that "
+                "their numbers follow the order in time"
+            )
+        outside = [i for i in self.mask_readers if not 0 <= i < count]
+        if outside:
+            raise RecordingError(
+                f"{self.source} has masks for frames {outside}, but its frames are 0 to {count - 1}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Frame:
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {self.name}: expected 0 to {len(self) - 1}")
+        return Frame(
+            self.images[index], index, int(self.timestamps_ns[index]), self.spacing_mm, self.area
+        )
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def labelled(self) -> tuple[int, ...]:
+        """The indices of the frames that have a mask, in order."""
+        return tuple(sorted(self.mask_readers))
+
+    def mask(self, index: int) -> Image | None:
+        """Read the mask of a frame as uint8 HW, or None where the frame has none.
+
+        Raises:
+            RecordingError: the mask cannot be read, has another size than its frame, or holds a
+                label value without a name.
+        """
+        reader = self.mask_readers.get(index)
+        if reader is None:
+            return None
+        mask_HW = reader()
+        image_shape = self.images[index].shape
+        if mask_HW.shape != image_shape:
+            raise RecordingError(
+                f"the mask of frame {self.frame_numbers[index]} of {self.source} is "
+                f"{mask_HW.shape[0]}x{mask_HW.shape[1]} pixels but its image is "
+                f"{image_shape[0]}x{image_shape[1]} (rows x columns); export it again at the "
+                "image's size"
+            )
+        highest = int(mask_HW.max(initial=0))
+        if highest > len(self.structures):
+            raise RecordingError(
+                f"the mask of frame {self.frame_numbers[index]} of {self.source} holds the label "
+                f"value {highest}, but only {len(self.structures)} structures are named "
+                f"({', '.join(self.structures.names)}); set data.structures to one name for "
+                "each label value from 1"
+            )
+        return mask_HW
+
+    def segments(self) -> tuple[range, ...]:
+        """Split the frames into runs without a missing frame number.
+
+        A clip for training lies within one segment.
+        """
+        breaks = np.flatnonzero(np.diff(self.frame_numbers) != 1) + 1
+        edges = [0, *breaks.tolist(), len(self)]
+        return tuple(range(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A mask together with the frame it was made from, so the two always belong together.
+
+    Attributes:
+        frame: the frame that was segmented.
+        mask_HW: uint8 label values, in the frame's own shape.
+        confidence_HW: float32 probability of the chosen label in 0 to 1, or None.
+        state_age: how many frames the model has seen since its last reset, this one included.
+        model: the name of the model that made it.
+    """
+
+    frame: Frame
+    mask_HW: Image
+    confidence_HW: NDArray[np.float32] | None
+    state_age: int
+    model: str
+
+
+class Predictor(Protocol):
+    """Segments a stream frame by frame; holding the state between steps is its only job."""
+
+    def reset(self) -> None:
+        """Forget all earlier frames."""
+        ...
+
+    def step(self, frame: Frame) -> tuple[Prediction, ...]:
+        """Segment the next frame: one prediction per model (a pair returns two)."""
+        ...
