@@ -9,17 +9,30 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.structures import StructureSet, structure_set
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Range = tuple[float, float]
+JpegQuality = Annotated[int, Field(ge=1, le=100)]
 
 #: The arms that can be compared; `sequence` starts from the weights of `frame`.
 ARMS = ("frame", "sequence")
+
+
+def _lowest_first(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"{list(pair)} is not (lowest, highest); swap the two")
+    return pair
 
 
 class Section(BaseModel):
@@ -62,21 +75,32 @@ class ModelConfig(Section):
 
 
 class AugmentConfig(Section):
-    """The six augmentations of Smistad et al. 2021: one draw per clip, each with a probability."""
+    """The six augmentations of Smistad et al. 2021: one draw per clip, each with a probability.
+
+    A pair is (lowest, highest) of a uniform draw. ``shadow_size`` is a standard deviation as a
+    share of the grid's side, ``depth_keep`` the share of rows that stay; ``elastic_px``, how far a
+    control point moves at most in x and in y, refers to a 256-pixel grid and scales with it.
+    """
 
     gamma_probability: Probability = 0.5
-    gamma: Range = (0.5, 2.0)
+    gamma: tuple[Positive, Positive] = (0.5, 2.0)
     rotation_probability: Probability = 0.5
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 10.0
     shadow_probability: Probability = 0.5
-    shadow_strength: Range = (0.3, 0.9)
+    shadow_strength: tuple[Probability, Probability] = (0.3, 0.9)
+    shadow_size: tuple[Positive, Positive] = (0.05, 0.25)
     depth_probability: Probability = 0.5
-    depth_keep: Range = (0.6, 1.0)
+    depth_keep: tuple[Probability, Probability] = (0.6, 1.0)
     jpeg_probability: Probability = 0.5
-    jpeg_quality: tuple[int, int] = (15, 80)
+    jpeg_quality: tuple[JpegQuality, JpegQuality] = (15, 80)
     elastic_probability: Probability = 0.5
     elastic_px: Annotated[float, Field(ge=0)] = 6.0
     elastic_grid: Annotated[int, Field(ge=2)] = 5
+
+    @field_validator("gamma", "shadow_strength", "shadow_size", "depth_keep", "jpeg_quality")
+    @classmethod
+    def _ordered(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        return _lowest_first(pair)
 
 
 class FaultsConfig(Section):
@@ -89,7 +113,12 @@ class FaultsConfig(Section):
 
 
 class MotionConfig(Section):
-    """How a labelled still is moved to become a clip."""
+    """How a labelled still is moved to become a clip.
+
+    Pixels, degrees and ``scale`` (a share) are the farthest from the still in either direction;
+    pixels refer to a 256-pixel grid and scale with it. ``gain`` is the largest relative change of
+    brightness; a shadow is drawn per clip, a drop (skipped frame periods) per frame.
+    """
 
     frame_rate_hz: Positive = 20.0
     drift_px: Annotated[float, Field(ge=0)] = 12.0
@@ -97,12 +126,17 @@ class MotionConfig(Section):
     scale: Annotated[float, Field(ge=0, lt=0.5)] = 0.05
     elastic_px: Annotated[float, Field(ge=0)] = 4.0
     breathing_px: Annotated[float, Field(ge=0)] = 3.0
-    breathing_hz: Range = (0.2, 0.4)
+    breathing_hz: tuple[Positive, Positive] = (0.2, 0.4)
     pulse_px: Annotated[float, Field(ge=0)] = 1.5
-    pulse_hz: Range = (0.8, 2.0)
+    pulse_hz: tuple[Positive, Positive] = (0.8, 2.0)
     gain: Annotated[float, Field(ge=0, lt=1)] = 0.15
     shadow_probability: Probability = 0.3
     drop_probability: Probability = 0.1
+
+    @field_validator("breathing_hz", "pulse_hz")
+    @classmethod
+    def _ordered(cls, pair: tuple[float, float]) -> tuple[float, float]:
+        return _lowest_first(pair)
 
 
 class TrainConfig(Section):
@@ -111,8 +145,9 @@ class TrainConfig(Section):
     epochs: Annotated[int, Field(ge=1)] = 150
     batch_size: Annotated[int, Field(ge=1)] = 16
     learning_rate: Positive = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
     loss: Literal["dice", "dice_ce"] = "dice"
-    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     gradient_clip_norm: Positive = 1.0
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
 
@@ -237,7 +272,9 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     for parent in parents:
         node = node.setdefault(parent, {})
         if not isinstance(node, dict):
-            raise ConfigError(f"{parent} in the config file is {node!r}; expected 'key: value' lines")
+            raise ConfigError(
+                f"{parent} in the config file is {node!r}; expected 'key: value' lines"
+            )
     try:
         node[last] = yaml.safe_load(value) if value else ""
     except yaml.YAMLError as error:

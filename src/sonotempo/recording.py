@@ -7,12 +7,13 @@ millimetres a pixel as (row, column).
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sonotempo.errors import RecordingError
 from sonotempo.structures import StructureSet
@@ -196,9 +197,18 @@ class Recording:
 
         A clip for training lies within one segment.
         """
-        breaks = np.flatnonzero(np.diff(self.frame_numbers) != 1) + 1
-        edges = [0, *breaks.tolist(), len(self)]
-        return tuple(range(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
+        return consecutive_runs(self.frame_numbers)
+
+
+def consecutive_runs(frame_numbers: ArrayLike) -> tuple[range, ...]:
+    """Split positions into runs whose frame numbers have no gap.
+
+    >>> consecutive_runs([3, 4, 5, 9, 10])
+    (range(0, 3), range(3, 5))
+    """
+    numbers = np.asarray(frame_numbers, np.int64)
+    breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
+    return tuple(range(a, b) for a, b in pairwise([0, *breaks.tolist(), len(numbers)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +232,11 @@ class Prediction:
 
 class Predictor(Protocol):
     """Segments a stream frame by frame; holding the state between steps is its only job."""
+
+    @property
+    def stateful(self) -> bool:
+        """Whether earlier frames matter; if not, frames may be left out."""
+        ...
 
     def reset(self) -> None:
         """Forget all earlier frames."""

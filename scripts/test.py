@@ -1,0 +1,56 @@
+"""Install sonotempo into ``.venv`` and run its tests: ``python scripts/test.py``.
+
+Arguments are passed on to pytest. ``--lint`` runs the static checks first and stops at the first
+one that fails, which is what CI does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from _display import SKIP_VARIABLE, gui_variables
+from _environment import ROOT, prepare, program, run, start
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def lint_commands(python: str) -> list[list[str]]:
+    """Return the static checks, the quickest first."""
+    return [
+        [python, "-m", "ruff", "check"],
+        [python, "-m", "ruff", "format", "--check"],
+        [python, "-m", "mypy"],
+        [str(program("lint-imports"))],
+    ]
+
+
+def pytest_command(
+    python: str, arguments: Sequence[str], variables: Mapping[str, str]
+) -> list[str]:
+    """Return the command that runs the tests.
+
+    Where GUI tests are skipped, Qt may not even be importable: pytest-qt would stop everything
+    and napari's plugin would try again for every test.
+    """
+    without_qt = ["-p", "no:pytest-qt", "-p", "no:napari"] if SKIP_VARIABLE in variables else []
+    return [python, "-m", "pytest", *without_qt, *arguments]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the checks and return the exit status of the first that failed."""
+    python = str(prepare(["all", "dev"]))
+    if "--lint" in arguments:
+        for command in lint_commands(python):
+            print("$", *command, flush=True)
+            status = run(command, cwd=ROOT)
+            if status:
+                return status
+    passed_on = [argument for argument in arguments if argument != "--lint"]
+    with gui_variables() as variables:
+        return run(pytest_command(python, passed_on, variables), cwd=ROOT, variables=variables)
+
+
+if __name__ == "__main__":
+    start(main, sys.argv[1:])

@@ -1,0 +1,171 @@
+"""The command line: one command per verb, each a thin call. Imports wait until they are needed."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sonotempo.errors import SonotempoError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    name="sonotempo",
+    help="Frame and sequence U-nets for ultrasound-guided regional anaesthesia, compared fairly.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Look at recordings and at what training makes of them.")
+model_app = typer.Typer(help="Look at networks.")
+app.add_typer(data_app, name="data", no_args_is_help=True)
+app.add_typer(model_app, name="model", no_args_is_help=True)
+
+Config = Annotated[Path, typer.Argument(help="Experiment as YAML, see configs/.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="Settings as key=value, for example train.epochs=3.")
+]
+
+
+@data_app.command("inspect")
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A recording, or a folder of them.")],
+    structures: Annotated[
+        str, typer.Option(help="A named set, or your own names separated by commas.")
+    ] = "nerve+vessel",
+    layout: Annotated[
+        str, typer.Option(help="auto, annotation_web, stills or recordings.")
+    ] = "auto",
+    frames_root: Annotated[
+        Path | None, typer.Option(help="The recordings that an annotation export was made from.")
+    ] = None,
+) -> None:
+    """Say what is in a recording or data set: subjects, frames, labels, gaps, spacing, faults."""
+    from sonotempo.inspection import inspection_table, parse_structures
+
+    table = inspection_table(path, parse_structures(structures), layout, frames_root)
+    _console().print(table)
+
+
+@data_app.command("preview")
+def preview(
+    config: Config,
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("preview.png"),
+    examples: Annotated[int, typer.Option(min=1, help="How many recordings to show.")] = 3,
+) -> None:
+    """Draw originals beside augmented clips with their masks."""
+    from sonotempo.config import load_experiment
+    from sonotempo.training.preview import preview_experiment
+
+    experiment = load_experiment(config, overrides or [])
+    preview_experiment(experiment, out, examples)
+    _console().print(f"wrote {out}", soft_wrap=True)
+
+
+@model_app.command("summary")
+def summary(config: Config, overrides: Overrides = None) -> None:
+    """Print parameters and multiply-adds of the arms, side by side."""
+    from rich.table import Table
+
+    from sonotempo.config import load_experiment
+    from sonotempo.models.summary import PARTS, cost_of
+
+    experiment = load_experiment(config, overrides or [])
+    size = experiment.data.input_size
+    costs = {
+        arm: cost_of(arm, experiment.model, experiment.structures.channels, size)
+        for arm in experiment.arms
+    }
+    table = Table(title=f"{experiment.name}: one frame of {size}x{size} pixels")
+    table.add_column("part")
+    for arm in costs:
+        table.add_column(f"{arm}\nparameters", justify="right")
+        table.add_column(f"{arm}\nmultiply-adds", justify="right")
+    for part in (*PARTS, "whole"):
+        numbers = [
+            text
+            for cost in costs.values()
+            for text in (f"{cost[part].parameters:,}", f"{cost[part].multiply_adds / 1e6:,.1f} M")
+        ]
+        table.add_row(part, *numbers, end_section=part == PARTS[-1])
+    _console().print(table)
+
+
+@app.command()
+def crossval(
+    config: Config,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder; by default runs/<name>.")
+    ] = None,
+) -> None:
+    """Train and score every arm in every fold; the same command again continues."""
+    from sonotempo.config import load_experiment
+
+    experiment = load_experiment(config, overrides or [])
+    from sonotempo.training.crossval import crossvalidate
+    from sonotempo.training.progress import RunProgress
+
+    run = out or Path("runs") / experiment.name
+    console = _console()
+    with RunProgress(console) as progress:
+        table = crossvalidate(experiment, run, progress)
+    console.print(table.rich())
+    console.print(f"table, scores and bar plot: {run}", soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    weights: Annotated[Path, typer.Argument(help="A run folder, or a weights.safetensors.")],
+    data: Annotated[Path, typer.Argument(help="Recordings with masks.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the scores; by default only printed.")
+    ] = None,
+    cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
+) -> None:
+    """Score trained weights on data that they were not trained on."""
+    from sonotempo.training.external import judge
+    from sonotempo.training.progress import RunProgress
+
+    console = _console()
+    with RunProgress(console) as progress:
+        judgement = judge(weights, data, cache, progress)
+    console.print(judgement.table.rich())
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        judgement.frames.to_parquet(out / "frames.parquet", index=False)
+        (out / "table.md").write_text(judgement.table.markdown(), encoding="utf-8")
+        (out / "table.csv").write_text(judgement.table.csv(), encoding="utf-8")
+        console.print(f"scores and table: {out}", soft_wrap=True)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Stills with nerve and vessel masks; without, simple moving shapes."),
+    ] = None,
+) -> None:
+    """Show the whole path in a few minutes: data, two arms, folds, table and pictures."""
+    from sonotempo.demo import run_demo
+
+    run_demo(out, data, _console())
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends in one sentence and status 2."""
+    try:
+        app()
+    except SonotempoError as error:
+        print(f"sonotempo: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,223 @@
+"""Every frame fitted to the network grid once, kept on disk and memory-mapped when read.
+
+One folder per recording, named by the content of its files and the fit's settings, so that a
+changed file or setting is fitted anew and nothing else is. Pixels pass through memory one frame at
+a time: the peak does not grow with the recordings.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotempo.errors import RecordingError
+from sonotempo.preprocess import fit_frame
+from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
+from sonotempo.structures import StructureSet
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRecording:
+    """One recording on the network grid; its pixels stay on disk until asked for.
+
+    Attributes:
+        folder: where frames.npy and masks.npy lie.
+        key: content of its files and settings of its fit, as hexadecimal digits.
+        subject: who was scanned.
+        name: unique within its data set.
+        source: the file or folder it came from.
+        input_size: S, the side of every frame in pixels.
+        timestamps_ns: one per frame.
+        frame_numbers: one per frame, as the files number them.
+        labelled: indices of the frames with a mask, in the order of masks.npy.
+        spacing_mm: millimetres a pixel on the network grid, or None.
+        reference_px: labelled pixels of each structure in the original frames.
+        cropped_px: how many of those the fit cut off.
+        dropped_masks: why a mask was left out, one sentence each.
+    """
+
+    folder: Path
+    key: str
+    subject: str
+    name: str
+    source: Path
+    input_size: int
+    timestamps_ns: tuple[int, ...]
+    frame_numbers: tuple[int, ...]
+    labelled: tuple[int, ...]
+    spacing_mm: Spacing | None
+    reference_px: tuple[int, ...]
+    cropped_px: tuple[int, ...]
+    dropped_masks: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.timestamps_ns)
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it is a single image, which only motion can make a clip of."""
+        return len(self) == 1
+
+    def frames_TSS(self) -> NDArray[np.uint8]:
+        """Map the fitted frames, uint8 TSS."""
+        frames: NDArray[np.uint8] = np.load(self.folder / "frames.npy", mmap_mode="r")
+        return frames
+
+    def masks_MSS(self) -> NDArray[np.uint8]:
+        """Map the masks of the labelled frames, uint8 MSS in the order of ``labelled``."""
+        masks: NDArray[np.uint8] = np.load(self.folder / "masks.npy", mmap_mode="r")
+        return masks
+
+    def segments(self) -> tuple[range, ...]:
+        """Runs of frames without a gap, as in :meth:`Recording.segments`."""
+        return consecutive_runs(self.frame_numbers)
+
+    def as_recording(self, structures: StructureSet) -> Recording:
+        """Return it as a recording whose frames are already square, for evaluation."""
+        masks = {
+            index: partial(self._mask, position) for position, index in enumerate(self.labelled)
+        }
+        return Recording(
+            source=self.source,
+            subject=self.subject,
+            name=self.name,
+            images=self.frames_TSS(),
+            timestamps_ns=np.asarray(self.timestamps_ns, np.int64),
+            structures=structures,
+            spacing_mm=self.spacing_mm,
+            frame_numbers=np.asarray(self.frame_numbers, np.int64),
+            mask_readers=masks,
+        )
+
+    def _mask(self, position: int) -> Image:
+        return np.array(self.masks_MSS()[position])
+
+
+def cache_recordings(
+    recordings: Sequence[Recording], root: Path, input_size: int, area: Box | None
+) -> Iterator[CachedRecording | RecordingError]:
+    """Fit recordings that are not in the cache yet; yield each one, or why it cannot be used.
+
+    A frame that cannot be read makes its recording unusable. A mask that cannot be read or does
+    not fit its frame is left out and noted; the rest of its recording is used.
+    """
+    for recording in recordings:
+        try:
+            yield cache_recording(recording, root, input_size, area)
+        except RecordingError as error:
+            yield error
+
+
+def cache_recording(
+    recording: Recording, root: Path, input_size: int, area: Box | None
+) -> CachedRecording:
+    """Fit one recording, or return it from the cache.
+
+    Raises:
+        RecordingError: a frame cannot be read, or none of its masks can be used.
+    """
+    key = _key(recording, input_size, area)
+    folder = root / key
+    about = folder / "recording.json"
+    if not about.is_file():
+        root.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=root))
+        try:
+            _write(recording, unfinished, input_size, area)
+            if not folder.exists():  # else another process was faster
+                unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    facts: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
+    return CachedRecording(
+        folder=folder,
+        key=key,
+        subject=recording.subject,
+        name=recording.name,
+        source=recording.source,
+        input_size=input_size,
+        spacing_mm=tuple(facts.pop("spacing_mm") or ()) or None,
+        **{name: tuple(values) for name, values in facts.items()},
+    )
+
+
+def _write(recording: Recording, folder: Path, input_size: int, area: Box | None) -> None:
+    count = len(recording)
+    frames = np.lib.format.open_memmap(
+        folder / "frames.npy", mode="w+", dtype=np.uint8, shape=(count, input_size, input_size)
+    )
+    structures = len(recording.structures)
+    reference_px = np.zeros(structures + 1, np.int64)
+    seen_px = np.zeros(structures + 1, np.int64)
+    # Rows of masks that turn out unusable stay empty at the end.
+    masks = np.lib.format.open_memmap(
+        folder / "masks.npy",
+        mode="w+",
+        dtype=np.uint8,
+        shape=(len(recording.labelled), input_size, input_size),
+    )
+    labelled: list[int] = []
+    dropped: list[str] = []
+    spacing_mm = None
+    for index, frame in enumerate(recording):
+        fit = fit_frame(frame, input_size, area)
+        spacing_mm = fit.spacing_mm
+        frames[index] = fit.image(frame.image_HW)
+        try:
+            mask_HW = recording.mask(index)
+        except RecordingError as error:
+            dropped.append(str(error))
+            continue
+        if mask_HW is None:
+            continue
+        masks[len(labelled)] = fit.mask(mask_HW)
+        labelled.append(index)
+        reference_px += np.bincount(mask_HW.ravel(), minlength=structures + 1)
+        seen_px += np.bincount(mask_HW[fit.seen()], minlength=structures + 1)
+    if dropped and not labelled:
+        raise RecordingError(dropped[0])
+    frames.flush()
+    masks.flush()
+    facts = {
+        "timestamps_ns": recording.timestamps_ns.tolist(),
+        "frame_numbers": recording.frame_numbers.tolist(),
+        "labelled": labelled,
+        "spacing_mm": spacing_mm,
+        "reference_px": reference_px[1:].tolist(),
+        "cropped_px": (reference_px - seen_px)[1:].tolist(),
+        "dropped_masks": dropped,
+    }
+    (folder / "recording.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _key(recording: Recording, input_size: int, area: Box | None) -> str:
+    settings = {
+        "format": _FORMAT,
+        "input_size": input_size,
+        "area": asdict(area) if area else None,
+        "own_area": asdict(recording.area) if recording.area else None,
+        "spacing_mm": recording.spacing_mm,
+        "structures": recording.structures.names,
+        "frames": len(recording),
+        "labelled": recording.labelled,
+    }
+    digest = hashlib.blake2b(json.dumps(settings).encode(), digest_size=12)
+    for path in recording.files:
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "blake2b").digest())
+        except OSError as error:
+            raise RecordingError(
+                f"{path} cannot be read ({error.strerror}); restore it or leave its recording out"
+            ) from error
+    return digest.hexdigest()

@@ -1,0 +1,127 @@
+"""Windows of T frames cut from cached recordings, as batches of plain tensors.
+
+A window lies within one segment of a recording, so it never crosses a gap, and holds at least one
+labelled frame. All its frames are input; the labelled ones carry loss.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sonotempo.data.cache import CachedRecording
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which frames of which recording make a clip; a short segment repeats its first frame."""
+
+    recording: int
+    frames: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """A batch of clips as it comes from disk.
+
+    Attributes:
+        frames_BTHW: uint8 grey on the network grid.
+        masks_BTHW: uint8 labels; zeros where a frame has none.
+        labelled_BT: bool, which frames carry loss.
+        still_B: bool, which clips repeat one image and have yet to be moved.
+    """
+
+    frames_BTHW: Tensor
+    masks_BTHW: Tensor
+    labelled_BT: Tensor
+    still_B: Tensor
+
+    def to(self, device: torch.device) -> "Clips":
+        """Copy to a device."""
+        return Clips(
+            self.frames_BTHW.to(device, non_blocking=True),
+            self.masks_BTHW.to(device, non_blocking=True),
+            self.labelled_BT.to(device, non_blocking=True),
+            self.still_B.to(device, non_blocking=True),
+        )
+
+
+def cut_windows(
+    recordings: Sequence[CachedRecording], frames: int, random: np.random.Generator | None
+) -> list[Window]:
+    """Cover every labelled frame with windows of ``frames`` frames.
+
+    With ``random`` the windows begin elsewhere on every call; without it they are the same on
+    every call, and where labels are sparse each window ends at one.
+    """
+    windows = []
+    for number, recording in enumerate(recordings):
+        labelled = np.asarray(recording.labelled, np.int64)
+        for segment in recording.segments():
+            covered = segment.start - 1
+            # A random phase: the first window counts as if it began before the recording.
+            phase = int(random.integers(frames)) if random is not None else 0
+            for label in labelled[np.searchsorted(labelled, segment.start) :].tolist():
+                if label >= segment.stop:
+                    break
+                if label <= covered:
+                    continue
+                room = min(label - covered - 1, frames - 1)
+                late = int(random.integers(room + 1)) if random is not None else room
+                start = max(segment.start, min(label - late, segment.stop - frames))
+                stop = min(start + frames, segment.stop)
+                covered = max(label, stop - 1 - phase)
+                phase = 0
+                repeats = (start,) * (frames - (stop - start))
+                windows.append(Window(number, (*repeats, *range(start, stop))))
+    return windows
+
+
+class ClipDataset(Dataset[Clips]):
+    """Windows read from the memory-mapped cache, one clip an item (a batch of one).
+
+    Args:
+        recordings: where the windows point.
+        windows: from :func:`cut_windows`.
+    """
+
+    def __init__(self, recordings: Sequence[CachedRecording], windows: Sequence[Window]) -> None:
+        self.recordings = tuple(recordings)
+        self.windows = tuple(windows)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> Clips:
+        window = self.windows[index]
+        recording = self.recordings[window.recording]
+        frames_THW = recording.frames_TSS()[list(window.frames)]
+        row_of = {frame: row for row, frame in enumerate(recording.labelled)}
+        stored_MSS = recording.masks_MSS()
+        masks_THW = np.zeros_like(frames_THW)
+        labelled_T = np.zeros(len(window.frames), bool)
+        for t, frame in enumerate(window.frames):
+            # A repeated first frame only warms the memory up; it counts once.
+            repeated = t + 1 < len(window.frames) and window.frames[t + 1] == frame
+            if frame in row_of and (recording.is_still or not repeated):
+                masks_THW[t] = stored_MSS[row_of[frame]]
+                labelled_T[t] = True
+        return Clips(
+            torch.from_numpy(frames_THW)[None],
+            torch.from_numpy(masks_THW)[None],
+            torch.from_numpy(labelled_T)[None],
+            torch.tensor([recording.is_still and len(window.frames) > 1]),
+        )
+
+
+def join_clips(clips: Sequence[Clips]) -> Clips:
+    """Make one batch of several clips of the same length."""
+    return Clips(
+        torch.cat([clip.frames_BTHW for clip in clips]),
+        torch.cat([clip.masks_BTHW for clip in clips]),
+        torch.cat([clip.labelled_BT for clip in clips]),
+        torch.cat([clip.still_B for clip in clips]),
+    )

@@ -1,0 +1,126 @@
+"""Runs of frames that tell little, put into training clips.
+
+Dark frames, lost probe contact and frames of noise happen in life, and a frame alone cannot be
+segmented then. Labels stay as they are by design: what was there a moment ago is still there, and
+only a model that remembers can say so. Without such faults a sequence model learns to leave its
+memory unused, because on clean video every frame is enough by itself.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sonotempo.config import FaultsConfig
+
+# How much brightness a dark frame keeps: from nothing to a faint image.
+_DARK_GAIN = (0.0, 0.1)
+# Lost contact: the share of the width without an echo, its edge, and what shines through.
+_LOST_WIDTH = (0.5, 1.0)
+_LOST_EDGE = 0.03
+_LOST_GAIN = 0.05
+# The scale of the Rayleigh distribution that fully developed speckle follows, in grey of 0–1.
+_NOISE_SCALE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Frames ``start`` to ``stop`` (half-open) of one clip, with two numbers of 0–1 to vary it."""
+
+    clip: int
+    start: int
+    stop: int
+    place: float
+    amount: float
+
+
+class Faults:
+    """Puts faults into clips, each kind with its probability per clip; the first frame never.
+
+    A clip's first frame stays whole because a memory that has seen nothing yet cannot help.
+
+    >>> from sonotempo.config import FaultsConfig
+    >>> faults = Faults(FaultsConfig(dark_probability=1, contact_loss_probability=0))
+    >>> x = torch.ones(1, 8, 1, 4, 4)
+    >>> brightness = faults(x, torch.Generator().manual_seed(0)).amax((0, 2, 3, 4))
+    >>> bool(brightness[0] == 1), bool(brightness.min() <= 0.1)
+    (True, True)
+    """
+
+    def __init__(self, config: FaultsConfig) -> None:
+        self._config = config
+
+    @torch.no_grad()
+    def __call__(self, x_BTCHW: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the clips with faults; the given tensor is not changed.
+
+        Args:
+            x_BTCHW: float32 network input in 0–1.
+            generator: the only source of randomness, on the input's device.
+
+        Returns:
+            The same shape and type; labels belong to it unchanged.
+        """
+        clips, frames, _, _, width = x_BTCHW.shape
+        dark, lost, noise = self.draw(clips, frames, generator)
+        if not (dark or lost or noise):
+            return x_BTCHW
+        x_BTCHW = x_BTCHW.clone()
+        for run in dark:
+            low, high = _DARK_GAIN
+            x_BTCHW[run.clip, run.start : run.stop] *= low + run.amount * (high - low)
+        for run in lost:
+            x_BTCHW[run.clip, run.start : run.stop] *= _columns(run, width, x_BTCHW.device)
+        for run in noise:
+            frames_TCHW = x_BTCHW[run.clip, run.start : run.stop]
+            uniform = torch.rand(frames_TCHW.shape, generator=generator, device=frames_TCHW.device)
+            rayleigh = uniform.neg_().log1p_().mul_(-2).sqrt_().mul_(_NOISE_SCALE)
+            frames_TCHW.copy_(rayleigh.clamp_(max=1))
+        return x_BTCHW
+
+    def draw(
+        self, clips: int, frames: int, generator: torch.Generator
+    ) -> tuple[list[Run], list[Run], list[Run]]:
+        """Draw the runs of dark frames, of lost contact and of noise."""
+        config = self._config
+        numbers = torch.rand(3, clips, 5, generator=generator, device=generator.device).tolist()
+        dark, lost, noise = (
+            [
+                self._run(clip, frames, rest)
+                for clip, (chance, *rest) in enumerate(of_kind)
+                if chance < probability and frames > 1
+            ]
+            for of_kind, probability in zip(
+                numbers,
+                (
+                    config.dark_probability,
+                    config.contact_loss_probability,
+                    config.noise_probability,
+                ),
+                strict=True,
+            )
+        )
+        return dark, lost, noise
+
+    def _run(self, clip: int, frames: int, numbers: list[float]) -> Run:
+        when, how_long, place, amount = numbers
+        longest = min(self._config.max_run_frames, frames - 1)
+        length = 1 + min(int(how_long * longest), longest - 1)
+        latest = frames - length
+        start = 1 + min(int(when * latest), latest - 1)
+        return Run(clip, start, start + length, place, amount)
+
+
+def _columns(run: Run, width: int, device: torch.device) -> Tensor:
+    """Return the brightness that each column keeps, (W,), with soft edges."""
+    low, high = _LOST_WIDTH
+    share = low + run.amount * (high - low)
+    left = run.place * (1 - share)
+    centres = (torch.arange(width, device=device) + 0.5) / width
+    # The image's own sides are no edges: a loss that reaches them is complete there.
+    inside = torch.ones_like(centres)
+    if left > 0:
+        inside *= torch.sigmoid((centres - left) / _LOST_EDGE * 4)
+    if left + share < 1:
+        inside *= torch.sigmoid((left + share - centres) / _LOST_EDGE * 4)
+    return 1 - (1 - _LOST_GAIN) * inside

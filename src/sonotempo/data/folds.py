@@ -1,0 +1,150 @@
+"""Cross-validation folds by subject, written once and reused.
+
+Every fold names its test subjects and at least one validation subject taken from the training
+ones; no subject is on two sides of a fold. Where subjects are unknown, near-identical stills are
+given one subject, so that they share a fold.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from sonotempo.config import FoldsConfig
+from sonotempo.errors import ConfigError
+from sonotempo.preprocess import fit_frame
+from sonotempo.recording import Recording
+
+_THUMBNAIL_PX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One split by subject.
+
+    Attributes:
+        number: its place in the run, from 0.
+        train: subjects that weights are fitted to.
+        validation: subjects for selection and checks, never trained on in this fold.
+        test: subjects that are only scored.
+    """
+
+    number: int
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        sides = {"train": self.train, "validation": self.validation, "test": self.test}
+        for name, subjects in sides.items():
+            if not subjects:
+                raise ConfigError(f"fold {self.number} has no {name} subject; use fewer folds")
+        everyone = [*self.train, *self.validation, *self.test]
+        twice = sorted({subject for subject in everyone if everyone.count(subject) > 1})
+        if twice:
+            raise ConfigError(
+                f"fold {self.number} has {', '.join(twice)} on two sides; every subject must be "
+                "in one of train, validation and test"
+            )
+
+
+def make_folds(
+    subjects: Mapping[str, tuple[str, ...]], config: FoldsConfig, seed: int
+) -> tuple[Fold, ...]:
+    """Split subjects into folds.
+
+    Args:
+        subjects: for every subject its stratum, for example the structures that it shows.
+        config: how many folds and validation subjects, and whether to stratify.
+        seed: the same seed and subjects give the same folds.
+
+    Raises:
+        ConfigError: too few subjects for so many folds.
+    """
+    count, held = config.count, config.validation_subjects
+    needed = max(count, 2)
+    largest_test = -(-len(subjects) // count)
+    if len(subjects) < needed or len(subjects) - largest_test < held + 1:
+        most = max(
+            (
+                k
+                for k in range(2, len(subjects) + 1)
+                if len(subjects) - -(-len(subjects) // k) > held
+            ),
+            default=0,
+        )
+        remedy = f"set folds.count to {most} or less" if most else "add subjects"
+        raise ConfigError(
+            f"{len(subjects)} subject{'s' if len(subjects) != 1 else ''} cannot make {count} folds "
+            f"with a test, {held} validation and a training subject each; {remedy}"
+        )
+    random = np.random.default_rng(seed)
+    shuffled = [str(name) for name in random.permutation(sorted(subjects))]
+    if config.stratify:
+        shuffled.sort(key=lambda name: subjects[name])  # stable: shuffled within each stratum
+    dealt = [shuffled[k::count] for k in range(count)]
+    folds = []
+    for k, test in enumerate(dealt):
+        # Rotating the rest makes validation subjects differ from fold to fold.
+        rest = [name for j in range(1, count) for name in dealt[(k + j) % count]]
+        validation = random.choice(rest, size=held, replace=False).tolist()
+        train = [name for name in rest if name not in validation]
+        folds.append(Fold(k, tuple(sorted(train)), tuple(sorted(validation)), tuple(sorted(test))))
+    return tuple(folds)
+
+
+def save_folds(folds: Sequence[Fold], path: Path) -> None:
+    """Write folds as JSON."""
+    path.write_text(json.dumps([asdict(fold) for fold in folds], indent=1) + "\n", encoding="utf-8")
+
+
+def load_folds(path: Path) -> tuple[Fold, ...]:
+    """Read folds that :func:`save_folds` wrote, or that were written by hand in its form.
+
+    Raises:
+        ConfigError: the file is not of that form, or a fold leaks.
+    """
+    try:
+        return tuple(
+            Fold(
+                int(fold["number"]),
+                tuple(fold["train"]),
+                tuple(fold["validation"]),
+                tuple(fold["test"]),
+            )
+            for fold in json.loads(path.read_text(encoding="utf-8"))
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path} is not a fold file ({error}); expected a JSON list of objects with number, "
+            "train, validation and test"
+        ) from error
+
+
+def share_subjects(recordings: Sequence[Recording], correlation: float) -> tuple[Recording, ...]:
+    """Give near-identical stills one subject: the name of the first of them.
+
+    Thumbnails (32x32, of the fitted frame) that correlate above ``correlation`` belong together,
+    and so does what is linked through a third.
+    """
+    thumbnails = np.stack([_thumbnail(recording) for recording in recordings])
+    _, group = connected_components(thumbnails @ thumbnails.T > correlation, directed=False)
+    first = {
+        number: recordings[index].subject for index, number in reversed(list(enumerate(group)))
+    }
+    return tuple(
+        replace(recording, subject=first[number])
+        for recording, number in zip(recordings, group, strict=True)
+    )
+
+
+def _thumbnail(recording: Recording) -> NDArray[np.float64]:
+    frame = recording[0]
+    small = fit_frame(frame, _THUMBNAIL_PX).image(frame.image_HW).astype(np.float64).ravel()
+    small -= small.mean()
+    norm = float(np.linalg.norm(small))
+    return small / norm if norm else small

@@ -1,0 +1,85 @@
+"""Motion as one resampling: where in its source every pixel of a frame is read.
+
+Displacements are in pixels, x to the right and y down; the pixel at ``p`` shows what the source
+holds at ``p + displacement(p)``.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def spread(points: int, size: int, device: torch.device) -> Tensor:
+    """Return the bicubic weights that spread control points over an axis.
+
+    The outermost points lie on the outermost pixels. The weights work on both axes as
+    ``weights @ control @ weights.T``: two small products instead of a bicubic interpolation.
+
+    Args:
+        points: how many control points there are along the axis.
+        size: how many pixels there are along the axis.
+        device: where the weights are needed.
+
+    Returns:
+        float32 weights of shape (size, points); every row sums to 1.
+    """
+    one_each = torch.eye(points, device=device)[None, None]
+    return F.interpolate(one_each, size=(size, points), mode="bicubic", align_corners=True)[0, 0]
+
+
+def resample(
+    images_THW: Tensor, masks_THW: Tensor, displacement_N2HW: Tensor, radians: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Move images and masks by a displacement and a rotation, in one resampling each.
+
+    The displaced position is turned about the image centre. Images are read bilinearly, masks at
+    the nearest pixel, and both are 0 outside their source.
+
+    Args:
+        images_THW: float32 images, square.
+        masks_THW: uint8 labels of the same shape.
+        displacement_N2HW: x and y in pixels; N is T, or 1 for all images.
+        radians: counter-clockwise turn of the content as seen on a screen.
+
+    Returns:
+        The moved images and masks, in the given types.
+    """
+    grid_NHW2 = _grid(displacement_N2HW, radians)
+    moved_masks = _sample(masks_THW.float(), grid_NHW2, "nearest").to(masks_THW.dtype)
+    return _sample(images_THW, grid_NHW2, "bilinear"), moved_masks
+
+
+def displace(images_THW: Tensor, displacement_T2HW: Tensor) -> Tensor:
+    """Move images by a displacement each, as :func:`resample` does."""
+    return _sample(images_THW, _grid(displacement_T2HW, 0.0), "bilinear")
+
+
+def _sample(images_THW: Tensor, grid_NHW2: Tensor, mode: str) -> Tensor:
+    parts = len(grid_NHW2)
+    if parts == 1:
+        # Images as channels share the work on their grid, but a CPU gives each part one thread.
+        parts = math.gcd(len(images_THW), torch.get_num_threads())
+        grid_NHW2 = grid_NHW2.expand(parts, -1, -1, -1)
+    images_NCHW = images_THW.reshape(parts, -1, *images_THW.shape[1:])
+    moved_NCHW = F.grid_sample(
+        images_NCHW, grid_NHW2, mode=mode, padding_mode="zeros", align_corners=False
+    )
+    return moved_NCHW.view(images_THW.shape)
+
+
+def _grid(displacement_N2HW: Tensor, radians: float) -> Tensor:
+    # With pixel edges at -1 and 1 (align_corners=False), pixel centres and their way back are
+    # exact in float32 where the size is a power of two: no displacement then reads exact pixels.
+    size = displacement_N2HW.shape[-1]
+    centres = torch.arange(1, 2 * size, 2, device=displacement_N2HW.device) / size - 1
+    x_NHW = torch.add(centres, displacement_N2HW[:, 0], alpha=2 / size)
+    y_NHW = torch.add(centres[:, None], displacement_N2HW[:, 1], alpha=2 / size)
+    if radians:
+        cosine, sine = math.cos(radians), math.sin(radians)
+        x_NHW, y_NHW = (
+            torch.add(x_NHW * cosine, y_NHW, alpha=-sine),
+            torch.add(y_NHW * cosine, x_NHW, alpha=sine),
+        )
+    return torch.stack((x_NHW, y_NHW), -1)

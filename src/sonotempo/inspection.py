@@ -1,0 +1,91 @@
+"""What is in a recording or data set, as a table for the terminal."""
+
+import math
+from pathlib import Path
+from typing import get_args
+
+from rich.table import Table
+
+from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.io import DataSet, Layout, open_dataset, open_recording
+from sonotempo.recording import Recording
+from sonotempo.structures import StructureSet, structure_set
+
+_SKIPPED_SHOWN = 10
+
+
+def parse_structures(text: str) -> StructureSet:
+    """Return a named set, or one made of names separated by commas.
+
+    >>> parse_structures("artery, vein").names
+    ('artery', 'vein')
+    """
+    if "," in text:
+        return structure_set([name.strip() for name in text.split(",")])
+    return structure_set(text)
+
+
+def inspection_table(
+    path: Path, structures: StructureSet, layout: str, frames_root: Path | None
+) -> Table:
+    """Open a recording, or a folder as a data set, and tell what was found.
+
+    Raises:
+        RecordingError: nothing there can be read.
+        ConfigError: no such layout.
+    """
+    if layout not in get_args(Layout):
+        raise ConfigError(unknown_option("layout", layout, get_args(Layout)))
+    table = Table(title=str(path), show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    if path.is_dir():
+        dataset = open_dataset(
+            path,
+            structures,
+            layout=layout,  # type: ignore[arg-type]  # checked above
+            frames_root=frames_root,
+        )
+        _describe_set(table, dataset)
+    else:
+        _describe(table, open_recording(path, structures))
+    return table
+
+
+def _describe_set(table: Table, dataset: DataSet) -> None:
+    recordings = dataset.recordings
+    table.add_row("layout", dataset.layout)
+    table.add_row("recordings", str(len(recordings)))
+    known = "" if dataset.subjects_known else " (unknown: every image counts as one)"
+    table.add_row("subjects", f"{len(dataset.subjects)}{known}")
+    table.add_row("frames", f"{dataset.frame_count}, {dataset.labelled_count} of them labelled")
+    share = dataset.consecutive_share
+    table.add_row(
+        "consecutive frames",
+        "– (stills)" if share is None or math.isnan(share) else f"{share:.1%} of neighbours",
+    )
+    table.add_row("structures", ", ".join(recordings[0].structures.names))
+    spacings = {recording.spacing_mm for recording in recordings}
+    table.add_row("spacing (row, column)", "; ".join(sorted(map(_spacing, spacings))[:4]))
+    table.add_row("skipped", str(len(dataset.skipped)))
+    for bad in dataset.skipped[:_SKIPPED_SHOWN]:
+        table.add_row("", f"{bad.path}: {bad.reason}")
+    if len(dataset.skipped) > _SKIPPED_SHOWN:
+        table.add_row("", f"and {len(dataset.skipped) - _SKIPPED_SHOWN} more")
+
+
+def _describe(table: Table, recording: Recording) -> None:
+    frame = recording[0]
+    height, width = frame.image_HW.shape
+    seconds = (recording.timestamps_ns[-1] - recording.timestamps_ns[0]) / 1e9
+    table.add_row("subject", recording.subject)
+    table.add_row("frames", f"{len(recording)}, {len(recording.labelled)} of them labelled")
+    table.add_row("segments without a gap", str(len(recording.segments())))
+    table.add_row("duration", f"{seconds:.2f} s")
+    table.add_row("size", f"{height} x {width} pixels (rows x columns)")
+    table.add_row("image area", str(recording.area or "all of it"))
+    table.add_row("spacing (row, column)", _spacing(recording.spacing_mm))
+
+
+def _spacing(spacing_mm: tuple[float, float] | None) -> str:
+    return "unknown" if spacing_mm is None else f"{spacing_mm[0]:.4f} x {spacing_mm[1]:.4f} mm"

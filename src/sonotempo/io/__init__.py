@@ -1,0 +1,28 @@
+"""Files to recordings: every format that the toolkit reads, without torch.
+
+Calls go down this list only:
+
+- ``dataset``: a folder of many recordings, and what was left out of it (``skipped``).
+- ``open``: the list of formats, and which one a path is.
+- ``annotation_web`` (with ``labelme`` polygons): the export of the annotation tool.
+- ``dicom`` (with ``dicom_header``), ``metaimage`` (with ``metaimage_header``), ``video``,
+  ``images``, ``clarius_raw``: one reader a format.
+- ``frame_files``, ``timing``, ``grey``: what several readers have in common.
+
+Opening reads headers; pixels and masks are read when a frame is asked for. Whatever is wrong with
+a file ends in a :class:`~sonotempo.errors.RecordingError` that names it and says what to do.
+"""
+
+from sonotempo.io.dataset import DataSet, Layout, open_dataset
+from sonotempo.io.open import FORMATS, Format, open_recording
+from sonotempo.io.skipped import Skipped
+
+__all__ = [
+    "FORMATS",
+    "DataSet",
+    "Format",
+    "Layout",
+    "Skipped",
+    "open_dataset",
+    "open_recording",
+]

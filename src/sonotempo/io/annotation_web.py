@@ -1,0 +1,224 @@
+"""Annotation Web segmentation exports as recordings.
+
+An export holds ``<dataset>/<subject>/<sequence>/<name>_<frame>.{mhd,png}`` beside
+``<name>_<frame>_gt.mhd`` masks (or labelme ``.json`` polygons) for the annotated key frames only,
+so frame numbers have gaps; the recordings that it was made from fill them. The export names no
+labels: label value ``i`` is the ``i``-th structure that the user names.
+
+Source: https://github.com/smistad/annotationweb (spline segmentation exporter).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from sonotempo.errors import RecordingError
+from sonotempo.io.frame_files import frame_number, listing
+from sonotempo.io.images import check_same_size, image_shape, open_image_frames
+from sonotempo.io.labelme import read_polygons
+from sonotempo.io.metaimage import open_metaimage_frames, read_mask
+from sonotempo.io.metaimage_header import read_header
+from sonotempo.io.skipped import Skipped
+from sonotempo.recording import Image, Recording
+from sonotempo.structures import StructureSet
+
+_MASK_ENDING = "_gt"
+_FRAME_SUFFIXES = (".mhd", ".png")
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """The label file of one frame, and every file that it consists of."""
+
+    path: Path
+    read: Callable[[], Image]
+    files: tuple[Path, ...]
+
+
+def sequence_folders(root: Path) -> Iterator[Path]:
+    """Yield every folder at or below ``root`` that holds annotated frames, in order."""
+    for folder in (root, *sorted(path for path in root.rglob("*") if path.is_dir())):
+        if is_annotated(folder):
+            yield folder
+
+
+def is_annotated(folder: Path) -> bool:
+    """Whether a folder holds numbered frames with ``_gt.mhd`` masks or labelme polygons."""
+    return any(_label_file(path) is not None for path in _frame_files(folder)) or any(
+        folder.glob(f"*{_MASK_ENDING}.mhd")
+    )
+
+
+def open_annotated(
+    folder: Path,
+    structures: StructureSet,
+    *,
+    subject: str | None = None,
+    name: str | None = None,
+) -> tuple[Recording, tuple[Skipped, ...]]:
+    """Open one sequence of an export: its key frames with their masks.
+
+    Args:
+        folder: ``<subject>/<sequence>``.
+        structures: what the mask values mean, in label order.
+        subject: who was scanned; by default the name of the folder above.
+        name: of the recording; by default ``subject/sequence``.
+
+    Returns:
+        The recording, and the frames and masks left out of it with the reasons (pixels missing,
+        or a mask of another size than its image).
+
+    Raises:
+        RecordingError: no frame can be used, or the folder mixes file types or recordings.
+    """
+    parts = folder.resolve().parts
+    subject = subject or parts[-2]
+    numbers = _frame_files(folder)
+    frames, skipped = _usable(numbers)
+    labels: dict[int, _Labels] = {}
+    for path, shape_HW in frames.items():
+        try:
+            found = _labels(path, shape_HW, structures)
+        except RecordingError as error:
+            skipped.append(Skipped(path, str(error)))
+            continue
+        if found is not None:
+            labels[numbers[path]] = found
+    for mask in sorted(folder.glob(f"*{_MASK_ENDING}.mhd")):
+        frame = mask.stem.removesuffix(_MASK_ENDING)
+        if not any((folder / f"{frame}{suffix}").is_file() for suffix in _FRAME_SUFFIXES):
+            skipped.append(Skipped(mask, f"the mask {mask} has no image of its frame beside it"))
+    if not frames:
+        raise RecordingError(skipped[0].reason if skipped else _nothing(folder))
+    types = {path.suffix.lower() for path in frames}
+    if len(types) > 1:
+        raise RecordingError(
+            f"{folder} holds frames of several types ({', '.join(sorted(types))}); leave one"
+        )
+    opener = open_metaimage_frames if types == {".mhd"} else open_image_frames
+    recording = opener(
+        tuple(frames),
+        structures,
+        source=folder,
+        subject=subject,
+        name=name or f"{subject}/{parts[-1]}",
+    )
+    return _with_labels(recording, labels), tuple(skipped)
+
+
+def paired(annotated: Recording, whole: Recording) -> Recording:
+    """Put the masks of an export's sequence onto the recording that it was made from.
+
+    Every frame of ``whole`` is a frame of the result; frames are matched by frame number.
+
+    Raises:
+        RecordingError: ``whole`` lacks a frame that is annotated.
+    """
+    position = {number: i for i, number in enumerate(whole.frame_numbers.tolist())}
+    numbers = {i: int(annotated.frame_numbers[i]) for i in annotated.labelled}
+    missing = [number for number in numbers.values() if number not in position]
+    if missing:
+        raise RecordingError(
+            f"{annotated.source} annotates frame {missing[0]}, but {whole.source} holds frames "
+            f"{whole.frame_numbers[0]} to {whole.frame_numbers[-1]} without it; check that "
+            "data.frames_root holds the recordings that the export was made from"
+        )
+    readers = {position[number]: annotated.mask_readers[i] for i, number in numbers.items()}
+    frames = set(annotated.files) - set(whole.files)
+    return replace(
+        whole,
+        subject=annotated.subject,
+        name=annotated.name,
+        structures=annotated.structures,
+        spacing_mm=whole.spacing_mm or annotated.spacing_mm,
+        mask_readers=MappingProxyType(readers),
+        files=(*whole.files, *sorted(frames)),
+    )
+
+
+def recorded_sequence(frames_root: Path, sequence: Path) -> Path:
+    """Find the recording that an export's sequence was made from.
+
+    Looked for, with and without the data set's name: a folder ``<subject>/<sequence>``, or a
+    file ``<subject>/<sequence>.<suffix>``.
+
+    Raises:
+        RecordingError: there is none, or more than one.
+    """
+    dataset, subject, name = sequence.resolve().parts[-3:]
+    for parent in (frames_root / dataset / subject, frames_root / subject):
+        if (parent / name).is_dir():
+            return parent / name
+        files = sorted(parent.glob(f"{name}.*")) if parent.is_dir() else []
+        files = [path for path in files if path.suffix.lower() not in (".raw", ".zraw", ".yml")]
+        if len(files) == 1:
+            return files[0]
+        if files:
+            raise RecordingError(
+                f"{sequence} fits {len(files)} recordings, {files[0]} and {files[1].name} among "
+                "them; leave one"
+            )
+    raise RecordingError(
+        f"{sequence} has no recording {subject}/{name} in {frames_root}; copy it there, or leave "
+        "data.frames_root empty to use the annotated frames alone"
+    )
+
+
+def _frame_files(folder: Path) -> dict[Path, int]:
+    """Return the files of frames with their frame numbers."""
+    return {
+        path: number
+        for path in listing(folder)
+        if path.suffix.lower() in _FRAME_SUFFIXES
+        and not path.stem.endswith(_MASK_ENDING)
+        and (number := frame_number(path)) is not None
+    }
+
+
+def _label_file(frame: Path) -> Path | None:
+    candidates = (frame.with_name(f"{frame.stem}{_MASK_ENDING}.mhd"), frame.with_suffix(".json"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _usable(paths: Iterable[Path]) -> tuple[dict[Path, tuple[int, int]], list[Skipped]]:
+    """Return the frames whose pixels are there with their shapes, and the others with reasons."""
+    frames: dict[Path, tuple[int, int]] = {}
+    skipped: list[Skipped] = []
+    for path in paths:
+        try:
+            is_meta = path.suffix.lower() == ".mhd"
+            frames[path] = read_header(path).shape_HW if is_meta else image_shape(path)
+        except RecordingError as error:
+            skipped.append(Skipped(path, str(error)))
+    return frames, skipped
+
+
+def _labels(frame: Path, shape_HW: tuple[int, int], structures: StructureSet) -> _Labels | None:
+    path = _label_file(frame)
+    if path is None:
+        return None
+    if path.suffix == ".json":
+        return _Labels(path, partial(read_polygons, path, shape_HW, structures), (path,))
+    header = read_header(path)
+    check_same_size(path, header.shape_HW, frame, shape_HW)
+    return _Labels(path, partial(read_mask, path), header.files)
+
+
+def _with_labels(recording: Recording, labels: Mapping[int, _Labels]) -> Recording:
+    numbered = enumerate(recording.frame_numbers.tolist())
+    readers = {i: labels[number].read for i, number in numbered if number in labels}
+    label_files = tuple(file for found in labels.values() for file in found.files)
+    return replace(
+        recording,
+        mask_readers=MappingProxyType(readers),
+        files=(*recording.files, *label_files),
+    )
+
+
+def _nothing(folder: Path) -> str:
+    return (
+        f"{folder} holds no annotated frames; expected <name>_<frame>.mhd or .png beside "
+        "<name>_<frame>_gt.mhd"
+    )

@@ -1,0 +1,275 @@
+"""A folder of many recordings as one data set: what can be used, and what was left out and why."""
+
+# Readers are imported when they are needed, as in open.py.
+# ruff: noqa: PLC0415
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sonotempo.errors import RecordingError
+from sonotempo.io.frame_files import image_files, listing
+from sonotempo.io.open import contents, is_dicom, open_recording
+from sonotempo.io.skipped import Skipped
+from sonotempo.recording import Box, Recording
+from sonotempo.structures import StructureSet
+
+#: How a data set's folders are arranged; see :func:`open_dataset`.
+Layout = Literal["annotation_web", "stills", "recordings"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """Recordings that belong together.
+
+    Attributes:
+        root: the folder that they were found in.
+        layout: how it is arranged.
+        recordings: those that can be used, with names of their own.
+        skipped: the files and folders that cannot, with the reasons.
+        subjects_known: whether every recording's subject is who was scanned. If not, each subject
+            is only a file's name, and folds are not proven to keep people apart.
+    """
+
+    root: Path
+    layout: Layout
+    recordings: tuple[Recording, ...]
+    skipped: tuple[Skipped, ...]
+    subjects_known: bool
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The subjects, each once, in order."""
+        return tuple(sorted({recording.subject for recording in self.recordings}))
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames there are."""
+        return sum(len(recording) for recording in self.recordings)
+
+    @property
+    def labelled_count(self) -> int:
+        """How many frames have a mask."""
+        return sum(len(recording.mask_readers) for recording in self.recordings)
+
+    @property
+    def consecutive_share(self) -> float | None:
+        """The share of neighbouring frames whose numbers follow one another; None for stills.
+
+        A sequence model can only use consecutive frames: near 0, pair the data with the
+        recordings that they were taken from.
+        """
+        steps = [np.diff(recording.frame_numbers) for recording in self.recordings]
+        count = sum(len(step) for step in steps)
+        return sum(int(np.sum(step == 1)) for step in steps) / count if count else None
+
+
+def open_dataset(
+    root: Path | str,
+    structures: StructureSet,
+    *,
+    layout: Literal["auto", "annotation_web", "stills", "recordings"] = "auto",
+    frames_root: Path | str | None = None,
+    area: Box | None = None,
+) -> DataSet:
+    """Open every recording of a folder; what cannot be used is skipped with its reason.
+
+    Layouts:
+        ``annotation_web``: an Annotation Web export, from any of its folder levels. The subject
+        is the folder above a sequence.
+        ``stills``: ``images/`` and ``masks/``, or ``<root>`` with ``<root>_masks`` or ``masks``
+        beside it. Each image is a recording of one frame; subjects are unknown.
+        ``recordings``: ``<subject>/<anything that open_recording opens>``. What lies directly in
+        the root has its file's name (or DICOM's PatientID) for a subject.
+
+    Args:
+        root: the folder.
+        structures: what mask values mean, in label order.
+        layout: one of the above; ``auto`` finds out which.
+        frames_root: the recordings that an Annotation Web export was made from, as
+            ``<subject>/<sequence>`` folders or files; then all their frames are there, and the
+            annotated ones have masks.
+        area: the part of the images that shows ultrasound, for recordings whose files do not say.
+
+    Raises:
+        RecordingError: no such folder, or nothing in it can be used.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise RecordingError(f"{root} is not a folder; set data.root to the folder of recordings")
+    found: Layout = _detected(root) if layout == "auto" else layout
+    if frames_root is not None and found != "annotation_web":
+        raise RecordingError(
+            f"{root} has the layout {found!r}, which already holds its frames; leave "
+            "data.frames_root empty or set data.layout to annotation_web"
+        )
+    skipped: list[Skipped] = []
+    match found:
+        case "annotation_web":
+            recordings = _exported(root, structures, _folder(frames_root), skipped)
+            known = True
+        case "stills":
+            recordings = _stills(root, structures, skipped)
+            known = False
+        case "recordings":
+            recordings, known = _recordings(root, structures, skipped)
+    if not recordings:
+        raise RecordingError(_nothing(root, found, skipped))
+    if area is not None:
+        recordings = [r if r.area is not None else replace(r, area=area) for r in recordings]
+    return DataSet(root, found, tuple(recordings), tuple(skipped), known)
+
+
+def _folder(frames_root: Path | str | None) -> Path | None:
+    if frames_root is None:
+        return None
+    if not Path(frames_root).is_dir():
+        raise RecordingError(
+            f"{frames_root} is not a folder; set data.frames_root to the folder of the recordings "
+            "that the export was made from"
+        )
+    return Path(frames_root)
+
+
+def _detected(root: Path) -> Layout:
+    from sonotempo.io.annotation_web import sequence_folders
+
+    if _still_folders(root) is not None:
+        return "stills"
+    if next(sequence_folders(root), None) is not None:
+        return "annotation_web"
+    return "recordings"
+
+
+def _exported(
+    root: Path, structures: StructureSet, frames_root: Path | None, skipped: list[Skipped]
+) -> list[Recording]:
+    from sonotempo.io.annotation_web import (
+        open_annotated,
+        paired,
+        recorded_sequence,
+        sequence_folders,
+    )
+
+    recordings = []
+    for folder in sequence_folders(root):
+        inside = folder.relative_to(root)
+        name = inside.as_posix() if len(inside.parts) > 1 else None
+        try:
+            recording, left_out = open_annotated(folder, structures, name=name)
+            skipped.extend(left_out)
+            if not recording.labelled:
+                raise RecordingError(f"{folder} holds no usable mask; export it again")
+            if frames_root is not None:
+                source = recorded_sequence(frames_root, folder)
+                recording = paired(recording, open_recording(source, structures))
+        except RecordingError as error:
+            skipped.append(Skipped(folder, str(error)))
+            continue
+        recordings.append(recording)
+    return recordings
+
+
+def _still_folders(root: Path) -> tuple[Path, Path] | None:
+    """Return the folders of images and of masks, or None if the layout is another one."""
+    resolved = root.resolve()
+    pairs = (
+        (root / "images", root / "masks"),
+        (root, resolved.with_name(f"{resolved.name}_masks")),
+        (root, resolved.with_name("masks")),
+    )
+    for images, masks in pairs:
+        if images.is_dir() and masks.is_dir() and masks != resolved and image_files(images):
+            return images, masks
+    return None
+
+
+def _stills(root: Path, structures: StructureSet, skipped: list[Skipped]) -> list[Recording]:
+    from sonotempo.io.images import open_still
+
+    folders = _still_folders(root)
+    if folders is None:
+        raise RecordingError(
+            f"{root} has no folders of images and masks; expected {root / 'images'} and "
+            f"{root / 'masks'}, or the masks beside it in {root.name}_masks"
+        )
+    images, masks = folders
+    by_stem = {path.stem: path for path in image_files(masks)}
+    recordings = []
+    for image in image_files(images):
+        mask = by_stem.pop(image.stem, None)
+        try:
+            recordings.append(open_still(image, structures, mask=mask))
+        except RecordingError as error:
+            skipped.append(Skipped(image, str(error)))
+    for mask in by_stem.values():
+        skipped.append(Skipped(mask, f"the mask {mask} has no image of its name in {images}"))
+    return recordings
+
+
+def _recordings(
+    root: Path, structures: StructureSet, skipped: list[Skipped]
+) -> tuple[list[Recording], bool]:
+    """Return the recordings, and whether who was scanned is known for all of them."""
+    paths = list(_candidates(root))
+    plain = Counter(_name(path, root) for path in paths)
+    recordings: list[Recording] = []
+    known = True
+    for path in paths:
+        inside = path.relative_to(root)
+        below = path != root and (len(inside.parts) > 1 or path.is_dir())
+        name = _name(path, root)
+        try:
+            recording = open_recording(
+                path,
+                structures,
+                subject=inside.parts[0] if below else None,
+                name=name if plain[name] == 1 else inside.as_posix(),
+            )
+        except RecordingError as error:
+            skipped.append(Skipped(path, str(error)))
+            continue
+        if not below and not (is_dicom(path) and recording.subject != root.resolve().name):
+            # The root's own name is what a DICOM file without PatientID would be called.
+            known = False
+            recording = replace(recording, subject=path.stem)
+        recordings.append(recording)
+    return recordings, known
+
+
+def _candidates(folder: Path) -> Iterator[Path]:
+    """Yield what may be a recording at or below a folder; unknown kinds too, to be reported."""
+    found = contents(folder)
+    yield from found.recordings
+    yield from found.unknown
+    for inner in listing(folder):
+        if inner.is_dir() and not _holds_masks(inner):
+            yield from _candidates(inner)
+
+
+def _holds_masks(folder: Path) -> bool:
+    images = "images" if folder.name == "masks" else folder.name.removesuffix("_masks")
+    return images != folder.name and folder.with_name(images).is_dir()
+
+
+def _name(path: Path, root: Path) -> str:
+    if path == root:
+        return root.resolve().name
+    inside = path.relative_to(root)
+    return (inside if path.is_dir() else inside.with_suffix("")).as_posix()
+
+
+def _nothing(root: Path, layout: Layout, skipped: list[Skipped]) -> str:
+    if not skipped:
+        return (
+            f"{root} holds no recordings; copy them there as <subject>/<recording>, or set "
+            "data.root to the folder that holds them"
+        )
+    return (
+        f"none of the {len(skipped)} files and folders in {root} can be used (read as {layout!r}); "
+        f"the first: {skipped[0].reason}"
+    )

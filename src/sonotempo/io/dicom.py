@@ -1,0 +1,207 @@
+"""DICOM ultrasound files as recordings: single images and cines, frame by frame.
+
+pydicom decodes the pixels, with its own RLE decoder, Pillow (JPEG, JPEG 2000), python-gdcm (JPEG
+lossless) and pyjpegls (JPEG-LS). ``dicom_header`` reads what the header says about the region of
+tissue, spacing and time.
+"""
+
+import math
+import os
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.encaps import parse_basic_offsets, parse_fragments
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
+from pydicom.pixels.utils import get_expected_length
+
+from sonotempo.errors import RecordingError
+from sonotempo.io.dicom_header import frame_times_ns, region
+from sonotempo.io.grey import grey
+from sonotempo.io.timing import timestamps_from
+from sonotempo.recording import Image, Recording
+from sonotempo.structures import StructureSet
+
+# What pydicom and its plug-ins raise for files that are damaged or of an unknown kind.
+_UNREADABLE = (
+    InvalidDicomError,
+    OSError,
+    EOFError,
+    ValueError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    IndexError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
+
+_Offsets = tuple[list[int], list[int]]
+
+
+def open_dicom(
+    path: Path, structures: StructureSet, *, subject: str | None = None, name: str | None = None
+) -> Recording:
+    """Open a DICOM file; its header is read, its pixels are counted but not read.
+
+    The recording's ``area`` is the largest region of two-dimensional tissue, cut to the image; its
+    spacing comes from that region (see :func:`~sonotempo.io.dicom_header.region`), its time stamps
+    from FrameTimeVector, FrameTime, CineRate or RecommendedDisplayFrameRate, in this order, or
+    from the nominal frame rate.
+
+    Args:
+        path: the file.
+        structures: the recording's structures; DICOM files carry no masks.
+        subject: who was scanned; by default PatientID, or the folder's name where that is empty.
+        name: of the recording; by default the file's name without its suffix.
+
+    Raises:
+        RecordingError: not DICOM, no image in it, a compression or pixel type that cannot be
+            decoded, or the file is cut short.
+    """
+    with (
+        _explained(f"{path} cannot be read as DICOM"),
+        path.open("rb") as file,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UserWarning)  # values that are odd but readable
+        header = dcmread(file, stop_before_pixels=True)
+        frames = _frames(header, path)
+        offsets = _check_whole(file, header, frames, path)
+        found = region(header)
+        numbers = np.arange(frames, dtype=np.int64)
+        times_ns = frame_times_ns(header, frames)
+        patient = str(header.get("PatientID") or "").strip()
+    return Recording(
+        source=path,
+        subject=subject or patient or path.resolve().parent.name,
+        name=name or path.stem,
+        images=_DicomFrames(path, header, frames, offsets),
+        timestamps_ns=timestamps_from(times_ns, numbers),
+        structures=structures,
+        spacing_mm=found.spacing_mm,
+        area=found.area,
+        files=(path,),
+    )
+
+
+class _DicomFrames:
+    """The frames of one DICOM file; each is found by its offset and decoded when asked for.
+
+    Args:
+        path: the file.
+        header: everything before the pixels.
+        frames: how many there are.
+        offsets: where each compressed frame starts and how long it is, or None to let pydicom
+            find out; knowing them saves it a walk through the file for every frame.
+    """
+
+    def __init__(self, path: Path, header: Dataset, frames: int, offsets: _Offsets | None) -> None:
+        self._path = path
+        self._header = header
+        self._frames = frames
+        self._options = {} if offsets is None else {"extended_offsets": offsets}
+        # pydicom's table of decoders and gdcm's reader are not promised to be safe in threads.
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def __getitem__(self, index: int, /) -> Image:
+        with self._lock, _explained(f"frame {index} of {self._path} cannot be decoded"):
+            pixels = pixel_array(self._path, index=index, **self._options)
+        return self._to_grey(pixels)
+
+    def _to_grey(self, pixels: NDArray[Any]) -> Image:
+        header = self._header
+        if header.PhotometricInterpretation == "PALETTE COLOR":
+            coloured = apply_color_lut(pixels, header)
+            # Palettes of 16 bits hold intensities in the upper byte (PS3.3 C.7.6.3.1.6).
+            pixels = coloured >> 8 if coloured.dtype == np.uint16 else coloured
+        elif header.BitsStored > 8:
+            pixels = pixels >> (header.BitsStored - 8)
+        image_HW = grey(pixels.astype(np.uint8), self._path)
+        return 255 - image_HW if header.PhotometricInterpretation == "MONOCHROME1" else image_HW
+
+
+def _frames(header: Dataset, path: Path) -> int:
+    """Check that the pixels can be decoded and return the number of frames."""
+    if "Rows" not in header or "Columns" not in header:
+        raise RecordingError(f"{path} holds no image; choose a DICOM file with pixel data")
+    if header.get("PixelRepresentation", 0) or not 8 <= header.BitsStored <= 16:
+        raise RecordingError(
+            f"{path} holds pixels of {header.BitsStored} bits"
+            f"{', signed' if header.get('PixelRepresentation', 0) else ''}; expected 8 to 16 bits "
+            "without sign, as ultrasound has"
+        )
+    syntax = header.file_meta.TransferSyntaxUID
+    if syntax.is_deflated:
+        raise RecordingError(
+            f"{path} is a deflated DICOM file, whose frames cannot be reached one by one; rewrite "
+            "it uncompressed, for example with 'gdcmconv --raw'"
+        )
+    if not get_decoder(syntax).is_available:
+        raise RecordingError(
+            f"{path} is compressed with {syntax.name}, which no installed decoder reads; rewrite "
+            "it uncompressed"
+        )
+    return int(header.get("NumberOfFrames") or 1)
+
+
+def _check_whole(file: BinaryIO, header: Dataset, frames: int, path: Path) -> _Offsets | None:
+    """Check that all pixels are there, from sizes alone, and say where compressed frames start.
+
+    ``file`` stands at the element of the pixel data.
+    """
+    end = os.fstat(file.fileno()).st_size
+    syntax = header.file_meta.TransferSyntaxUID
+    tag_bytes = 8 if syntax.is_implicit_VR else 12
+    if len(file.read(tag_bytes)) < tag_bytes:
+        raise _cut_short(path, 0, frames)
+    if not syntax.is_encapsulated:
+        needed = get_expected_length(header, unit="bytes")
+        available = end - file.tell()
+        if available < needed:
+            raise _cut_short(path, available * frames // needed, frames)
+        return None
+    parse_basic_offsets(file)
+    first = file.tell()
+    count, starts = parse_fragments(file)
+    lengths = [_item_bytes(file, start) for start in starts]
+    whole = count if not count or starts[-1] + 8 + lengths[-1] <= end else count - 1
+    if whole < frames or whole < count:
+        raise _cut_short(path, min(whole, frames - 1), frames)
+    if count > frames:  # frames in several fragments each: pydicom puts them together
+        return None
+    return [start - first for start in starts], lengths
+
+
+def _item_bytes(file: BinaryIO, start: int) -> int:
+    file.seek(start + 4)
+    return int.from_bytes(file.read(4), "little")  # compressed DICOM is always little-endian
+
+
+def _cut_short(path: Path, whole: int, frames: int) -> RecordingError:
+    return RecordingError(
+        f"{path} is cut short: only {math.floor(whole)} of its {frames} frames are complete; copy "
+        "or export it again"
+    )
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn whatever pydicom raises into one sentence."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RecordingError(f"{what}: {reason}; copy or export the file again") from error

@@ -1,0 +1,259 @@
+"""Image files as recordings: a folder of numbered PNG, JPEG, BMP or TIFF frames, or one still.
+
+Masks are PNG, BMP or TIFF files of the same names in a folder beside the images: ``masks`` beside
+``images``, or ``<folder>_masks`` beside ``<folder>``. Their pixels are label values: the indices
+of a palette image, or the grey values. Image files carry no time and no trusted spacing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+from sonotempo.errors import RecordingError
+from sonotempo.io.frame_files import IMAGE_SUFFIXES, FrameFiles, image_files, in_order
+from sonotempo.io.grey import grey
+from sonotempo.io.timing import nominal_timestamps
+from sonotempo.recording import Image, Recording
+from sonotempo.structures import StructureSet
+
+_LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg"})
+
+# What Pillow raises for damaged files, by format and place.
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Pillow.DecompressionBombError)
+
+
+def open_image_folder(
+    folder: Path,
+    structures: StructureSet,
+    *,
+    subject: str | None = None,
+    name: str | None = None,
+    masks: Path | None = None,
+) -> Recording:
+    """Open the images of a folder as the frames of one recording, with their masks if any.
+
+    Args:
+        folder: holds the frames, ordered by the number at the end of their names.
+        structures: what the mask values mean.
+        subject: who was scanned; by default the folder's name.
+        name: of the recording; by default the folder's name.
+        masks: the folder of masks; by default :func:`mask_folder`.
+
+    Raises:
+        RecordingError: the folder holds no image, two frames have the same number, or a mask has
+            no frame of its name.
+    """
+    frames = image_files(folder)
+    if not frames:
+        raise RecordingError(
+            f"{folder} holds no images; expected files ending in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    return open_image_frames(
+        frames,
+        structures,
+        source=folder,
+        subject=subject or folder.name,
+        name=name or folder.name,
+        masks=_masks_of(frames, masks or mask_folder(folder)),
+    )
+
+
+def open_image_frames(
+    paths: Sequence[Path],
+    structures: StructureSet,
+    *,
+    source: Path,
+    subject: str,
+    name: str,
+    masks: Mapping[Path, Path] | None = None,
+) -> Recording:
+    """Open image files as one recording; nothing of them is read before a frame is asked for.
+
+    Args:
+        paths: the frames, in any order.
+        structures: what the mask values mean.
+        source: the file or folder to name in errors.
+        subject: who was scanned.
+        name: of the recording.
+        masks: the mask file of each labelled frame's file.
+
+    Raises:
+        RecordingError: two frames have the same number.
+    """
+    ordered, numbers = in_order(paths)
+    mask_files = {i: masks[path] for i, path in enumerate(ordered) if masks and path in masks}
+    readers: dict[int, Callable[[], Image]] = {
+        i: partial(read_labels, path) for i, path in mask_files.items()
+    }
+    return Recording(
+        source=source,
+        subject=subject,
+        name=name,
+        images=FrameFiles(ordered, read_grey),
+        timestamps_ns=nominal_timestamps(numbers),
+        structures=structures,
+        frame_numbers=numbers,
+        mask_readers=readers,
+        files=(*ordered, *mask_files.values()),
+    )
+
+
+def open_still(
+    path: Path,
+    structures: StructureSet,
+    *,
+    subject: str | None = None,
+    name: str | None = None,
+    mask: Path | None = None,
+) -> Recording:
+    """Open one image as a recording of one frame, and check both headers at once.
+
+    Raises:
+        RecordingError: the image or its mask is no image of 8 bits, or their sizes differ.
+    """
+    shape_HW = image_shape(path)
+    readers: dict[int, Callable[[], Image]] = {}
+    if mask is not None:
+        check_same_size(mask, labels_shape(mask), path, shape_HW)
+        readers[0] = partial(read_labels, mask)
+    return Recording(
+        source=path,
+        subject=subject or path.stem,
+        name=name or path.stem,
+        images=FrameFiles([path], read_grey),
+        timestamps_ns=np.zeros(1, np.int64),
+        structures=structures,
+        mask_readers=readers,
+        files=(path,) if mask is None else (path, mask),
+    )
+
+
+def mask_folder(folder: Path) -> Path | None:
+    """Return the folder of masks that belongs to a folder of images, or None."""
+    named = [folder.with_name(f"{folder.name}_masks")]
+    if folder.name == "images":
+        named.append(folder.with_name("masks"))
+    return next((path for path in named if path.is_dir()), None)
+
+
+def read_grey(path: Path) -> Image:
+    """Read an image as uint8 grey HW.
+
+    Raises:
+        RecordingError: it cannot be read, or is not of 8 bits.
+    """
+    with _opened(path) as image:
+        _check_frame(image, path)
+        colour = "RGB" if image.mode != "L" else "L"
+        try:
+            pixels = np.array(image.convert(colour))
+        except _UNREADABLE as error:
+            raise _damaged(path, error) from error
+    return grey(pixels, path)
+
+
+def read_labels(path: Path) -> Image:
+    """Read a mask as uint8 label values HW: palette indices, grey values, or 0 and 1.
+
+    Raises:
+        RecordingError: it cannot be read, is a colour image, or was compressed with loss.
+    """
+    with _opened(path) as image:
+        _check_labels(image, path)
+        try:
+            return np.array(image).astype(np.uint8)
+        except _UNREADABLE as error:
+            raise _damaged(path, error) from error
+
+
+def image_shape(path: Path) -> tuple[int, int]:
+    """Return an image's rows and columns from its header.
+
+    Raises:
+        RecordingError: it is no image of 8 bits.
+    """
+    with _opened(path) as image:
+        _check_frame(image, path)
+        return image.height, image.width
+
+
+def labels_shape(path: Path) -> tuple[int, int]:
+    """Return a mask's rows and columns from its header.
+
+    Raises:
+        RecordingError: it cannot hold label values.
+    """
+    with _opened(path) as image:
+        _check_labels(image, path)
+        return image.height, image.width
+
+
+def check_same_size(
+    mask: Path, mask_HW: tuple[int, int], image: Path, image_HW: tuple[int, int]
+) -> None:
+    """Refuse a mask of another size than its image.
+
+    Raises:
+        RecordingError: the sizes differ.
+    """
+    if mask_HW != image_HW:
+        raise RecordingError(
+            f"the mask {mask} is {mask_HW[0]}x{mask_HW[1]} pixels but its image {image.name} is "
+            f"{image_HW[0]}x{image_HW[1]} (rows x columns); export it again at the image's size"
+        )
+
+
+def _masks_of(frames: Iterable[Path], folder: Path | None) -> dict[Path, Path]:
+    if folder is None:
+        return {}
+    masks = {path.stem: path for path in image_files(folder)}
+    paired = {frame: masks.pop(frame.stem) for frame in frames if frame.stem in masks}
+    if masks:
+        first = next(iter(masks.values()))
+        raise RecordingError(
+            f"{len(masks)} masks in {folder} have no image of the same name, {first.name} for one; "
+            "rename them after their images or move them away"
+        )
+    return paired
+
+
+def _opened(path: Path) -> Pillow.Image:
+    try:
+        return Pillow.open(path)
+    except _UNREADABLE as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: BaseException) -> RecordingError:
+    is_unknown = isinstance(error, UnidentifiedImageError)
+    reason = "its content is no image" if is_unknown else getattr(error, "strerror", None) or error
+    return RecordingError(f"{path} cannot be read as an image: {reason}; copy or export it again")
+
+
+def _check_frame(image: Pillow.Image, path: Path) -> None:
+    if getattr(image, "n_frames", 1) > 1:
+        raise RecordingError(
+            f"{path} holds several images; save each as a file of its own, numbered in order"
+        )
+    if image.mode.startswith(("I", "F")):
+        raise RecordingError(
+            f"{path} holds more than 8 bits a pixel (mode {image.mode}), and which of its values "
+            "is white is not known; convert it to 8 bits"
+        )
+
+
+def _check_labels(image: Pillow.Image, path: Path) -> None:
+    if path.suffix.lower() in _LOSSY_SUFFIXES:
+        raise RecordingError(
+            f"the mask {path} is a JPEG, which changes label values; export it as PNG"
+        )
+    if image.mode not in ("1", "L", "P"):
+        raise RecordingError(
+            f"the mask {path} holds colours (mode {image.mode}), and which label each stands for "
+            "is not known; export it as a palette or grey PNG whose values are the labels"
+        )

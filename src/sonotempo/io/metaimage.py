@@ -1,0 +1,235 @@
+"""MetaImage files as recordings: ``.mha`` and ``.mhd`` stacks, and one ``.mhd`` file a frame.
+
+Frames are 8-bit, grey or colour. Spacing of exactly 1 by 1 means that the writer did not know it
+(uncalibrated PLUS sequences, Annotation Web exports of plain images), so it is read as unknown.
+"""
+
+import os
+import tempfile
+import threading
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from sonotempo.errors import RecordingError
+from sonotempo.io.frame_files import FrameFiles, in_order
+from sonotempo.io.grey import grey
+from sonotempo.io.metaimage_header import MetaHeader, read_header
+from sonotempo.io.timing import timestamps_from
+from sonotempo.recording import Image, Recording
+from sonotempo.structures import StructureSet
+
+_CHUNK_BYTES = 1 << 20
+
+
+def open_metaimage(
+    path: Path, structures: StructureSet, *, subject: str | None = None, name: str | None = None
+) -> Recording:
+    """Open an ``.mha`` or ``.mhd`` file: width, height and, for a stack, time.
+
+    Time stamps come from the ``Seq_Frame0000_Timestamp`` keys (seconds) of PLUS and 3D Slicer, or
+    from the nominal frame rate. Frames that PLUS marks as invalid (no image arrived) are left out
+    and their numbers are missing.
+
+    Raises:
+        RecordingError: not a MetaImage, pixels missing or not of 8 bits.
+    """
+    header = read_header(path)
+    _check_pixels(header)
+    valid = [
+        i
+        for i in range(header.frames)
+        if header.fields.get(f"Seq_Frame{i:04d}_ImageStatus", "OK").upper() != "INVALID"
+    ]
+    numbers = np.array(valid, np.int64)
+    return Recording(
+        source=path,
+        subject=subject or path.stem,
+        name=name or path.stem,
+        images=_Stack(header, numbers),
+        timestamps_ns=timestamps_from(_stack_times(header, valid), numbers),
+        structures=structures,
+        spacing_mm=header.spacing_mm,
+        frame_numbers=numbers,
+        files=header.files,
+    )
+
+
+def open_metaimage_frames(
+    paths: Sequence[Path],
+    structures: StructureSet,
+    *,
+    source: Path,
+    subject: str,
+    name: str,
+) -> Recording:
+    """Open files ``name_<frame>.mhd`` as one recording; only their headers are read.
+
+    Time stamps come from the key ``Timestamp`` (milliseconds) that FAST writes, or from the
+    nominal frame rate. Spacing is unknown where the files do not agree on it.
+
+    Raises:
+        RecordingError: a header or its pixels' file is missing, or not 8 bits; two files have the
+            same frame number.
+    """
+    ordered, numbers = in_order(paths)
+    headers = [read_header(path) for path in ordered]
+    for header in headers:
+        _check_pixels(header)
+        if header.frames > 1:
+            raise RecordingError(
+                f"{header.path} holds {header.frames} frames among files of one frame each; open "
+                "it by itself"
+            )
+    spacings = {header.spacing_mm for header in headers}
+    return Recording(
+        source=source,
+        subject=subject,
+        name=name,
+        images=FrameFiles(ordered, read_frame),
+        timestamps_ns=timestamps_from(_frame_times(headers), numbers),
+        structures=structures,
+        spacing_mm=spacings.pop() if len(spacings) == 1 else None,
+        frame_numbers=numbers,
+        files=tuple(file for header in headers for file in header.files),
+    )
+
+
+def read_frame(path: Path) -> Image:
+    """Read a two-dimensional MetaImage as uint8 grey HW.
+
+    Raises:
+        RecordingError: it cannot be read, or is not of 8 bits.
+    """
+    return grey(_pixels(path), path)
+
+
+def read_mask(path: Path) -> Image:
+    """Read a two-dimensional MetaImage of label values as uint8 HW.
+
+    Raises:
+        RecordingError: it cannot be read, or does not hold whole numbers from 0 to 255.
+    """
+    labels = _pixels(path)
+    if labels.ndim != 2 or labels.dtype.kind not in "ui":
+        raise RecordingError(
+            f"the mask {path} holds {labels.dtype} pixels of shape {labels.shape}; expected one "
+            "whole number a pixel, its label value"
+        )
+    if labels.size and (labels.min() < 0 or labels.max() > 255):
+        raise RecordingError(
+            f"the mask {path} holds label values from {labels.min()} to {labels.max()}; expected 0 "
+            "to 255"
+        )
+    return labels.astype(np.uint8)
+
+
+class _Stack:
+    """The frames of one MetaImage file, through a memory map.
+
+    An uncompressed file is mapped as it lies. A compressed one has no way in but from its start,
+    so on first use it is unpacked, a megabyte at a time, into a temporary file that goes away
+    with this object; memory stays flat either way.
+    """
+
+    def __init__(self, header: MetaHeader, frames: NDArray[np.int64]) -> None:
+        self._header = header
+        self._frames = frames
+        self._lock = threading.Lock()
+        self._pixels: NDArray[np.uint8] | None = None
+        self._unpacked: IO[bytes] | None = None
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int, /) -> Image:
+        with self._lock:
+            if self._pixels is None:
+                self._pixels = self._map()
+        frame = np.array(self._pixels[self._frames[index]])
+        return grey(frame[..., 0] if frame.shape[-1] == 1 else frame, self._header.path)
+
+    def _map(self) -> NDArray[np.uint8]:
+        header = self._header
+        shape_THWC = (header.frames, *header.shape_HW, header.channels)
+        try:
+            if not header.compressed:
+                return np.memmap(
+                    header.data_file, np.uint8, "r", offset=header.data_offset, shape=shape_THWC
+                )
+            # It outlives this method: the memory map needs it (Windows keeps no deleted files).
+            self._unpacked = tempfile.TemporaryFile()  # noqa: SIM115
+            _unpack(header, self._unpacked)
+            return np.memmap(self._unpacked, np.uint8, "r", shape=shape_THWC)
+        except (OSError, ValueError) as error:
+            raise RecordingError(
+                f"the frames of {header.path} cannot be read: {error}; check that the file is "
+                "still whole and that the temporary folder has room"
+            ) from error
+
+
+def _unpack(header: MetaHeader, target: IO[bytes]) -> None:
+    inflate = zlib.decompressobj(wbits=47)  # zlib or gzip, whichever the writer took
+    with header.data_file.open("rb") as packed:
+        packed.seek(header.data_offset)
+        try:
+            while not inflate.eof and (chunk := packed.read(_CHUNK_BYTES)):
+                target.write(inflate.decompress(chunk))
+        except zlib.error as error:
+            raise RecordingError(
+                f"{header.data_file} is damaged: its compressed pixels end after "
+                f"{_whole_frames(header, target)} of {header.frames} frames ({error}); copy or "
+                "export it again"
+            ) from error
+    target.write(inflate.flush())
+    target.flush()
+    if target.seek(0, os.SEEK_END) < header.pixel_bytes:
+        raise RecordingError(
+            f"{header.data_file} is cut short: it holds {_whole_frames(header, target)} of "
+            f"{header.frames} frames; copy or export it again"
+        )
+
+
+def _whole_frames(header: MetaHeader, target: IO[bytes]) -> int:
+    return target.tell() * header.frames // header.pixel_bytes
+
+
+def _check_pixels(header: MetaHeader) -> None:
+    if header.element_type != "MET_UCHAR" or header.channels not in (1, 3, 4):
+        raise RecordingError(
+            f"{header.path} holds {header.channels} x {header.element_type} a pixel, and which of "
+            "its values is white is not known; convert it to 8 bits, grey or colour (MET_UCHAR)"
+        )
+
+
+def _pixels(path: Path) -> NDArray[np.generic]:
+    header = read_header(path)  # its errors say more than SimpleITK's
+    if header.frames > 1:
+        raise RecordingError(f"{path} holds {header.frames} frames; expected one image")
+    try:
+        pixels: NDArray[np.generic] = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise RecordingError(f"{path} cannot be read: {reason}; export it again") from error
+    pixels = pixels.reshape((*header.shape_HW, header.channels))
+    return pixels[..., 0] if header.channels == 1 else pixels
+
+
+def _stack_times(header: MetaHeader, valid: Sequence[int]) -> list[int] | None:
+    return _nanoseconds([header.fields.get(f"Seq_Frame{i:04d}_Timestamp") for i in valid], 1e9)
+
+
+def _frame_times(headers: Sequence[MetaHeader]) -> list[int] | None:
+    return _nanoseconds([header.fields.get("Timestamp") for header in headers], 1e6)
+
+
+def _nanoseconds(words: Sequence[str | None], factor: float) -> list[int] | None:
+    try:
+        return [round(float(word) * factor) for word in words if word is not None]
+    except (ValueError, OverflowError):
+        return None  # not numbers, so no times

@@ -1,0 +1,156 @@
+"""The text header of a MetaImage file, and whether the pixels it promises are there.
+
+SimpleITK reads the pixels (see ``metaimage``), but it keeps three things of the header to itself:
+the name of the data file, where in it the pixels start, and whether they are compressed. They are
+needed to list a recording's files, to read one frame of a long stack, and to name what is missing.
+
+Format: https://itk.org/Wiki/MetaIO/Documentation
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sonotempo.errors import RecordingError
+from sonotempo.recording import Spacing
+
+_LONGEST_LINE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class MetaHeader:
+    """What a MetaImage header says.
+
+    Attributes:
+        path: the header's own file.
+        frames: how many images there are; 1 for a two-dimensional file.
+        shape_HW: rows and columns of each.
+        channels: values a pixel.
+        element_type: for example ``MET_UCHAR``.
+        spacing_mm: millimetres a pixel as (row, column), or None if the file says 1 by 1, which
+            is what writers put when they do not know.
+        compressed: whether the pixels are zlib-compressed.
+        data_file: the file of the pixels; the header's own for ``.mha``.
+        data_offset: where the pixels start in it, in bytes.
+        fields: every ``key = value`` line.
+    """
+
+    path: Path
+    frames: int
+    shape_HW: tuple[int, int]
+    channels: int
+    element_type: str
+    spacing_mm: Spacing | None
+    compressed: bool
+    data_file: Path
+    data_offset: int
+    fields: Mapping[str, str]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The header's file and, where it is another one, the pixels' file."""
+        return tuple(dict.fromkeys((self.path, self.data_file)))
+
+    @property
+    def pixel_bytes(self) -> int:
+        """How many bytes all frames take at one byte a value."""
+        return self.frames * math.prod(self.shape_HW) * self.channels
+
+
+def read_header(path: Path) -> MetaHeader:
+    """Read the header of an ``.mhd`` or ``.mha`` file and check that its pixels exist.
+
+    Raises:
+        RecordingError: no such file, not a MetaImage, more than three dimensions, or the pixels'
+            file is missing or too short.
+    """
+    try:
+        fields, end = _fields(path)
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be read: {error.strerror or error}") from error
+    try:
+        size = [int(word) for word in fields["DimSize"].split()]
+        spacing = [float(word) for word in fields.get("ElementSpacing", "1 1").split()]
+        channels = int(fields.get("ElementNumberOfChannels", "1"))
+        skip = int(fields.get("HeaderSize", "0"))
+    except (KeyError, ValueError) as error:
+        raise RecordingError(
+            f"{path} is not a MetaImage header: its DimSize, ElementSpacing, "
+            f"ElementNumberOfChannels or HeaderSize does not hold numbers ({error}); export it "
+            "again"
+        ) from error
+    if len(size) not in (2, 3) or min(size) < 1 or len(spacing) < 2 or channels < 1:
+        raise RecordingError(
+            f"{path} has the DimSize {fields['DimSize']}; expected width and height, or width, "
+            "height and number of frames"
+        )
+    data_file, offset = _data(path, fields["ElementDataFile"], end, skip)
+    header = MetaHeader(
+        path=path,
+        frames=size[2] if len(size) == 3 else 1,
+        shape_HW=(size[1], size[0]),
+        channels=channels,
+        element_type=fields.get("ElementType", "MET_NONE"),
+        spacing_mm=_spacing(spacing),
+        compressed=fields.get("CompressedData", "False").lower() in ("true", "1"),
+        data_file=data_file,
+        data_offset=offset,
+        fields=fields,
+    )
+    return _with_pixels(header, skip)
+
+
+def _fields(path: Path) -> tuple[dict[str, str], int]:
+    """Read the lines up to the one that names the pixels' file, which is always the last."""
+    fields: dict[str, str] = {}
+    with path.open("rb") as file:
+        while line := file.readline(_LONGEST_LINE_BYTES):
+            key, equals, value = line.decode("utf-8", errors="replace").partition("=")
+            if not equals and line.strip():
+                break
+            fields[key.strip()] = value.strip()
+            if key.strip() == "ElementDataFile":
+                return fields, file.tell()
+    raise RecordingError(
+        f"{path} is not a MetaImage file: no line 'ElementDataFile = …' ends its header; export it "
+        "again"
+    )
+
+
+def _spacing(values: list[float]) -> Spacing | None:
+    column, row = abs(values[0]), abs(values[1])
+    known = math.isfinite(row) and math.isfinite(column) and row > 0 and column > 0
+    return (row, column) if known and (row, column) != (1.0, 1.0) else None
+
+
+def _data(path: Path, named: str, end: int, skip: int) -> tuple[Path, int]:
+    if named.upper() == "LOCAL":
+        return path, end
+    if named.upper().startswith("LIST") or "%" in named:
+        raise RecordingError(
+            f"{path} spreads its pixels over several files (ElementDataFile = {named}); save it "
+            "as one .mha file"
+        )
+    return path.parent / named, max(skip, 0)
+
+
+def _with_pixels(header: MetaHeader, skip: int) -> MetaHeader:
+    if not header.data_file.is_file():
+        raise RecordingError(
+            f"{header.path} keeps its pixels in {header.data_file.name!r}, which is not there; "
+            f"copy it into {header.path.parent}"
+        )
+    available = header.data_file.stat().st_size - header.data_offset
+    if header.element_type != "MET_UCHAR" or header.compressed:
+        return header
+    if available < header.pixel_bytes:
+        whole = max(available, 0) * header.frames // header.pixel_bytes
+        raise RecordingError(
+            f"{header.data_file} is cut short: it holds {whole} of the {header.frames} frames that "
+            f"{header.path.name} announces; copy it again"
+        )
+    if skip == -1:  # the pixels are the end of a file with a header of its own
+        offset = header.data_offset + available - header.pixel_bytes
+        return replace(header, data_offset=offset)
+    return header

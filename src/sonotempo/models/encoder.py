@@ -1,0 +1,116 @@
+"""From an image to features at several strides: the paper's plain encoder, or any timm backbone."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from sonotempo.config import ModelConfig
+from sonotempo.errors import ConfigError
+from sonotempo.models.blocks import Normalization, double_conv
+
+
+class Encoder(Protocol):
+    """Images N1HW in, one feature map per stride out, the finest first."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def __call__(self, x_N1HW: Tensor) -> list[Tensor]:
+        """Return features NCHW at each of ``strides``."""
+        ...
+
+
+class PlainEncoder(nn.Module):
+    """Two 3x3 convolutions a level and 2x2 max pooling between levels (Smistad et al. 2021, II-B).
+
+    >>> encoder = PlainEncoder((8, 16, 32), "batch")
+    >>> [tuple(f.shape) for f in encoder(torch.zeros(1, 1, 64, 64))]
+    [(1, 8, 64, 64), (1, 16, 32, 32), (1, 32, 16, 16)]
+    """
+
+    def __init__(self, channels: Sequence[int], normalization: Normalization) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.strides = tuple(2**level for level in range(len(self.channels)))
+        inputs = (1, *self.channels[:-1])
+        self.levels = nn.ModuleList(
+            double_conv(before, after, normalization)
+            for before, after in zip(inputs, self.channels, strict=True)
+        )
+        self.pool = nn.MaxPool2d(2)
+
+    def forward(self, x_N1HW: Tensor) -> list[Tensor]:
+        """Return features NCHW at strides 1, 2, 4…"""
+        features: list[Tensor] = []
+        x = x_N1HW
+        for level in self.levels:
+            x = level(self.pool(x) if features else x)
+            features.append(x)
+        return features
+
+
+class TimmEncoder(nn.Module):
+    """A backbone of the timm library as encoder, fed with one grey channel.
+
+    Its input is standardised inside, with the grey mean of the colour statistics that the backbone
+    was trained on, so that every encoder takes images in 0 to 1.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, pretrained: bool) -> None:
+        super().__init__()
+        from sonotempo._torchvision import ensure_torchvision  # noqa: PLC0415
+
+        ensure_torchvision()
+        import timm  # noqa: PLC0415  (costs seconds; the plain encoder does without)
+
+        if not timm.is_model(name):
+            near = timm.list_models(f"*{name}*")[:5]
+            hint = f"; timm has {', '.join(near)}" if near else ""
+            raise ConfigError(
+                f"model.encoder {name!r} is neither 'plain' nor a timm backbone{hint}; "
+                "see timm.list_models()"
+            )
+        try:
+            self.backbone = timm.create_model(
+                name, pretrained=pretrained, features_only=True, in_chans=1
+            )
+        # timm and its hub raise many kinds of errors here; each means the same to the user.
+        except Exception as error:
+            if not pretrained:
+                raise ConfigError(
+                    f"timm backbone {name!r} does not give features at several strides "
+                    f"({error}); choose another model.encoder, for example resnet18"
+                ) from error
+            raise ConfigError(
+                f"the pretrained weights of {name!r} cannot be had ({type(error).__name__}: "
+                f"{error}); connect to the internet once, put them into the Hugging Face cache, "
+                "or set model.pretrained=false"
+            ) from error
+        self.channels = tuple(self.backbone.feature_info.channels())
+        self.strides = tuple(self.backbone.feature_info.reduction())
+        statistics = self.backbone.default_cfg
+        mean = sum(statistics["mean"]) / len(statistics["mean"])
+        std = sum(statistics["std"]) / len(statistics["std"])
+        self.register_buffer("mean", torch.tensor(mean), persistent=False)
+        self.register_buffer("std", torch.tensor(std), persistent=False)
+
+    def forward(self, x_N1HW: Tensor) -> list[Tensor]:
+        """Return the backbone's features NCHW, the finest first."""
+        features: list[Tensor] = self.backbone((x_N1HW - self.mean) / self.std)
+        return features
+
+
+def build_encoder(config: ModelConfig) -> PlainEncoder | TimmEncoder:
+    """Return the encoder that ``model.encoder`` names.
+
+    Raises:
+        ConfigError: timm does not know the name, or its weights cannot be had.
+    """
+    if config.encoder == "plain":
+        return PlainEncoder(config.channels, config.normalization)
+    return TimmEncoder(config.encoder, config.pretrained)

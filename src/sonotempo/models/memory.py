@@ -1,0 +1,63 @@
+"""ConvLSTM memory with a residual output that starts at zero.
+
+The cell is that of Shi et al. 2015 (arXiv 1506.04214) without peepholes. Its state is an argument
+and a result, never kept in the module.
+"""
+
+import torch
+from torch import Tensor, nn
+
+CellState = tuple[Tensor, Tensor]
+
+
+class ConvLSTM(nn.Module):
+    """A 3x3 ConvLSTM cell run over a clip: C channels in, C_h hidden channels out.
+
+    The input's part of the gates is one convolution over all frames at once; only the hidden
+    state's part is stepped.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int) -> None:
+        super().__init__()
+        self.hidden_channels = hidden_channels
+        self.from_input = nn.Conv2d(in_channels, 4 * hidden_channels, 3, padding=1)
+        self.from_hidden = nn.Conv2d(hidden_channels, 4 * hidden_channels, 3, padding=1, bias=False)
+        with torch.no_grad():  # begin by remembering: Jozefowicz et al. 2015
+            assert self.from_input.bias is not None
+            self.from_input.bias[hidden_channels : 2 * hidden_channels].fill_(1.0)
+
+    def forward(self, x_BTCHW: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        """Return the hidden states BTCHW of all frames and the state after the last one."""
+        batch, frames = x_BTCHW.shape[:2]
+        gates_BTCHW = self.from_input(x_BTCHW.flatten(0, 1)).unflatten(0, (batch, frames))
+        hidden, cell = state
+        outputs = []
+        for t in range(frames):
+            gates = gates_BTCHW[:, t] + self.from_hidden(hidden)
+            enter, keep, leave, candidate = gates.chunk(4, dim=1)
+            cell = torch.sigmoid(keep) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
+            hidden = torch.sigmoid(leave) * torch.tanh(cell)
+            outputs.append(hidden)
+        return torch.stack(outputs, dim=1), (hidden, cell)
+
+
+class ResidualMemory(nn.Module):
+    """Features plus what the memory adds to them; at first it adds exactly nothing.
+
+    The 1x1 output projection starts at zero, so a network with this memory equals the network
+    without it until the first training step.
+    """
+
+    def __init__(self, channels: int, hidden_channels: int) -> None:
+        super().__init__()
+        self.cell = ConvLSTM(channels, hidden_channels)
+        self.projection = nn.Conv2d(hidden_channels, channels, 1)
+        nn.init.zeros_(self.projection.weight)
+        assert self.projection.bias is not None
+        nn.init.zeros_(self.projection.bias)
+
+    def forward(self, x_BTCHW: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        """Return features of the same shape and the state after the last frame."""
+        hidden_BTCHW, state = self.cell(x_BTCHW, state)
+        added = self.projection(hidden_BTCHW.flatten(0, 1)).unflatten(0, x_BTCHW.shape[:2])
+        return x_BTCHW + added, state

@@ -1,0 +1,179 @@
+"""The two models of the comparison: FrameUNet, and SequenceUNet = FrameUNet plus memory.
+
+Streaming is one line: ``logits, state = model(frame_BTCHW, state)`` with T = 1.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from sonotempo.config import ModelConfig
+from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.models.decoder import Decoder
+from sonotempo.models.encoder import build_encoder
+from sonotempo.models.memory import ResidualMemory
+
+#: Hidden and cell state of each memory in turn; empty for a model without memory.
+State = tuple[Tensor, ...]
+
+
+class Segmenter(nn.Module):
+    """Encoder, decoder with memory after the blocks of ``memory_strides``, and a 1x1 head.
+
+    Args:
+        config: the network's settings, the same for both models.
+        classes: K, the background included.
+        memory_strides: after which decoder blocks a memory stands; none for the frame model.
+    """
+
+    def __init__(self, config: ModelConfig, classes: int, memory_strides: tuple[int, ...]) -> None:
+        super().__init__()
+        self.classes = classes
+        self.encoder = build_encoder(config)
+        self.decoder = Decoder(
+            self.encoder.channels, self.encoder.strides, config.channels, config.normalization
+        )
+        for stride in memory_strides:
+            if stride not in self.decoder.strides:
+                options = sorted(self.decoder.strides)
+                raise ConfigError(
+                    f"model.memory_strides holds {stride}, but the decoder of encoder "
+                    f"{config.encoder!r} has strides {options}; choose from these"
+                )
+        self.memories = nn.ModuleDict(
+            {
+                str(stride): ResidualMemory(channels, config.memory_channels)
+                for stride, channels in zip(
+                    self.decoder.strides, self.decoder.channels, strict=True
+                )
+                if stride in memory_strides
+            }
+        )
+        self.memory_channels = config.memory_channels
+        self.head = nn.Conv2d(self.decoder.channels[-1], classes, 1)
+        self._encoder_frozen = False
+        self._norm_frozen = False
+
+    def initial_state(self, batch: int, height: int, width: int) -> State:
+        """Return the state of a model that has seen nothing: zeros, on the model's device."""
+        weight = self.head.weight
+        return tuple(
+            weight.new_zeros(
+                batch, self.memory_channels, height // int(stride), width // int(stride)
+            )
+            for stride in self.memories
+            for _ in ("hidden", "cell")
+        )
+
+    def forward(self, x_BTCHW: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Segment a clip.
+
+        Args:
+            x_BTCHW: images in 0 to 1, C = 1, H and W multiples of the coarsest stride.
+            state: what an earlier call returned; None begins anew.
+
+        Returns:
+            Logits BTKHW and the state after the last frame.
+        """
+        batch, frames, _, height, width = x_BTCHW.shape
+        coarsest = self.encoder.strides[-1]
+        if height % coarsest or width % coarsest:
+            up = tuple(-(-side // coarsest) * coarsest for side in (height, width))
+            raise ValueError(
+                f"input of {height}x{width} pixels; this network needs multiples of {coarsest}, "
+                f"for example {up[0]}x{up[1]}"
+            )
+        before = self.initial_state(batch, height, width) if state is None else state
+        after: list[Tensor] = []
+        features = self.encoder(x_BTCHW.flatten(0, 1))
+        skips = dict(zip(self.encoder.strides, features, strict=True))
+        x = features[-1]
+        for stride, block in zip(self.decoder.strides, self.decoder.blocks, strict=True):
+            x = block(x, skips.get(stride))
+            if str(stride) in self.memories:
+                cell_state = (before[len(after)], before[len(after) + 1])
+                x_clip, new_state = self.memories[str(stride)](
+                    x.unflatten(0, (batch, frames)), cell_state
+                )
+                x = x_clip.flatten(0, 1)
+                after += new_state
+        logits_BTKHW = self.head(x).unflatten(0, (batch, frames))
+        return logits_BTKHW, tuple(after)
+
+    def freeze(self, *, encoder: bool, normalization: bool) -> None:
+        """Keep the encoder's weights, or all running statistics, as they are from now on."""
+        self._encoder_frozen = encoder
+        self._norm_frozen = normalization
+        self.encoder.requires_grad_(not encoder)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Segmenter":
+        """Switch to training or back, leaving alone what is frozen."""
+        super().train(mode)
+        if self._encoder_frozen:
+            self.encoder.eval()
+        if self._norm_frozen:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+
+class FrameUNet(Segmenter):
+    """The seed paper's U-net: every frame by itself; its state is empty.
+
+    >>> import torch
+    >>> model = FrameUNet(ModelConfig(), classes=3)
+    >>> logits, state = model(torch.zeros(1, 2, 1, 64, 64))
+    >>> tuple(logits.shape), state
+    ((1, 2, 3, 64, 64), ())
+    """
+
+    def __init__(self, config: ModelConfig, classes: int) -> None:
+        super().__init__(config, classes, memory_strides=())
+
+
+class SequenceUNet(Segmenter):
+    """The same U-net with ConvLSTM memory in its decoder.
+
+    >>> import torch
+    >>> model = SequenceUNet(ModelConfig(), classes=3)
+    >>> frame = torch.zeros(1, 1, 1, 64, 64)
+    >>> logits, state = model(frame)
+    >>> logits, state = model(frame, state)  # streaming
+    >>> [tuple(s.shape) for s in state]
+    [(1, 128, 4, 4), (1, 128, 4, 4)]
+    """
+
+    def __init__(self, config: ModelConfig, classes: int) -> None:
+        if not config.memory_strides:
+            raise ConfigError("model.memory_strides is empty; a sequence model needs at least one")
+        super().__init__(config, classes, config.memory_strides)
+
+    def start_from(self, frame_model: FrameUNet) -> None:
+        """Take over a frame model's weights; the memory keeps its own."""
+        missing, unexpected = self.load_state_dict(frame_model.state_dict(), strict=False)
+        wrong = [name for name in missing if not name.startswith("memories.")] + unexpected
+        if wrong:
+            raise ValueError(f"the frame model has another network; these weights differ: {wrong}")
+
+
+def build_model(arm: str, config: ModelConfig, classes: int) -> Segmenter:
+    """Return the untrained network of an arm.
+
+    Raises:
+        ConfigError: no such arm.
+    """
+    models: dict[str, type[FrameUNet] | type[SequenceUNet]] = {
+        "frame": FrameUNet,
+        "sequence": SequenceUNet,
+    }
+    if arm not in models:
+        raise ConfigError(unknown_option("arm", arm, models))
+    return models[arm](config, classes)
+
+
+def in_channels_last(model: Segmenter) -> Segmenter:
+    """Lay the weights out channels last: faster convolutions, the same numbers."""
+    # torch's annotations of Module.to leave memory_format out; its documentation has it.
+    moved: Segmenter = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved

@@ -1,0 +1,206 @@
+"""A whole run: data, folds, every (arm, fold) as a resumable job, and the table of all.
+
+The run folder explains itself: config.yaml, folds.json, environment.json, skipped.txt, one folder
+per arm and fold, and the scores of all folds as parquet, CSV, Markdown and a bar plot.
+"""
+
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from sonotempo.config import Experiment, experiment_from
+from sonotempo.data.cache import CachedRecording
+from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
+from sonotempo.errors import ConfigError
+from sonotempo.evaluation.report import ComparisonTable, comparison_table, draw_bars
+from sonotempo.evaluation.scores import summary
+from sonotempo.training.cohort import open_cohort
+from sonotempo.training.job import Job, run_job
+from sonotempo.training.progress import RunProgress
+
+_PACKAGES = ("sonotempo", "torch", "torchvision", "lightning", "monai", "timm", "numpy", "scipy")
+
+
+def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> ComparisonTable:
+    """Run, or go on with, every job of an experiment and write its table.
+
+    Raises:
+        ConfigError: the folder holds another experiment, or the data do not allow it.
+        RecordingError: nothing in the data folder can be used.
+    """
+    _claim(run, experiment)
+    cohort = open_cohort(experiment, progress)
+    (run / "skipped.txt").write_text("".join(f"{line}\n" for line in cohort.skipped), "utf-8")
+    for line in cohort.skipped[:5]:
+        progress.say(f"skipped: {line}")
+    if len(cohort.skipped) > 5:
+        progress.say(f"skipped {len(cohort.skipped)} in all; see {run / 'skipped.txt'}")
+    for note in cohort.notes:
+        progress.say(f"note: {note}")
+    if "sequence" in experiment.arms:
+        _require_consecutive(cohort.recordings)
+    folds = _folds(run, experiment, cohort.recordings)
+    jobs = [Job(arm, fold, run) for fold in folds for arm in experiment.arms]
+    left = sum(not job.finished for job in jobs)
+    subjects = {recording.subject for recording in cohort.recordings}
+    progress.say(
+        f"{len(cohort.recordings)} recordings of {len(subjects)} "
+        f"{'image groups' if 'image-level' in ' '.join(cohort.notes) else 'subjects'}; "
+        f"{len(jobs)} jobs, {left} to do; results in {run}"
+    )
+    for job in jobs:
+        run_job(job, experiment, cohort.recordings, progress)
+    return write_table(run, experiment, cohort.notes, _cropped(cohort.recordings, experiment))
+
+
+def write_table(
+    run: Path, experiment: Experiment, notes: Sequence[str], cropped: str
+) -> ComparisonTable:
+    """Join the scores of all jobs into the run's parquet, CSV, Markdown and bar plot."""
+    parts = sorted(run.glob("*/fold-*/frames.parquet"))
+    frames = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
+    frames.to_parquet(run / "frames.parquet", index=False)
+    of_arms = summary(frames, experiment.evaluate)
+    title = f"{experiment.name}: {experiment.structures.name}, {experiment.folds.count} folds"
+    said = [*([experiment.note] if experiment.note else []), *notes, cropped]
+    table = comparison_table(
+        of_arms,
+        experiment.arms,
+        title=title,
+        notes=said,
+        structures=experiment.structures.names,
+    )
+    (run / "table.md").write_text(table.markdown(), encoding="utf-8")
+    (run / "table.csv").write_text(table.csv(), encoding="utf-8")
+    draw_bars(
+        of_arms,
+        experiment.structures.names,
+        run / "bars.png",
+        arms=experiment.arms,
+        title=title,
+        notes=tuple(notes),
+    )
+    return table
+
+
+def load_run(run: Path) -> Experiment:
+    """Read the experiment of a run folder.
+
+    Raises:
+        ConfigError: the folder is not a run's.
+    """
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise ConfigError(f"{run} is not a run folder: it has no config.yaml")
+    return experiment_from(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+
+
+def _claim(run: Path, experiment: Experiment) -> None:
+    """Make the run folder, or check that it is of this very experiment."""
+    settings = experiment.model_dump(mode="json")
+    path = run / "config.yaml"
+    if path.is_file():
+        earlier = load_run(run).model_dump(mode="json")
+        changed = sorted(_differences(earlier, settings))
+        if changed:
+            raise ConfigError(
+                f"{run} holds a run with other settings ({'; '.join(changed)}); choose another "
+                "folder with --out, or delete that one"
+            )
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "environment.json").write_text(
+        json.dumps(
+            {
+                "python": platform.python_version(),
+                "system": platform.platform(),
+                "packages": {name: _version(name) for name in _PACKAGES},
+            },
+            indent=1,
+        )
+        + "\n",
+        encoding="utf-8",
+    )
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+
+def _differences(earlier: object, now: object, key: str = "") -> list[str]:
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        return [
+            line
+            for name in {**earlier, **now}
+            for line in _differences(
+                earlier.get(name), now.get(name), f"{key}.{name}" if key else name
+            )
+        ]
+    return [] if earlier == now else [f"{key}: {earlier!r} there, {now!r} now"]
+
+
+def _folds(
+    run: Path, experiment: Experiment, recordings: Sequence[CachedRecording]
+) -> tuple[Fold, ...]:
+    """Read the run's folds, or make and save them."""
+    path = run / "folds.json"
+    strata: dict[str, set[str]] = {}
+    for recording in recordings:
+        shown = {
+            name
+            for name, area_px in zip(
+                experiment.structures.names, recording.reference_px, strict=True
+            )
+            if area_px
+        }
+        strata.setdefault(recording.subject, set()).update(shown)
+    if path.is_file():
+        folds = load_folds(path)
+        for fold in folds:
+            known = {*fold.train, *fold.validation, *fold.test}
+            if known != set(strata):
+                odd = sorted(known ^ set(strata))
+                raise ConfigError(
+                    f"{path} and the data name different subjects ({', '.join(odd[:5])}); the "
+                    "data have changed since this run began: choose another --out"
+                )
+        return folds
+    subjects = {subject: tuple(sorted(shown)) for subject, shown in strata.items()}
+    folds = make_folds(subjects, experiment.folds, experiment.seed)
+    save_folds(folds, path)
+    return folds
+
+
+def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
+    """Refuse to train a memory where every labelled frame stands alone in its recording."""
+    videos = [recording for recording in recordings if not recording.is_still]
+    pairs = sum(len(recording) - 1 for recording in videos)
+    if not pairs:
+        return
+    consecutive = sum(len(segment) - 1 for r in videos for segment in r.segments())
+    if consecutive / pairs < 0.5:
+        raise ConfigError(
+            f"the sequence arm needs consecutive frames, but only {consecutive / pairs:.0%} of "
+            "neighbouring frames follow each other (an annotation export holds key frames only); "
+            "set data.frames_root to the recordings that it was made from, or arms=[frame]"
+        )
+
+
+def _cropped(recordings: Sequence[CachedRecording], experiment: Experiment) -> str:
+    reference = np.sum([recording.reference_px for recording in recordings], axis=0)
+    cropped = np.sum([recording.cropped_px for recording in recordings], axis=0)
+    shares = [
+        f"{name} {lost / max(1, area):.1%}"
+        for name, lost, area in zip(experiment.structures.names, cropped, reference, strict=True)
+    ]
+    return f"reference area lost by cropping at the bottom: {', '.join(shares)}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

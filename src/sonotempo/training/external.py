@@ -1,0 +1,121 @@
+"""Trained weights judged on other data, without scoring them on what they have learnt from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from sonotempo.config import DataConfig, Experiment
+from sonotempo.errors import ConfigError, RecordingError
+from sonotempo.evaluation.evaluate import evaluate
+from sonotempo.evaluation.report import ComparisonTable, comparison_table
+from sonotempo.evaluation.scores import summary
+from sonotempo.training.cohort import open_cohort
+from sonotempo.training.crossval import load_run
+from sonotempo.training.job import device_of, shown_recordings
+from sonotempo.training.predictor import TorchPredictor
+from sonotempo.training.progress import RunProgress
+from sonotempo.training.weights import load_weights, read_passport
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Scores of trained weights on a data set.
+
+    Attributes:
+        frames: one row per arm, labelled frame and structure.
+        table: the arms side by side.
+    """
+
+    frames: pd.DataFrame
+    table: ComparisonTable
+
+
+def judge(weights: Path, data: Path, cache: Path, progress: RunProgress) -> Judgement:
+    """Score a weights file, or every fold of a run, on a data set.
+
+    A recording that a fold was trained on is never scored by it; where several folds of a run may
+    score a recording, the first of them does, so that no recording counts twice.
+
+    Raises:
+        ConfigError: not a run folder or weights file.
+        RecordingError: nothing can be scored.
+    """
+    if weights.is_dir():
+        experiment = load_run(weights)
+        files = sorted(weights.glob("*/fold-*/weights.safetensors"))
+        if not files:
+            raise ConfigError(
+                f"{weights} holds no trained weights yet; finish it with `sonotempo crossval`"
+            )
+    else:
+        experiment = _experiment_of(weights)
+        files = [weights]
+    experiment = _with_data(experiment, data, cache)
+    cohort = open_cohort(experiment, progress)
+    parts: list[pd.DataFrame] = []
+    scored: dict[str, set[str]] = {}
+    for file in files:
+        passport = read_passport(file)
+        done = scored.setdefault(passport.arm, set())
+        unseen = [
+            recording
+            for recording in cohort.recordings
+            if recording.key not in passport.trained_on and recording.key not in done
+        ]
+        done.update(recording.key for recording in unseen)
+        model, _ = load_weights(file)
+        progress.step(f"{passport.arm}, fold {passport.fold}: scoring", len(unseen))
+        predictor = TorchPredictor(
+            model, passport.input_size, passport.arm, device=device_of(experiment)
+        )
+        parts.append(
+            evaluate(
+                predictor,
+                shown_recordings(unseen, experiment),
+                experiment.evaluate,
+                arm=passport.arm,
+                fold=passport.fold,
+                on_recording=progress.advance,
+            )
+        )
+    frames = pd.concat(parts, ignore_index=True)
+    if frames.empty:
+        raise RecordingError(
+            f"every recording in {data} was used to train {weights}; give data that it has not seen"
+        )
+    left_out = len(cohort.recordings) - max(len(done) for done in scored.values())
+    notes = list(cohort.notes)
+    if left_out:
+        notes.append(f"{left_out} recordings left out: these weights were trained on them")
+    table = comparison_table(
+        summary(frames, experiment.evaluate),
+        list(scored),
+        title=f"{weights.name} on {data.name}",
+        notes=notes,
+        structures=experiment.structures.names,
+    )
+    return Judgement(frames, table)
+
+
+def _experiment_of(weights: Path) -> Experiment:
+    """Return what a weights file says of itself as an experiment; other settings are defaults."""
+    passport = read_passport(weights)
+    names: Sequence[str] | str = passport.structures
+    return Experiment(
+        name=passport.arm,
+        data=DataConfig(
+            structures=names if isinstance(names, str) else list(names),
+            input_size=passport.input_size,
+            area=passport.area,
+        ),
+        model=passport.model,
+    )
+
+
+def _with_data(experiment: Experiment, data: Path, cache: Path) -> Experiment:
+    settings = experiment.data.model_copy(
+        update={"root": data, "frames_root": None, "layout": "auto", "cache": cache}
+    )
+    return experiment.model_copy(update={"data": settings})

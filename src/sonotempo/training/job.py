@@ -1,0 +1,272 @@
+"""One job of a run: one arm in one fold, trained and scored in a folder of its own.
+
+A finished job is never redone; one that was cut off resumes from its last checkpoint.
+"""
+
+import json
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from sonotempo.config import Experiment
+from sonotempo.data.cache import CachedRecording
+from sonotempo.data.folds import Fold
+from sonotempo.data.stills import evaluation_clip
+from sonotempo.errors import SonotempoError
+from sonotempo.evaluation.evaluate import evaluate
+from sonotempo.evaluation.scores import per_subject
+from sonotempo.models import FrameUNet, SequenceUNet, build_model
+from sonotempo.recording import Recording
+from sonotempo.training.predictor import TorchPredictor
+from sonotempo.training.progress import EpochProgress, RunProgress
+from sonotempo.training.task import UNUSED_MEMORY, SegmentationTask, stage_of
+from sonotempo.training.weights import Passport, load_weights, save_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One arm in one fold.
+
+    Attributes:
+        arm: which model.
+        fold: which subjects train, watch and test.
+        run: the run's folder.
+    """
+
+    arm: str
+    fold: Fold
+    run: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of this job lies."""
+        return self.run / self.arm / f"fold-{self.fold.number:02d}"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its scores are complete."""
+        return (self.folder / "finished.json").is_file()
+
+    @property
+    def weights(self) -> Path:
+        """The trained weights."""
+        return self.folder / "weights.safetensors"
+
+
+def run_job(
+    job: Job,
+    experiment: Experiment,
+    recordings: Sequence[CachedRecording],
+    progress: RunProgress,
+) -> None:
+    """Train and score one arm in one fold, from wherever an earlier attempt stopped."""
+    if job.finished:
+        return
+    job.folder.mkdir(parents=True, exist_ok=True)
+    if not job.weights.is_file():
+        _train(job, experiment, recordings, progress)
+    scores = _score(job, experiment, recordings, progress)
+    scores.to_parquet(job.folder / "frames.parquet", index=False)
+    per_subject(scores, experiment.evaluate.overlap).to_csv(
+        job.folder / "subjects.csv", index=False, lineterminator="\n"
+    )
+    (job.folder / "finished.json").write_text(
+        json.dumps({"arm": job.arm, "fold": job.fold.number, "frames": len(scores)}) + "\n",
+        encoding="utf-8",
+    )
+    (job.folder / "resume.ckpt").unlink(missing_ok=True)
+
+
+def _train(
+    job: Job,
+    experiment: Experiment,
+    recordings: Sequence[CachedRecording],
+    progress: RunProgress,
+) -> None:
+    fold = job.fold
+    seed = int(np.random.SeedSequence([experiment.seed, fold.number]).generate_state(1)[0])
+    torch.manual_seed(seed)
+    train = tuple(r for r in recordings if r.subject in fold.train and r.labelled)
+    validation = tuple(r for r in recordings if r.subject in fold.validation and r.labelled)
+    model = build_model(job.arm, experiment.model, experiment.structures.channels)
+    if isinstance(model, SequenceUNet):
+        # Only the same fold's frame weights: another fold's have seen this one's test subjects.
+        start, passport = load_weights(replace(job, arm="frame").weights)
+        if not isinstance(start, FrameUNet) or passport.fold != fold.number:
+            raise SonotempoError(
+                f"{job.run}/frame holds weights of fold {passport.fold} in the place of fold "
+                f"{fold.number}; delete that folder and run again"
+            )
+        model.start_from(start)
+        model.freeze(encoder=experiment.model.share_encoder, normalization=True)
+    stage = stage_of(job.arm, experiment)
+    task = SegmentationTask(model, stage, experiment, train=train, validation=validation, seed=seed)
+    checkpoint = job.folder / "resume.ckpt"
+    resumes = checkpoint.is_file()
+    progress.step(
+        f"{job.arm}, fold {fold.number}: training", stage.epochs, _epochs_done(checkpoint)
+    )
+    with _quiet_lightning():
+        trainer = lightning.Trainer(
+            max_epochs=stage.epochs,
+            accelerator=experiment.train.accelerator,
+            devices=1,
+            precision=_precision(experiment),
+            logger=[
+                CSVLogger(job.folder, name="log"),
+                TensorBoardLogger(job.folder, name="tensorboard"),
+            ],
+            callbacks=[
+                ModelCheckpoint(
+                    dirpath=job.folder,
+                    filename="resume",
+                    enable_version_counter=False,
+                    save_on_train_epoch_end=True,
+                ),
+                EpochProgress(progress),
+            ],
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            reload_dataloaders_every_n_epochs=1,
+            log_every_n_steps=1,
+        )
+        trainer.fit(task, ckpt_path=checkpoint if resumes else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    loss = float(trainer.callback_metrics.get("training_loss", math.nan))
+    if not math.isfinite(loss):
+        raise SonotempoError(
+            f"the training loss of {job.arm}, fold {fold.number} became {loss}; lower "
+            f"{'sequence' if task.model.memories else 'train'}.learning_rate, delete {job.folder} "
+            "and run again"
+        )
+    use = trainer.callback_metrics.get("memory_use")
+    if use is not None and float(use) < UNUSED_MEMORY:
+        progress.say(
+            f"warning: {job.arm}, fold {fold.number}: the memory changes probabilities by "
+            f"{float(use):.1e} on average, so it is as good as unused; raise "
+            "sequence.memory_learning_rate, sequence.epochs or the probabilities in faults"
+        )
+    save_weights(
+        task.model,
+        Passport(
+            arm=job.arm,
+            fold=fold.number,
+            structures=_spelled(experiment),
+            input_size=experiment.data.input_size,
+            area=experiment.data.area,
+            model=experiment.model,
+            trained_on=tuple(sorted(recording.key for recording in train)),
+            version=version("sonotempo"),
+        ),
+        job.weights,
+    )
+
+
+def _score(
+    job: Job,
+    experiment: Experiment,
+    recordings: Sequence[CachedRecording],
+    progress: RunProgress,
+) -> pd.DataFrame:
+    model, _ = load_weights(job.weights)
+    test = [r for r in recordings if r.subject in job.fold.test and r.labelled]
+    progress.step(f"{job.arm}, fold {job.fold.number}: scoring", len(test))
+    predictor = TorchPredictor(
+        model, experiment.data.input_size, job.arm, device=device_of(experiment)
+    )
+    return evaluate(
+        predictor,
+        shown_recordings(test, experiment),
+        experiment.evaluate,
+        arm=job.arm,
+        fold=job.fold.number,
+        on_recording=progress.advance,
+    )
+
+
+def shown_recordings(
+    recordings: Sequence[CachedRecording], experiment: Experiment
+) -> Iterator[Recording]:
+    """Yield what every arm is shown: recordings as they are, stills as clips that end in them.
+
+    A still's clip is seeded by its name, so that all arms see the same motion; only its last
+    frame, the untouched still, carries the mask.
+    """
+    for cached in recordings:
+        recording = cached.as_recording(experiment.structures)
+        frames = experiment.evaluate.still_clip_frames
+        if not cached.is_still or frames == 1:
+            yield recording
+            continue
+        seed = np.random.SeedSequence([experiment.seed, *cached.name.encode()])
+        clip_THW = evaluation_clip(
+            np.array(cached.frames_TSS()[0]),
+            frames,
+            int(seed.generate_state(1)[0]),
+            experiment.motion,
+        )
+        period_ns = round(1e9 / experiment.motion.frame_rate_hz)
+        yield replace(
+            recording,
+            images=clip_THW,
+            timestamps_ns=np.arange(frames, dtype=np.int64) * period_ns,
+            frame_numbers=np.arange(frames, dtype=np.int64),
+            mask_readers={frames - 1: recording.mask_readers[0]},
+        )
+
+
+def device_of(experiment: Experiment) -> torch.device:
+    """Return where this experiment computes."""
+    wanted = experiment.train.accelerator
+    if wanted == "gpu" or (wanted == "auto" and torch.cuda.is_available()):
+        return torch.device("cuda")
+    if wanted == "mps" or (wanted == "auto" and torch.backends.mps.is_available()):
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def _precision(experiment: Experiment) -> str:
+    if experiment.train.precision != "auto":
+        return experiment.train.precision
+    fast = device_of(experiment).type == "cuda" and torch.cuda.is_bf16_supported()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def _spelled(experiment: Experiment) -> str | tuple[str, ...]:
+    names = experiment.data.structures
+    return names if isinstance(names, str) else tuple(names)
+
+
+def _epochs_done(checkpoint: Path) -> int:
+    if not checkpoint.is_file():
+        return 0
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]) + 1
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Leave out Lightning's advice on devices and workers; its errors still come through."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", module="torch.optim.lr_scheduler")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

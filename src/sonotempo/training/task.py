@@ -1,0 +1,265 @@
+"""What one training step does, for every arm alike: a clip in, the loss of its labelled frames.
+
+Gradients are truncated: a clip is worked through in chunks, and each chunk begins from the state
+that the one before it left, without its history (truncated back-propagation through time).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from sonotempo.config import Experiment
+from sonotempo.data.augment import Augmentation, Draw, to_input
+from sonotempo.data.cache import CachedRecording
+from sonotempo.data.clips import ClipDataset, Clips, cut_windows, join_clips
+from sonotempo.data.faults import Faults
+from sonotempo.data.stills import StillMotion
+from sonotempo.models import Segmenter, in_channels_last
+from sonotempo.training.losses import LabelledLoss
+
+#: Below this mean change of probabilities the memory is as good as unused.
+UNUSED_MEMORY = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How one arm is trained.
+
+    Attributes:
+        epochs: passes over the labelled frames.
+        batch_size: clips per step.
+        clip_frames: T.
+        chunk_frames: how many frames gradients flow through.
+        learning_rate: of all weights but the memory's.
+        memory_learning_rate: of the memory's weights.
+        faults: whether frames are darkened or hidden.
+    """
+
+    epochs: int
+    batch_size: int
+    clip_frames: int
+    chunk_frames: int
+    learning_rate: float
+    memory_learning_rate: float
+    faults: bool
+
+
+def stage_of(arm: str, experiment: Experiment) -> Stage:
+    """Return how an arm is trained; both settings live in the experiment."""
+    train, sequence = experiment.train, experiment.sequence
+    if arm == "frame":
+        return Stage(
+            train.epochs, train.batch_size, 1, 1, train.learning_rate, train.learning_rate, False
+        )
+    return Stage(
+        sequence.epochs,
+        sequence.batch_size,
+        sequence.clip_frames,
+        sequence.backpropagation_frames,
+        sequence.learning_rate,
+        sequence.memory_learning_rate,
+        True,
+    )
+
+
+class SegmentationTask(lightning.LightningModule):
+    """Trains one network in one fold.
+
+    All randomness follows from the seed, the fold, the epoch and the step, so a training that was
+    interrupted and resumed ends like one that was not.
+
+    Args:
+        model: the network.
+        stage: how it is trained.
+        experiment: data, augmentation, loss and schedule.
+        train: recordings to learn from.
+        validation: recordings to watch.
+        seed: of this job, for example from the experiment's seed and the fold.
+    """
+
+    def __init__(
+        self,
+        model: Segmenter,
+        stage: Stage,
+        experiment: Experiment,
+        *,
+        train: tuple[CachedRecording, ...],
+        validation: tuple[CachedRecording, ...],
+        seed: int,
+    ) -> None:
+        super().__init__()
+        # Truncated back-propagation takes several optimiser steps per batch.
+        self.automatic_optimization = False
+        self.model = in_channels_last(model)
+        self.stage = stage
+        self.experiment = experiment
+        self.loss = LabelledLoss(experiment.train.loss)
+        self._recordings = {"train": train, "validation": validation}
+        self._seed = seed
+        self._augmentation = Augmentation(experiment.augment)
+        self._faults = Faults(experiment.faults)
+        self._motion = StillMotion(experiment.motion)
+        self._overlaps: list[Tensor] = []
+
+    def configure_optimizers(self) -> Any:
+        """Adam; the memory learns at a rate of its own; optionally a cosine decay to zero."""
+        memory = list(self.model.memories.parameters())
+        own = {id(weight) for weight in memory}
+        rest = [w for w in self.model.parameters() if w.requires_grad and id(w) not in own]
+        groups = [{"params": rest, "lr": self.stage.learning_rate}]
+        if memory:
+            groups.append({"params": memory, "lr": self.stage.memory_learning_rate})
+        optimizer = torch.optim.Adam(groups)
+        if self.experiment.train.schedule == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.stage.epochs)
+        return [optimizer], [schedule]
+
+    def train_dataloader(self) -> DataLoader[Clips]:
+        """Cut the epoch's windows anew; called at the start of every epoch."""
+        epoch_seed = self._derived_seed(self.current_epoch)
+        random = np.random.default_rng(epoch_seed)
+        return self._loader(
+            "train",
+            cut_windows(self._recordings["train"], self.stage.clip_frames, random),
+            torch.Generator().manual_seed(epoch_seed),
+        )
+
+    def val_dataloader(self) -> DataLoader[Clips]:
+        """The same windows in every epoch."""
+        windows = cut_windows(self._recordings["validation"], self.stage.clip_frames, None)
+        return self._loader("validation", windows, None)
+
+    def _loader(
+        self, side: str, windows: list[Any], shuffled_by: torch.Generator | None
+    ) -> DataLoader[Clips]:
+        # One process is enough: reading is a copy out of mapped memory, augmentation runs on the
+        # training device.
+        return DataLoader(
+            ClipDataset(self._recordings[side], windows),
+            batch_size=self.stage.batch_size,
+            shuffle=shuffled_by is not None,
+            generator=shuffled_by,
+            collate_fn=join_clips,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def transfer_batch_to_device(self, batch: Clips, device: torch.device, _: int) -> Clips:
+        """Move a batch as it is on disk: uint8, a quarter of what floats would need."""
+        return batch.to(device)
+
+    def training_step(self, batch: Clips, batch_index: int) -> None:
+        """Work through one batch of clips, chunk by chunk."""
+        generator = self._generator(self.current_epoch, batch_index)
+        x_BTCHW, masks_BTHW = self.augmented(batch, generator)
+        optimizer = self.optimizers()
+        state = None
+        for start in range(0, self.stage.clip_frames, self.stage.chunk_frames):
+            chunk = slice(start, start + self.stage.chunk_frames)
+            logits_BTKHW, state = self.model(x_BTCHW[:, chunk], state)
+            state = tuple(part.detach() for part in state)
+            labelled_BT = batch.labelled_BT[:, chunk]
+            if not labelled_BT.any():
+                continue  # these frames only fill the memory
+            loss = self.loss(logits_BTKHW, masks_BTHW[:, chunk], labelled_BT)
+            optimizer.zero_grad()
+            self.manual_backward(loss)
+            self.clip_gradients(
+                optimizer,
+                gradient_clip_val=self.experiment.train.gradient_clip_norm,
+                gradient_clip_algorithm="norm",
+            )
+            optimizer.step()
+            self.log(
+                "training_loss", loss, on_epoch=True, on_step=False, batch_size=len(batch.still_B)
+            )
+
+    def on_train_epoch_end(self) -> None:
+        """Step the schedule, if there is one."""
+        schedule = self.lr_schedulers()
+        if schedule is not None:
+            schedule.step()
+
+    def augmented(self, batch: Clips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Turn a batch into network input: motion of stills and augmentation, then faults."""
+        batch_size, frames, size = batch.frames_BTHW.shape[:3]
+        displacement = None
+        if batch.still_B.any():
+            displacement = self._motion.displacement(
+                batch_size, frames, size, generator, ends_still=False
+            )
+            displacement[~batch.still_B] = 0
+        x_BTCHW, masks_BTHW = self._augmentation(
+            batch.frames_BTHW, batch.masks_BTHW, generator, displacement
+        )
+        if batch.still_B.any():
+            moved = self._motion.appearance(x_BTCHW, generator, ends_still=False)
+            x_BTCHW = torch.where(batch.still_B[:, None, None, None, None], moved, x_BTCHW)
+        if self.stage.faults:
+            x_BTCHW = self._faults(x_BTCHW, generator)
+        return x_BTCHW, masks_BTHW
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin counting anew."""
+        self._overlaps = []
+
+    def validation_step(self, batch: Clips, batch_index: int) -> None:
+        """Log the loss, and how much the memory changes probabilities."""
+        x_BTCHW = to_input(batch.frames_BTHW)
+        if batch.still_B.any():  # the same motion in every epoch
+            generator = self._generator(batch_index)
+            batch_size, frames, size = batch.frames_BTHW.shape[:3]
+            displacement = self._motion.displacement(
+                batch_size, frames, size, generator, ends_still=True
+            )
+            displacement[~batch.still_B] = 0
+            nothing_drawn = [Draw()] * batch_size
+            x_BTCHW, masks_BTHW = self._augmentation.apply(
+                batch.frames_BTHW, batch.masks_BTHW, nothing_drawn, displacement
+            )
+        else:
+            masks_BTHW = batch.masks_BTHW
+        logits_BTKHW, state = self.model(x_BTCHW)
+        count = len(batch.still_B)
+        self.log(
+            "validation_loss",
+            self.loss(logits_BTKHW, masks_BTHW, batch.labelled_BT),
+            batch_size=count,
+        )
+        self._overlaps.append(_overlap(logits_BTKHW, masks_BTHW, batch.labelled_BT))
+        if state and x_BTCHW.shape[1] > 1:
+            single, _ = self.model(x_BTCHW.flatten(0, 1).unsqueeze(1))
+            reset_BTKHW = single.view_as(logits_BTKHW)
+            change = (logits_BTKHW.softmax(2) - reset_BTKHW.softmax(2))[:, 1:].abs().mean()
+            self.log("memory_use", change, batch_size=count)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the Dice of the validation subjects, pixels pooled, mean over structures."""
+        if not self._overlaps:
+            return
+        both, either = torch.stack(self._overlaps).sum(0)
+        self.log("validation_dice", (2 * both / either.clamp(min=1)).mean())
+
+    def _generator(self, *place: int) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(self._derived_seed(*place))
+
+    def _derived_seed(self, *place: int) -> int:
+        return int(np.random.SeedSequence([self._seed, *place]).generate_state(1)[0])
+
+
+def _overlap(logits_BTKHW: Tensor, masks_BTHW: Tensor, labelled_BT: Tensor) -> Tensor:
+    """Pixels in both masks, and in the one plus in the other, for every structure: (2, K - 1)."""
+    classes = logits_BTKHW.shape[2]
+    predicted = logits_BTKHW[labelled_BT].argmax(1)
+    reference = masks_BTHW[labelled_BT]
+    both, either = [], []
+    for label in range(1, classes):
+        mine, given = predicted == label, reference == label
+        both.append((mine & given).sum())
+        either.append(mine.sum() + given.sum())
+    return torch.stack([torch.stack(both), torch.stack(either)]).float()

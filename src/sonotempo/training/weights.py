@@ -1,0 +1,93 @@
+"""Trained weights as safetensors files that carry everything to rebuild their network."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_model, save_model
+
+from sonotempo.config import ModelConfig
+from sonotempo.errors import ConfigError
+from sonotempo.models import Segmenter, build_model
+from sonotempo.structures import StructureSet, structure_set
+
+
+@dataclass(frozen=True, slots=True)
+class Passport:
+    """What a weights file says of itself.
+
+    Attributes:
+        arm: which model it is, ``frame`` or ``sequence``.
+        fold: the fold that it was trained in.
+        structures: names of the structures in label order, or the name of a known set.
+        input_size: side of the network grid in pixels.
+        area: top, left, bottom, right of the image area that was set by hand, or None.
+        model: the network's settings.
+        trained_on: keys of the recordings whose labels it has seen; never score it on these.
+        version: the sonotempo version that trained it.
+    """
+
+    arm: str
+    fold: int
+    structures: str | tuple[str, ...]
+    input_size: int
+    area: tuple[int, int, int, int] | None
+    model: ModelConfig
+    trained_on: tuple[str, ...]
+    version: str
+
+    @property
+    def structure_set(self) -> StructureSet:
+        """The structures with their colours."""
+        names = self.structures
+        return structure_set(names if isinstance(names, str) else list(names))
+
+
+def save_weights(model: Segmenter, passport: Passport, path: Path) -> None:
+    """Write the weights; the file appears only when it is complete."""
+    facts = asdict(passport) | {"model": passport.model.model_dump(mode="json")}
+    unfinished = path.with_suffix(".unfinished")
+    save_model(model, str(unfinished), metadata={"sonotempo": json.dumps(facts)})
+    unfinished.replace(path)
+
+
+def read_passport(path: Path) -> Passport:
+    """Read what a weights file says of itself.
+
+    Raises:
+        ConfigError: the file is missing, is no safetensors file, or was not written by sonotempo.
+    """
+    try:
+        with safe_open(str(path), "pt") as file:
+            facts = json.loads((file.metadata() or {})["sonotempo"])
+        structures, area = facts.pop("structures"), facts.pop("area")
+        return Passport(
+            structures=structures if isinstance(structures, str) else tuple(structures),
+            area=tuple(area) if area else None,
+            model=ModelConfig.model_validate(facts.pop("model")),
+            trained_on=tuple(facts.pop("trained_on")),
+            **facts,
+        )
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{path} is not a weights file of sonotempo ({type(error).__name__}: {error}); "
+            "give a weights.safetensors from a run folder"
+        ) from error
+
+
+def load_weights(path: Path) -> tuple[Segmenter, Passport]:
+    """Rebuild the network of a weights file, in evaluation mode on the CPU.
+
+    Raises:
+        ConfigError: as :func:`read_passport`, or the weights do not fit their own description.
+    """
+    passport = read_passport(path)
+    # The weights are all in the file: nothing pretrained is fetched.
+    config = passport.model.model_copy(update={"pretrained": False})
+    model = build_model(passport.arm, config, passport.structure_set.channels)
+    try:
+        load_model(model, str(path))
+    except RuntimeError as error:
+        raise ConfigError(f"the weights in {path} do not fit their own network: {error}") from error
+    return model.eval(), passport

@@ -1,0 +1,261 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from sonotempo.config import AugmentConfig
+from sonotempo.data.augment import Augmentation, Draw, Shadow, to_input
+
+KINDS = ("gamma", "rotation", "shadow", "depth", "jpeg", "elastic")
+SIZE = 32
+
+
+def config(**settings: object) -> AugmentConfig:
+    """No augmentation but those named with a probability."""
+    off = {f"{kind}_probability": 0.0 for kind in KINDS}
+    return AugmentConfig.model_validate({**off, **settings})
+
+
+def always(kind: str, **settings: object) -> Augmentation:
+    return Augmentation(config(**{f"{kind}_probability": 1.0}, **settings))
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random_clips(
+    seed: int = 0, clips: int = 3, frames: int = 4, size: int = SIZE
+) -> tuple[Tensor, Tensor]:
+    generator = seeded(seed)
+    shape = (clips, frames, size, size)
+    x = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+    return x, torch.randint(0, 3, shape, generator=generator, dtype=torch.uint8)
+
+
+def disc(size: int = 128, clips: int = 1, frames: int = 2) -> tuple[Tensor, Tensor]:
+    """A bright disc off the centre, and its mask."""
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    inside = (rows - 0.4 * size) ** 2 + (columns - 0.6 * size) ** 2 < (0.15 * size) ** 2
+    mask = inside.to(torch.uint8).expand(clips, frames, -1, -1)
+    return mask * 255, mask
+
+
+def iou(a: Tensor, b: Tensor) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.mark.parametrize("size", [32, 96])
+def test_no_draw_gives_the_exact_input(size: int) -> None:
+    frames, masks = random_clips(size=size)
+    x, moved = Augmentation(config())(frames, masks, seeded())
+    assert torch.equal(x, to_input(frames))
+    assert torch.equal(x[:, :, 0], frames.float() / 255)
+    assert torch.equal(moved, masks)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31), labels=st.sets(st.integers(0, 254), min_size=1, max_size=5))
+def test_what_comes_out_is_in_range_and_holds_no_new_label(seed: int, labels: set[int]) -> None:
+    frames, masks = random_clips(seed)
+    masks = torch.tensor(sorted(labels), dtype=torch.uint8)[masks.long() % len(labels)]
+    before = frames.clone(), masks.clone()
+    x, moved = Augmentation(AugmentConfig())(frames, masks, seeded(seed))
+    assert x.shape == (3, 4, 1, SIZE, SIZE)
+    assert x.dtype == torch.float32
+    assert moved.dtype == torch.uint8
+    assert 0 <= float(x.min()) <= float(x.max()) <= 1
+    assert set(moved.unique().tolist()) <= labels | {0}
+    assert torch.equal(frames, before[0])
+    assert torch.equal(masks, before[1])
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_all_frames_of_a_clip_share_the_draw(seed: int) -> None:
+    frames, masks = random_clips(seed)
+    frames, masks = frames[:, :1].expand(-1, 4, -1, -1), masks[:, :1].expand(-1, 4, -1, -1)
+    x, moved = Augmentation(AugmentConfig())(frames, masks, seeded(seed))
+    torch.testing.assert_close(x, x[:, :1].expand_as(x), atol=1e-6, rtol=0)
+    assert torch.equal(moved, moved[:, :1].expand_as(moved))
+
+
+def test_clips_draw_apart() -> None:
+    frames, masks = random_clips(clips=1)
+    x, _ = always("rotation")(frames.expand(2, -1, -1, -1), masks.expand(2, -1, -1, -1), seeded())
+    assert not torch.equal(x[0], x[1])
+
+
+def test_the_generator_decides_everything() -> None:
+    frames, masks = random_clips()
+    augmentation = Augmentation(AugmentConfig())
+    torch.manual_seed(1)
+    first = augmentation(frames, masks, seeded(5))
+    torch.manual_seed(2)
+    again = augmentation(frames, masks, seeded(5))
+    other = augmentation(frames, masks, seeded(6))
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_mixed_precision_around_it_changes_nothing() -> None:
+    frames, masks = random_clips()
+    augmentation = Augmentation(AugmentConfig())
+    plain, _ = augmentation(frames, masks, seeded(3))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed, _ = augmentation(frames, masks, seeded(3))
+    assert torch.equal(plain, mixed)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31), given_motion=st.booleans())
+def test_image_and_mask_move_together(seed: int, given_motion: bool) -> None:
+    frames, masks = disc()
+    motion = None
+    if given_motion:
+        motion = torch.rand(1, 2, 1, 1, 2, generator=seeded(seed)).expand(-1, -1, 128, 128, -1) * 9
+    moving = config(rotation_probability=1, elastic_probability=1, elastic_px=8)
+    x, moved = Augmentation(moving)(frames, masks, seeded(seed), motion)
+    assert not torch.equal(moved, masks)
+    assert iou(x[:, :, 0] > 0.5, moved == 1) > 0.95
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), limit=st.floats(0, 45))
+def test_rotation_stays_within_its_limit(seed: int, limit: float) -> None:
+    augmentation = always("rotation", rotation_degrees=limit)
+    angles = [draw.rotation_degrees for draw in augmentation.draw(20, seeded(seed))]
+    assert all(angle is not None and abs(angle) <= limit for angle in angles)
+
+
+def test_rotation_turns_counter_clockwise_by_its_angle() -> None:
+    frames, masks = disc(frames=1)
+    _, turned = Augmentation(config()).apply(frames, masks, [Draw(rotation_degrees=10)])
+
+    def angle(mask: Tensor) -> float:
+        rows, columns = torch.nonzero(mask[0, 0], as_tuple=True)
+        return math.degrees(math.atan2(63.5 - rows.float().mean(), columns.float().mean() - 63.5))
+
+    assert angle(turned) - angle(masks) == pytest.approx(10, abs=0.5)
+
+
+def test_a_quarter_turn_is_exact() -> None:
+    frames, masks = random_clips(clips=1)
+    x, turned = Augmentation(config()).apply(frames, masks, [Draw(rotation_degrees=90)])
+    expected = torch.rot90(frames, dims=(2, 3))
+    torch.testing.assert_close(x[:, :, 0] * 255, expected.float(), atol=0.02, rtol=0)
+    assert torch.equal(turned, torch.rot90(masks, dims=(2, 3)))
+
+
+def test_gamma_raises_grey_to_its_power() -> None:
+    frames, masks = random_clips(clips=1)
+    x, kept = Augmentation(config()).apply(frames, masks, [Draw(gamma=2.0)])
+    torch.testing.assert_close(x[:, :, 0], (frames / 255) ** 2)
+    assert torch.equal(kept, masks)
+
+
+def test_gamma_is_as_often_below_as_above_one() -> None:
+    gammas = [draw.gamma for draw in always("gamma").draw(400, seeded())]
+    assert sum(gamma is not None and gamma < 1 for gamma in gammas) == pytest.approx(200, abs=40)
+
+
+def test_a_shadow_is_darkest_in_its_centre_and_leaves_the_mask() -> None:
+    frames, masks = torch.full((1, 1, 64, 64), 255, dtype=torch.uint8), torch.ones(1, 1, 64, 64)
+    shadow = Shadow(x=0.25, y=0.75, sigma_x=0.1, sigma_y=0.2, strength=0.8)
+    x, kept = Augmentation(config()).apply(frames, masks.to(torch.uint8), [Draw(shadow=shadow)])
+    row, column = divmod(int(x.argmin()), 64)
+    assert row == pytest.approx(0.75 * 64, abs=1)
+    assert column == pytest.approx(0.25 * 64, abs=1)
+    assert float(x.min()) == pytest.approx(0.2, abs=0.01)
+    assert float(x[0, 0, 0, 0, -1]) == pytest.approx(1, abs=0.01)
+    assert kept.all()
+
+
+def test_depth_cuts_image_and_mask_at_one_row() -> None:
+    frames, masks = torch.full((1, 2, 64, 64), 9, dtype=torch.uint8), torch.ones(1, 2, 64, 64)
+    x, kept = Augmentation(config()).apply(frames, masks.to(torch.uint8), [Draw(depth_keep=0.75)])
+    assert (x[..., :48, :] > 0).all()
+    assert (x[..., 48:, :] == 0).all()
+    assert (kept[..., :48, :] == 1).all()
+    assert (kept[..., 48:, :] == 0).all()
+
+
+def test_jpeg_leaves_eight_bit_grey() -> None:
+    frames, masks = random_clips()
+    x, kept = always("jpeg", jpeg_quality=(10, 10))(frames, masks, seeded())
+    grey = x * 255
+    torch.testing.assert_close(grey, grey.round(), atol=1e-4, rtol=0)
+    assert not torch.equal(x, to_input(frames))
+    assert torch.equal(kept, masks)
+
+
+def test_jpeg_quality_reaches_both_ends() -> None:
+    draws = always("jpeg", jpeg_quality=(10, 12)).draw(200, seeded())
+    assert {draw.jpeg_quality for draw in draws} == {10, 11, 12}
+
+
+def test_elastic_reach_scales_with_the_grid() -> None:
+    corner = torch.ones(2, 5, 5)
+    for size in (64, 128):
+        frames, masks = torch.zeros(1, 1, size, size), torch.zeros(1, 1, size, size)
+        frames[..., size // 2, size // 2] = 255
+        augmentation = Augmentation(config(elastic_px=16))
+        x, _ = augmentation.apply(
+            frames.to(torch.uint8), masks.to(torch.uint8), [Draw(elastic_2GG=corner)]
+        )
+        row, column = divmod(int(x.argmax()), size)
+        assert (row, column) == (size // 2 - size // 16, size // 2 - size // 16)
+
+
+@pytest.mark.parametrize("size", [32, 96])
+def test_frames_without_displacement_stay_exact(size: int) -> None:
+    frames, masks = random_clips(size=size)
+    motion = torch.rand(3, 4, size, size, 2, generator=seeded()) * 3
+    motion[:, -1] = 0
+    motion[1] = 0
+    x, moved = Augmentation(config())(frames, masks, seeded(), motion)
+    assert torch.equal(x[:, -1, 0], frames[:, -1] / 255)
+    assert torch.equal(x[1, :, 0], frames[1] / 255)
+    assert torch.equal(moved[:, -1], masks[:, -1])
+    assert not torch.equal(x[0, 0, 0], frames[0, 0] / 255)
+
+
+def test_a_displacement_tells_where_pixels_come_from() -> None:
+    frames, masks = random_clips(clips=1)
+    motion = torch.zeros(1, 4, SIZE, SIZE, 2)
+    motion[..., 0], motion[..., 1] = 3, -2
+    x, moved = Augmentation(config())(frames, masks, seeded(), motion)
+    assert torch.equal(x[0, :, 0, 2:, :-3], frames[0, :, :-2, 3:] / 255)
+    assert torch.equal(moved[0, :, 2:, :-3], masks[0, :, :-2, 3:])
+    assert (x[0, :, 0, :2] == 0).all()
+    assert (moved[0, :, :, -3:] == 0).all()
+
+
+def test_settings_of_one_kind_do_not_change_the_draws_of_another() -> None:
+    every = AugmentConfig().model_copy(update={f"{kind}_probability": 1.0 for kind in KINDS})
+    full = Augmentation(every).draw(5, seeded())
+    less = Augmentation(every.model_copy(update={"gamma_probability": 0.0})).draw(5, seeded())
+    for a, b in zip(full, less, strict=True):
+        assert b.gamma is None
+        assert replace(a, gamma=None, elastic_2GG=None) == replace(b, elastic_2GG=None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_probabilities_are_kept(kind: str) -> None:
+    draws = Augmentation(config(**{f"{kind}_probability": 0.3})).draw(1000, seeded())
+    happened = sum(draw != Draw() for draw in draws if draw.elastic_2GG is None)
+    happened += sum(draw.elastic_2GG is not None for draw in draws)
+    assert happened == pytest.approx(300, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("key", "pair"), [("gamma", (2.0, 0.5)), ("jpeg_quality", (80, 15)), ("depth_keep", (1, 0.5))]
+)
+def test_a_range_the_wrong_way_round_is_refused(key: str, pair: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="swap the two"):
+        config(**{key: pair})

@@ -1,0 +1,54 @@
+"""Tests of the plugin: the reason to skip those with windows, and a look for what they leave."""
+
+import gc
+import os
+import sys
+import threading
+
+import pytest
+
+
+def reason_to_skip() -> str | None:
+    """Return why no window can be opened: without a display, Qt would abort the process."""
+    if reason := os.environ.get("SONOTEMPO_SKIP_GUI"):
+        return reason
+    displays = ("DISPLAY", "WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, displays)):
+        return "there is no display; scripts/test.py brings one"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests marked 'gui' where there is a reason to."""
+    if reason := reason_to_skip():
+        for item in items:
+            if item.get_closest_marker("gui"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def nothing_left(qapp):
+    """Fail if the test leaves a thread, a running timer or a window.
+
+    Name it before the fixture that makes the viewer: it then looks after the viewer is closed.
+    """
+    from qtpy.QtCore import QEvent, QThread, QTimer
+
+    def running() -> dict[str, set]:
+        gc.collect()
+        # Widgets that were told to go 'later' are only gone once this is sent.
+        qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        qapp.processEvents()
+        objects = gc.get_objects()
+        return {
+            "threads": set(threading.enumerate()),
+            "Qt threads": {o for o in objects if isinstance(o, QThread) and o.isRunning()},
+            "timers": {o for o in objects if isinstance(o, QTimer) and o.isActive()},
+            "windows": set(qapp.topLevelWidgets()),
+        }
+
+    before = running()
+    yield
+    after = running()
+    left = {kind: found - before[kind] for kind, found in after.items()}
+    assert not any(left.values()), left
