@@ -2,6 +2,9 @@
 
     .venv/bin/python scripts/bench_training.py
 
+Run it on an otherwise idle machine: two threads that wait for each other lose far more to another
+busy program than two processes of one thread do.
+
 Augmentation: clips a second of sonotempo's six augmentations against the same six written with
 MONAI's dictionary transforms. Both get the same fitted uint8 frames (batches of 4 clips, 8 frames,
 256×256) and give float32 network input in 0–1 and uint8 masks; both draw once per clip with the

@@ -92,3 +92,10 @@ def test_impossible_geometry_is_one_sentence(area, spacing):
 def test_a_mask_of_another_grid_is_refused():
     with pytest.raises(ValueError, match=r"expected \(32, 32\)"):
         fit_to((50, 60), None, None, 32).mask_back(np.zeros((16, 16), np.uint8))
+
+
+def test_the_frames_own_area_goes_before_the_users():
+    own, users = Box(0, 0, 10, 10), Box(5, 5, 40, 40)
+    image = np.zeros((50, 60), np.uint8)
+    assert fit_frame(Frame(image, 0, 0, None, own), 32, users).area == own
+    assert fit_frame(Frame(image, 0, 0, None, None), 32, users).area == users

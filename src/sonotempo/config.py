@@ -42,7 +42,19 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """Which recordings, which structures, and how frames become network input."""
+    """Which recordings, which structures, and how frames become network input.
+
+    Attributes:
+        root: the folder of recordings.
+        layout: how it is arranged, see :func:`sonotempo.io.open_dataset`.
+        structures: a named set, or your own names in label order from 1.
+        frames_root: the recordings that an annotation export was made from.
+        area: top, left, bottom, right in pixels of the part that shows ultrasound, where the
+            files do not say.
+        input_size: side of the square network grid in pixels.
+        near_duplicate_correlation: stills whose thumbnails correlate above this share a fold.
+        cache: folder for fitted frames.
+    """
 
     root: Path | None = None
     layout: Literal["auto", "annotation_web", "stills", "recordings"] = "auto"
@@ -55,7 +67,13 @@ class DataConfig(Section):
 
 
 class FoldsConfig(Section):
-    """How subjects are split; the split is written once and reused."""
+    """How subjects are split; the split is written once and reused.
+
+    Attributes:
+        count: K.
+        validation_subjects: taken from each fold's training subjects, only watched.
+        stratify: spread subjects that show the same structures evenly over the folds.
+    """
 
     count: Annotated[int, Field(ge=2)] = 10
     validation_subjects: Annotated[int, Field(ge=1)] = 1
@@ -63,7 +81,17 @@ class FoldsConfig(Section):
 
 
 class ModelConfig(Section):
-    """The network that both arms share, and the memory that only the sequence arm has."""
+    """The network that both arms share, and the memory that only the sequence arm has.
+
+    Attributes:
+        encoder: ``plain`` for the seed paper's, or the name of a timm backbone.
+        channels: of the plain encoder's levels, and of the decoder's at the same strides.
+        pretrained: whether a timm backbone starts from its pretrained weights.
+        normalization: after each convolution of the plain encoder and the decoder.
+        memory_strides: after which decoder blocks a memory stands.
+        memory_channels: hidden channels of each memory.
+        share_encoder: freeze the sequence arm's encoder at the same fold's frame weights.
+    """
 
     encoder: str = "plain"
     channels: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
@@ -104,7 +132,10 @@ class AugmentConfig(Section):
 
 
 class FaultsConfig(Section):
-    """Runs of frames that tell little, in training clips: they make memory worth having."""
+    """Runs of frames that tell little, in training clips: they make memory worth having.
+
+    Probabilities are per clip; a run is at most ``max_run_frames`` long.
+    """
 
     dark_probability: Probability = 0.25
     contact_loss_probability: Probability = 0.25
@@ -140,7 +171,18 @@ class MotionConfig(Section):
 
 
 class TrainConfig(Section):
-    """The frame arm's training, and what both arms' trainings have in common."""
+    """The frame arm's training, and what both arms' trainings have in common.
+
+    Attributes:
+        epochs: passes over the labelled frames, of the frame arm.
+        batch_size: frames per step, of the frame arm.
+        learning_rate: Adam's, of the frame arm.
+        schedule: of both arms' rates: constant, or a cosine down to zero.
+        loss: of both arms: soft Dice as in the seed paper, or Dice plus cross-entropy.
+        precision: ``auto`` takes bfloat16 on a GPU that has it, else 32 bit.
+        gradient_clip_norm: largest norm of a step's gradients.
+        accelerator: where to compute.
+    """
 
     epochs: Annotated[int, Field(ge=1)] = 150
     batch_size: Annotated[int, Field(ge=1)] = 16
@@ -153,7 +195,16 @@ class TrainConfig(Section):
 
 
 class SequenceConfig(Section):
-    """The sequence arm's training, which starts from the same fold's frame weights."""
+    """The sequence arm's training, which starts from the same fold's frame weights.
+
+    Attributes:
+        epochs: passes over the labelled frames, as clips.
+        batch_size: clips per step.
+        learning_rate: Adam's, of all that is not memory.
+        memory_learning_rate: of the memory, which starts at zero and has to catch up.
+        clip_frames: T, how long the state is carried.
+        backpropagation_frames: how many frames gradients flow through; T is a multiple.
+    """
 
     epochs: Annotated[int, Field(ge=1)] = 50
     batch_size: Annotated[int, Field(ge=1)] = 4
@@ -173,7 +224,14 @@ class SequenceConfig(Section):
 
 
 class EvaluateConfig(Section):
-    """The seed paper's region rules; radii refer to a 256-pixel grid and scale with it."""
+    """The seed paper's region rules; radii refer to a 256-pixel grid and scale with it.
+
+    Attributes:
+        overlap: what the intersection is divided by: the reference region, or the union.
+        overlap_threshold: a true positive overlaps by more than this share.
+        ignored_radius_px: regions smaller than a circle of this radius do not count.
+        still_clip_frames: length of the clip that both arms see of a still.
+    """
 
     overlap: Literal["reference", "iou"] = "reference"
     overlap_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.25
@@ -182,7 +240,14 @@ class EvaluateConfig(Section):
 
 
 class Experiment(Section):
-    """One complete experiment: data, folds, both arms, training and evaluation."""
+    """One complete experiment: data, folds, both arms, training and evaluation.
+
+    Attributes:
+        name: of the run, and of its folder.
+        note: a sentence that is printed above every table.
+        seed: the same seed, data and machine give the same folds and weights.
+        arms: the models to compare.
+    """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     note: str = ""

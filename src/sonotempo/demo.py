@@ -20,7 +20,7 @@ from sonotempo.training.crossval import crossvalidate
 from sonotempo.training.preview import preview_experiment
 from sonotempo.training.progress import RunProgress
 
-_SUBJECTS, _FRAMES, _SIZE_PX = 6, 32, 96
+_SUBJECTS, _FRAMES, _SIZE_PX = 8, 32, 96
 
 
 def run_demo(out: Path, data: Path | None, console: Console) -> None:
@@ -65,6 +65,7 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
     for what, path in (
         ("table", run / "table.md"),
         ("bar plot", run / "bars.png"),
+        ("frames as both arms drew them", run / "examples.png"),
         ("every frame's scores", run / "frames.parquet"),
         ("weights", run / "<arm>" / "fold-<n>" / "weights.safetensors"),
         ("training clips", preview),
@@ -92,7 +93,7 @@ def _on_shapes(out: Path) -> Experiment:
         data=DataConfig(root=out / "data", input_size=_SIZE_PX, cache=out / "cache"),
         folds=FoldsConfig(count=2),
         train=TrainConfig(
-            epochs=10, batch_size=8, learning_rate=3e-3, schedule="cosine", loss="dice_ce"
+            epochs=14, batch_size=8, learning_rate=3e-3, schedule="cosine", loss="dice_ce"
         ),
         sequence=SequenceConfig(
             epochs=6,

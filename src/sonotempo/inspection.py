@@ -34,8 +34,9 @@ def inspection_table(
         RecordingError: nothing there can be read.
         ConfigError: no such layout.
     """
-    if layout not in get_args(Layout):
-        raise ConfigError(unknown_option("layout", layout, get_args(Layout)))
+    layouts = ("auto", *get_args(Layout))
+    if layout not in layouts:
+        raise ConfigError(unknown_option("layout", layout, layouts))
     table = Table(title=str(path), show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")

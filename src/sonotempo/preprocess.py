@@ -146,13 +146,13 @@ def fit_to(
 
 
 def fit_frame(frame: Frame, input_size: int, area: Box | None = None) -> Fit:
-    """Return the fit for a frame; a given area goes before the frame's own.
+    """Return the fit for a frame; a given area serves where the frame names none.
 
     ``image_HW.shape`` of the frame decides, with its spacing and area; the work is done once for
     each geometry.
     """
     height, width = frame.image_HW.shape
-    return fit_to((height, width), frame.spacing_mm, area or frame.area, input_size)
+    return fit_to((height, width), frame.spacing_mm, frame.area or area, input_size)
 
 
 def area_from(rows_and_columns: Sequence[int] | None) -> Box | None:

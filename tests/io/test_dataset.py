@@ -133,14 +133,6 @@ def test_bad_recordings_are_skipped_with_their_reasons(tmp_path):
     assert "of no known kind" in reasons["page.pdf"]
 
 
-def test_the_area_is_for_recordings_that_name_none(tmp_path):
-    cohort(tmp_path)
-    box = Box(0, 0, 4, 5)
-    data = open_dataset(tmp_path, NERVE_VESSEL, area=box)
-    assert all(recording.area == box for recording in data.recordings)
-    assert data.recordings[0][0].area == box
-
-
 def test_an_empty_folder_is_refused(tmp_path):
     for layout in ("auto", "recordings", "annotation_web"):
         with pytest.raises(RecordingError, match=f"{tmp_path.name} holds no recordings; copy them"):

@@ -11,6 +11,7 @@ import pytest
 
 from fakes.files import noise, step_of, steps, write_video
 from sonotempo.errors import RecordingError
+from sonotempo.io import open_recording
 from sonotempo.io.video import open_video
 from sonotempo.structures import NERVE_VESSEL
 
@@ -160,3 +161,11 @@ def test_real_clips_open(real_data, name, frames, period_ns):
     middle = recording[frames // 2].image_HW
     assert middle.shape == recording[0].image_HW.shape
     assert middle.std() > 10
+
+
+def test_without_pyav_the_error_names_the_extra(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", steps(3), "mpeg4")
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.delitem(sys.modules, "sonotempo.io.video")
+    with pytest.raises(RecordingError, match=r"sonotempo\[video\]"):
+        open_recording(path)

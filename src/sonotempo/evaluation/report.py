@@ -105,7 +105,8 @@ class ComparisonTable:
         for name in self.structures:
             for arm in self.arms:
                 first = name if arm == self.arms[0] else ""
-                cells = [self.texts[name, arm, column] for column in _COLUMNS]
+                # Without spaces a value keeps to one line on a terminal of 80 columns.
+                cells = [self.texts[name, arm, c].replace(" ± ", "±") for c in _COLUMNS]
                 table.add_row(*map(escape, [first, arm, *cells]))
             table.add_section()
         return table

@@ -1,4 +1,4 @@
-"""Files to recordings: every format that the toolkit reads, without torch.
+"""Files and recordings: every format that the toolkit reads and writes, without torch.
 
 Calls go down this list only:
 
@@ -7,6 +7,7 @@ Calls go down this list only:
 - ``annotation_web`` (with ``labelme`` polygons): the export of the annotation tool.
 - ``dicom`` (with ``dicom_header``), ``metaimage`` (with ``metaimage_header``), ``video``,
   ``images``, ``clarius_raw``: one reader a format.
+- ``writers``: the way back, from frames and masks to files.
 - ``frame_files``, ``timing``, ``grey``: what several readers have in common.
 
 Opening reads headers; pixels and masks are read when a frame is asked for. Whatever is wrong with

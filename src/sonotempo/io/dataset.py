@@ -15,7 +15,7 @@ from sonotempo.errors import RecordingError
 from sonotempo.io.frame_files import image_files, listing
 from sonotempo.io.open import contents, is_dicom, open_recording
 from sonotempo.io.skipped import Skipped
-from sonotempo.recording import Box, Recording
+from sonotempo.recording import Recording
 from sonotempo.structures import StructureSet
 
 #: How a data set's folders are arranged; see :func:`open_dataset`.
@@ -74,7 +74,6 @@ def open_dataset(
     *,
     layout: Literal["auto", "annotation_web", "stills", "recordings"] = "auto",
     frames_root: Path | str | None = None,
-    area: Box | None = None,
 ) -> DataSet:
     """Open every recording of a folder; what cannot be used is skipped with its reason.
 
@@ -93,7 +92,6 @@ def open_dataset(
         frames_root: the recordings that an Annotation Web export was made from, as
             ``<subject>/<sequence>`` folders or files; then all their frames are there, and the
             annotated ones have masks.
-        area: the part of the images that shows ultrasound, for recordings whose files do not say.
 
     Raises:
         RecordingError: no such folder, or nothing in it can be used.
@@ -119,8 +117,6 @@ def open_dataset(
             recordings, known = _recordings(root, structures, skipped)
     if not recordings:
         raise RecordingError(_nothing(root, found, skipped))
-    if area is not None:
-        recordings = [r if r.area is not None else replace(r, area=area) for r in recordings]
     return DataSet(root, found, tuple(recordings), tuple(skipped), known)
 
 

@@ -86,7 +86,8 @@ def listing(folder: Path) -> list[Path]:
         RecordingError: the folder cannot be read.
     """
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        shown = (path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(shown, key=lambda path: path.name)  # much quicker than comparing paths
     except OSError as error:
         raise RecordingError(
             f"{folder} cannot be read: {error.strerror or error}; check its permissions"

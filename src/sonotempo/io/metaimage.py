@@ -7,6 +7,7 @@ Frames are 8-bit, grey or colour. Spacing of exactly 1 by 1 means that the write
 import os
 import tempfile
 import threading
+import weakref
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -142,7 +143,6 @@ class _Stack:
         self._frames = frames
         self._lock = threading.Lock()
         self._pixels: NDArray[np.uint8] | None = None
-        self._unpacked: IO[bytes] | None = None
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -162,10 +162,11 @@ class _Stack:
                 return np.memmap(
                     header.data_file, np.uint8, "r", offset=header.data_offset, shape=shape_THWC
                 )
-            # It outlives this method: the memory map needs it (Windows keeps no deleted files).
-            self._unpacked = tempfile.TemporaryFile()  # noqa: SIM115
-            _unpack(header, self._unpacked)
-            return np.memmap(self._unpacked, np.uint8, "r", shape=shape_THWC)
+            unpacked = tempfile.TemporaryFile()  # noqa: SIM115
+            # The memory map needs the file for as long as there are frames to read from it.
+            weakref.finalize(self, unpacked.close)
+            _unpack(header, unpacked)
+            return np.memmap(unpacked, np.uint8, "r", shape=shape_THWC)
         except (OSError, ValueError) as error:
             raise RecordingError(
                 f"the frames of {header.path} cannot be read: {error}; check that the file is "

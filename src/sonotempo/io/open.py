@@ -39,7 +39,14 @@ def _dicom(wanted: _Request) -> Recording:
 
 
 def _video(wanted: _Request) -> Recording:
-    from sonotempo.io.video import open_video
+    try:
+        from sonotempo.io.video import open_video
+    except ModuleNotFoundError as error:
+        if error.name != "av":
+            raise
+        raise RecordingError(
+            f"{wanted.path} needs PyAV to be read; install it with: pip install 'sonotempo[video]'"
+        ) from error
 
     return open_video(wanted.path, wanted.structures, subject=wanted.subject, name=wanted.name)
 
@@ -137,14 +144,16 @@ def contents(folder: Path) -> Contents:
     masks = {p for p in files if p.stem.endswith("_gt") and p.suffix.lower() == ".mhd"}
     frames = {p for p in files if p.suffix.lower() in IMAGE_SUFFIXES}
     headers = [p for p in files if p.suffix.lower() == ".mhd" and p not in masks]
-    are_annotated = masks or any(path.with_suffix(".json") in files for path in headers)
+    names = {path.name for path in files}
+    are_annotated = masks or any(f"{path.stem}.json" in names for path in headers)
     if are_annotated or _are_frames(headers):
         frames.update(headers)
+    left_out = frames | masks
     recordings = [folder] if frames else []
     unknown = []
     for path in files:
         suffix = path.suffix.lower()
-        if path in frames | masks or (suffix == ".raw" and not path.with_suffix(".yml").is_file()):
+        if path in left_out or (suffix == ".raw" and not path.with_suffix(".yml").is_file()):
             continue
         if any(suffix in known.suffixes for known in FORMATS) or is_dicom(path):
             recordings.append(path)

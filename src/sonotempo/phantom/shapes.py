@@ -69,7 +69,7 @@ def moving_shapes(
         seconds = t / _FRAME_RATE_HZ
         drift = 0.06 * size * np.sin(2 * np.pi * 0.3 * seconds + phases[:2])
         pulse = 1 + 0.08 * np.sin(2 * np.pi * pulse_hz * seconds + phases[2])
-        shown = 0.5 + 0.5 * np.sin(2 * np.pi * fade_hz * seconds + phases[3])
+        shown = 0.6 + 0.4 * np.sin(2 * np.pi * fade_hz * seconds + phases[3])
         rows, columns = y - drift[0], x - drift[1]
         vessel = np.hypot(rows - vessel_at[0], columns - vessel_at[1]) < vessel_radius * pulse
         nerve = (
@@ -79,7 +79,7 @@ def moving_shapes(
         brightness = 70 * map_coordinates(
             texture, (rows + size / 2, columns + size / 2), order=1, mode="wrap"
         )
-        brightness *= np.where(vessel, 0.15, np.where(nerve, 1 + 0.9 * shown, 1.0))
+        brightness *= np.where(vessel, 0.15, np.where(nerve, 1 + 1.4 * shown, 1.0))
         brightness *= np.exp(-0.6 * y / size)
         images.append(np.clip(brightness, 0, 255).astype(np.uint8))
         mask = np.zeros((size, size), np.uint8)

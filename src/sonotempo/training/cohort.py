@@ -38,7 +38,8 @@ def open_cohort(experiment: Experiment, progress: RunProgress) -> CohortOnGrid:
     notes = []
     if not dataset.subjects_known:
         recordings = share_subjects(recordings, experiment.data.near_duplicate_correlation)
-        notes.append("image-level folds, subjects unknown")
+        unit = "image" if dataset.layout == "stills" else "recording"
+        notes.append(f"{unit}-level folds, subjects unknown")
     skipped = [f"{bad.path}: {bad.reason}" for bad in dataset.skipped]
     progress.step("fitting frames to the network grid", len(recordings))
     usable = []
@@ -81,5 +82,4 @@ def open_experiment_data(experiment: Experiment) -> DataSet:
         experiment.structures,
         layout=data.layout,
         frames_root=data.frames_root,
-        area=area_from(data.area),
     )

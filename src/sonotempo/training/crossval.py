@@ -21,6 +21,7 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.report import ComparisonTable, comparison_table, draw_bars
 from sonotempo.evaluation.scores import summary
 from sonotempo.training.cohort import open_cohort
+from sonotempo.training.examples import draw_run_examples
 from sonotempo.training.job import Job, run_job
 from sonotempo.training.progress import RunProgress
 
@@ -51,24 +52,28 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
     subjects = {recording.subject for recording in cohort.recordings}
     progress.say(
         f"{len(cohort.recordings)} recordings of {len(subjects)} "
-        f"{'image groups' if 'image-level' in ' '.join(cohort.notes) else 'subjects'}; "
+        f"{'groups' if cohort.notes and 'unknown' in cohort.notes[0] else 'subjects'}; "
         f"{len(jobs)} jobs, {left} to do; results in {run}"
     )
     for job in jobs:
         run_job(job, experiment, cohort.recordings, progress)
-    return write_table(run, experiment, cohort.notes, _cropped(cohort.recordings, experiment))
+    frames = pd.concat(
+        [pd.read_parquet(job.folder / "frames.parquet") for job in jobs], ignore_index=True
+    )
+    progress.say("drawing test frames from the worst to the best")
+    draw_run_examples(jobs, frames, experiment, cohort.recordings, run / "examples.png")
+    notes = [*cohort.notes, _cropped(cohort.recordings, experiment)]
+    return write_table(run, frames, experiment, notes)
 
 
 def write_table(
-    run: Path, experiment: Experiment, notes: Sequence[str], cropped: str
+    run: Path, frames: pd.DataFrame, experiment: Experiment, notes: Sequence[str]
 ) -> ComparisonTable:
-    """Join the scores of all jobs into the run's parquet, CSV, Markdown and bar plot."""
-    parts = sorted(run.glob("*/fold-*/frames.parquet"))
-    frames = pd.concat([pd.read_parquet(part) for part in parts], ignore_index=True)
+    """Write the scores of all jobs as parquet, CSV, Markdown and bar plot."""
     frames.to_parquet(run / "frames.parquet", index=False)
     of_arms = summary(frames, experiment.evaluate)
     title = f"{experiment.name}: {experiment.structures.name}, {experiment.folds.count} folds"
-    said = [*([experiment.note] if experiment.note else []), *notes, cropped]
+    said = [*([experiment.note] if experiment.note else []), *notes]
     table = comparison_table(
         of_arms,
         experiment.arms,
@@ -84,7 +89,7 @@ def write_table(
         run / "bars.png",
         arms=experiment.arms,
         title=title,
-        notes=tuple(notes),
+        notes=said,
     )
     return table
 
