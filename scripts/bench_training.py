@@ -1,266 +1,328 @@
-"""Measure what training costs besides the model, and print ratios from one run.
+"""Measure what training waits for and how its memory grows, and print both from one run.
 
     .venv/bin/python scripts/bench_training.py
 
-Run it on an otherwise idle machine: two threads that wait for each other lose far more to another
-busy program than two processes of one thread do.
+Run it on an otherwise idle machine. It takes about 2 minutes and 1.2 GB of the temporary folder,
+both on 2 cores; ``--quick`` only tries the script out. Augmentation against MONAI's:
+scripts/bench_augmentation.py.
 
-Augmentation: clips a second of sonotempo's six augmentations against the same six written with
-MONAI's dictionary transforms. Both get the same fitted uint8 frames (batches of 4 clips, 8 frames,
-256×256) and give float32 network input in 0–1 and uint8 masks; both draw once per clip with the
-same probabilities and ranges; both may use 2 CPU threads. sonotempo augments a batch at once in
-the training process. MONAI augments clip by clip, frames as channels so that they share a draw,
-in two set-ups, and the faster one counts: in the training process with 2 threads, and in a
-DataLoader with 2 worker processes of 1 thread each. Each figure is the fastest of 5 rounds that
-alternate. Gamma, rotation and elastic deformation are MONAI's own transforms; it has no ultrasound
-shadow, depth cut or JPEG, so these are short dictionary transforms with NumPy and Pillow.
+Waiting: the share of a training step that passes before its batch is there, of the sequence arm
+with 4 clips of 8 frames, 256×256, in a real Lightning training on the best device there is.
+Everything between the end of one step and the start of the next counts as waiting: cutting the
+epoch's windows, reading from the memory-mapped cache, joining clips, moving them to the device,
+and Lightning's own work. The rest of the step is augmentation with faults, and the model with
+loss, gradients and optimiser. A GPU is waited for between the parts, so nothing overlaps and
+waiting comes out at its longest. It is measured with
+the cached files in the system's page cache, where they stay if the data fit, and once more with
+the files dropped from it, which needs Linux and a temporary folder on a disk.
+
+Memory: the peak of a fresh process that opens and caches 10, 100 and 1000 recordings of 8 frames
+and reads the same number of batches from each. Claimed is anonymous memory, what the process
+itself holds, which Linux tells apart and which is sampled every 5 ms. Resident memory also counts
+pages of mapped files, which the system takes back when it needs room.
 """
 
 import argparse
-import io
-import math
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice, repeat
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import (
-    Compose,
-    MapTransform,
-    Rand2DElasticd,
-    RandAdjustContrastd,
-    RandomizableTransform,
-    RandRotated,
-    ScaleIntensityRanged,
-)
-from PIL import Image
+from rich.console import Console
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from sonotempo.config import AugmentConfig
-from sonotempo.data.augment import REFERENCE_SIZE, Augmentation
+from sonotempo.config import DataConfig, Experiment, SequenceConfig
+from sonotempo.data.cache import CachedRecording
+from sonotempo.data.clips import Clips
+from sonotempo.io.writers import write_sequence
+from sonotempo.models import build_model
+from sonotempo.phantom.shapes import moving_shapes, write_shapes
+from sonotempo.training.cohort import open_cohort
+from sonotempo.training.progress import RunProgress
+from sonotempo.training.task import SegmentationTask, stage_of
 
-THREADS = 2
-BATCH, FRAMES, SIZE = 4, 8, 256
-ROUNDS = 5
-# More than the batches that waiting workers hold ready, which cost nothing to take.
-WARM_UP_STEPS = 6
+BATCH, FRAMES = 4, 8
+WAITING_GOAL = 0.05
+# From the fewest recordings to the most; their pixels grow a hundredfold.
+GROWTH_GOAL = 0.10
+SUBJECTS, SUBJECT_FRAMES = 4, 40
+# One warms up, one reads files in the page cache, one reads files dropped from it.
+EPOCHS = 3
+# One clip of each of 1000 recordings.
+BATCHES = 250
+CHILD_SECONDS = 300
+MB = 1e6
 
 
 def main() -> None:
     """Run every measurement and print it."""
-    parser = argparse.ArgumentParser(description="Measure what training costs besides the model.")
-    parser.add_argument("--seconds", type=float, default=15, help="time for each measurement")
-    seconds = parser.parse_args().seconds
-    torch.set_num_threads(THREADS)
-    measure_augmentation(seconds)
+    parser = argparse.ArgumentParser(description="Measure what training waits for and its memory.")
+    parser.add_argument("--quick", action="store_true", help="small frames, few recordings")
+    parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    # Leave through the context managers, which end the child and remove the files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    size = 64 if options.quick else 256
+    if options.memory_of is not None:
+        print(json.dumps(peak_memory(options.memory_of, size)))
+        return
+    measure_waiting(size)
+    measure_memory((2, 8, 32) if options.quick else (10, 100, 1000), size, options.quick)
 
 
-def measure_augmentation(seconds: float) -> None:
-    """Print clips a second of both ways to augment, and their ratio."""
-    config = AugmentConfig()
-    frames_BTHW, masks_BTHW = example_clips()
-    augmentation = Augmentation(config)
-    generator = torch.Generator().manual_seed(0)
-    peer = monai_transforms(config, SIZE)
-    peer.set_random_state(0)
+def measure_waiting(size: int) -> None:
+    """Print the shares of a training step."""
+    # Only sonotempo.training makes lightning importable beside any torchvision.
+    import lightning  # noqa: PLC0415
 
-    def ours() -> int:
-        augmentation(frames_BTHW, masks_BTHW, generator)
-        return len(frames_BTHW)
-
-    def in_process() -> int:
-        pairs = zip(frames_BTHW, masks_BTHW, strict=True)
-        clips = [peer({"image": frames, "mask": masks}) for frames, masks in pairs]
-        torch.stack([clip["image"] for clip in clips])
-        torch.stack([clip["mask"] for clip in clips])
-        return len(clips)
-
-    loader = DataLoader(
-        EndlessClips(frames_BTHW, masks_BTHW, peer), batch_size=BATCH, num_workers=THREADS
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    with tempfile.TemporaryDirectory() as folder:
+        experiment = experiment_in(Path(folder), size)
+        write_shapes(Path(folder) / "data", SUBJECTS, SUBJECT_FRAMES, size, seed=0)
+        task = TimedTask(experiment, opened_and_cached(experiment))
+        lightning.Trainer(
+            max_epochs=EPOCHS,
+            devices=1,
+            precision="bf16-mixed" if fast else "32-true",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            limit_val_batches=0,
+            reload_dataloaders_every_n_epochs=1,
+        ).fit(task)
+    print(
+        f"training step, {BATCH} clips of {FRAMES} frames, {size}x{size}, on {task.device.type}, "
+        f"{torch.get_num_threads()} threads"
     )
-    batches: Iterator[dict[str, Tensor]] = iter(loader)
+    for epoch in task.epochs[1:]:
+        whole = epoch.waiting + epoch.working
+        waiting, augmentation = epoch.waiting / whole, epoch.augmentation / whole
+        print(
+            f"  files {'dropped from' if epoch.dropped else 'in'} the page cache: "
+            f"{whole / epoch.steps:.3f} s a step ({epoch.steps} steps): waiting {waiting:.2%}, "
+            f"augmentation {augmentation:.2%}, model {1 - waiting - augmentation:.2%}; goal: "
+            f"waiting at most {WAITING_GOAL:.0%}, {verdict(waiting <= WAITING_GOAL)}"
+        )
 
-    def in_workers() -> int:
-        return len(next(batches)["image"])
 
-    print(f"augmentation, {BATCH} clips of {FRAMES} frames, {SIZE}x{SIZE}, {THREADS} threads")
-    rates = fastest_rounds(
-        {
-            "sonotempo": ours,
-            "MONAI in the training process": in_process,
-            f"MONAI in {THREADS} workers": in_workers,
-        },
-        seconds,
+def measure_memory(counts: tuple[int, ...], size: int, quick: bool) -> None:
+    """Print the peak memory of opening, caching and reading more and more recordings."""
+    print(f"memory, recordings of {FRAMES} frames, {BATCHES} batches of {BATCH} clips")
+    peaks = []
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            write_recordings(Path(folder) / "data", count, size)
+            # run() kills the child whatever ends the wait for it.
+            child = subprocess.run(
+                [sys.executable, __file__, "--memory-of", folder, *(["--quick"] * quick)],
+                check=True,
+                stdout=subprocess.PIPE,
+                timeout=CHILD_SECONDS,
+            )
+        peaks.append(json.loads(child.stdout))
+        shown = ", ".join(f"{name} {in_mb(value)}" for name, value in peaks[-1].items())
+        print(f"  {count} recordings: {shown}")
+    first, last = peaks[0], peaks[-1]
+    if first["peak anonymous"] is None:
+        print("  the memory claimed is measured on Linux only")
+        return
+    grown = {name: last[name] - first[name] for name in first}
+    share = grown["peak anonymous"] / first["peak anonymous"]
+    print(
+        "  claimed is anonymous memory, what the process itself holds; resident memory also counts "
+        "mapped file pages, which the system can take back"
     )
-    for name, rate in rates.items():
-        print(f"  {name}: {rate:.1f} clips/s")
-    own = rates.pop("sonotempo")
-    print(f"  sonotempo / faster MONAI: {own / max(rates.values()):.1f}x")
-
-
-def fastest_rounds(steps: dict[str, Callable[[], int]], seconds: float) -> dict[str, float]:
-    """Return each step's clips a second: the fastest of alternating rounds.
-
-    Other programs can only slow a round down, so the fastest one says most about the step.
-    """
-    rates = dict.fromkeys(steps, 0.0)
-    for _ in range(ROUNDS):
-        for name, step in steps.items():
-            rates[name] = max(rates[name], clips_a_second(step, seconds / ROUNDS))
-            # Workers fill their queue before the next step is timed.
-            time.sleep(1)
-    return rates
-
-
-def clips_a_second(step: Callable[[], int], seconds: float) -> float:
-    """Call a step for some time and return its rate."""
-    for _ in range(WARM_UP_STEPS):
-        step()
-    clips, start = 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        clips += step()
-    return clips / (time.perf_counter() - start)
-
-
-def example_clips() -> tuple[Tensor, Tensor]:
-    """Return smooth random frames and masks of two structures, (B, T, H, W) uint8."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(BATCH, FRAMES, 32, 32, generator=generator)
-    smooth = torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear")
-    frames = (smooth * 255).to(torch.uint8)
-    return frames, (frames > 150).to(torch.uint8) + (frames > 200).to(torch.uint8)
-
-
-def monai_transforms(config: AugmentConfig, size: int) -> Compose:
-    """Return the six augmentations for one clip {"image": THW, "mask": THW}, in our order."""
-    both, modes = ("image", "mask"), ("bilinear", "nearest")
-    reach_px = config.elastic_px * size / REFERENCE_SIZE
-    return Compose(
-        [
-            ScaleIntensityRanged("image", a_min=0, a_max=255, b_min=0, b_max=1),
-            Rand2DElasticd(
-                both,
-                spacing=size / (config.elastic_grid - 1),
-                magnitude_range=(0, reach_px),
-                prob=config.elastic_probability,
-                mode=modes,
-                padding_mode="zeros",
-            ),
-            RandRotated(
-                both,
-                range_x=math.radians(config.rotation_degrees),
-                prob=config.rotation_probability,
-                mode=modes,
-                padding_mode="zeros",
-            ),
-            RandShadowd(config),
-            RandDepthd(config),
-            RandAdjustContrastd("image", prob=config.gamma_probability, gamma=config.gamma),
-            RandJpegd(config),
-            AsPlaind(both),
-        ]
+    print(
+        f"  from {counts[0]} to {counts[-1]} recordings the files grow by "
+        f"{in_mb(grown['frames and masks'])}, peak anonymous memory by "
+        f"{in_mb(grown['peak anonymous'])} or {share:.1%}; goal: flat (at most "
+        f"{GROWTH_GOAL:.0%}), {verdict(share <= GROWTH_GOAL)}"
     )
 
 
-class RandShadowd(RandomizableTransform, MapTransform):
-    """One Gaussian shadow on the image."""
+@dataclass(slots=True)
+class Epoch:
+    """Where the seconds of one epoch went; augmentation is a part of working."""
 
-    def __init__(self, config: AugmentConfig) -> None:
-        MapTransform.__init__(self, "image")
-        RandomizableTransform.__init__(self, config.shadow_probability)
-        self.config = config
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Darken the image if drawn."""
-        clip = dict(data)
-        self.randomize(None)
-        if self._do_transform:
-            size = clip["image"].shape[-1]
-            x, y = self.R.uniform(0, size, 2)
-            sigma_x, sigma_y = self.R.uniform(*self.config.shadow_size, 2) * size
-            rows, columns = np.ogrid[:size, :size]
-            distance = ((columns - x) / sigma_x) ** 2 + ((rows - y) / sigma_y) ** 2
-            kept = 1 - self.R.uniform(*self.config.shadow_strength) * np.exp(-distance / 2)
-            clip["image"] = clip["image"] * torch.from_numpy(kept.astype(np.float32))
-        return clip
+    dropped: bool
+    steps: int = 0
+    waiting: float = 0.0
+    working: float = 0.0
+    augmentation: float = 0.0
 
 
-class RandDepthd(RandomizableTransform, MapTransform):
-    """A cut of the bottom in image and mask."""
+class TimedTask(SegmentationTask):
+    """The sequence arm as a job trains it, with a clock between the parts of a step."""
 
-    def __init__(self, config: AugmentConfig) -> None:
-        MapTransform.__init__(self, ("image", "mask"))
-        RandomizableTransform.__init__(self, config.depth_probability)
-        self.config = config
+    def __init__(self, experiment: Experiment, recordings: tuple[CachedRecording, ...]) -> None:
+        model = build_model("sequence", experiment.model, experiment.structures.channels)
+        model.freeze(encoder=experiment.model.share_encoder, normalization=True)
+        stage = stage_of("sequence", experiment)
+        super().__init__(model, stage, experiment, train=recordings, validation=(), seed=0)
+        self.epochs: list[Epoch] = []
+        self._files = [path for r in recordings for path in r.folder.glob("*.npy")]
+        self._last = 0.0
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Set the rows below the cut to 0 if drawn."""
-        clip = dict(data)
-        self.randomize(None)
-        if self._do_transform:
-            cut = round(self.R.uniform(*self.config.depth_keep) * clip["image"].shape[-2])
-            for key in self.key_iterator(clip):
-                clip[key] = clip[key].clone()
-                clip[key][:, cut:] = 0
-        return clip
+    def on_train_epoch_start(self) -> None:
+        """Begin to count anew; in every other epoch drop the files, which is not counted."""
+        start = self._now()
+        drops = self.current_epoch % 2 == 0 and drop_from_page_cache(self._files)
+        self.epochs.append(Epoch(drops))
+        self._last += self._now() - start
 
+    def on_train_batch_start(self, batch: Clips, batch_index: int) -> None:
+        """The batch is there."""
+        self.epochs[-1].waiting += self._lap()
 
-class RandJpegd(RandomizableTransform, MapTransform):
-    """JPEG compression of every frame at one quality, by Pillow."""
+    def on_train_batch_end(self, outputs: Any, batch: Clips, batch_index: int) -> None:
+        """The step is done."""
+        self.epochs[-1].working += self._lap()
+        self.epochs[-1].steps += 1
 
-    def __init__(self, config: AugmentConfig) -> None:
-        MapTransform.__init__(self, "image")
-        RandomizableTransform.__init__(self, config.jpeg_probability)
-        self.config = config
+    def augmented(self, batch: Clips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Augment as always."""
+        start = self._now()
+        result = super().augmented(batch, generator)
+        self.epochs[-1].augmentation += self._now() - start
+        return result
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Compress and decompress if drawn."""
-        clip = dict(data)
-        self.randomize(None)
-        if self._do_transform:
-            worst, best = self.config.jpeg_quality
-            quality = int(self.R.randint(worst, best + 1))
-            frames = (clip["image"] * 255).round().to(torch.uint8).numpy()
-            stored = np.stack([through_jpeg(frame, quality) for frame in frames])
-            clip["image"] = torch.from_numpy(stored).float().div_(255)
-        return clip
+    def _lap(self) -> float:
+        now = self._now()
+        seconds, self._last = now - self._last, now
+        return seconds
 
-
-def through_jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
-    """Compress and decompress one grey uint8 frame in memory."""
-    file = io.BytesIO()
-    Image.fromarray(frame).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
+    def _now(self) -> float:
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize()
+        return time.perf_counter()
 
 
-class AsPlaind(MapTransform):
-    """Plain tensors of the types that training needs."""
+def peak_memory(folder: Path, size: int) -> dict[str, float | None]:
+    """Open, cache and read the recordings of a folder; return this process's bytes."""
+    before = linux_memory("RssAnon")
+    with sampled_anonymous() as samples:
+        experiment = experiment_in(folder, size)
+        recordings = opened_and_cached(experiment)
+        task = TimedTask(experiment, recordings)
+        epochs = chain.from_iterable(task.train_dataloader() for _ in repeat(None))
+        for _ in islice(epochs, BATCHES):
+            pass  # read, joined and dropped again
+    return {
+        "frames and masks": sum(r.frames_TSS().nbytes + r.masks_MSS().nbytes for r in recordings),
+        "anonymous at the start": before,
+        "peak anonymous": max(samples, default=None),
+        "peak resident": peak_resident(),
+    }
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Drop MONAI's metadata."""
-        clip = dict(data)
-        types = {"image": torch.float32, "mask": torch.uint8}
-        for key in self.key_iterator(clip):
-            clip[key] = torch.as_tensor(clip[key]).to(types[str(key)])
-            if hasattr(clip[key], "as_tensor"):
-                clip[key] = clip[key].as_tensor()
-        return clip
+
+@contextmanager
+def sampled_anonymous() -> Iterator[list[float]]:
+    """Sample this process's anonymous memory in a thread; Linux only, else empty."""
+    samples: list[float] = []
+    done = threading.Event()
+
+    def sample() -> None:
+        while (value := linux_memory("RssAnon")) is not None:
+            samples.append(value)
+            if done.wait(0.005):
+                return
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        done.set()
+        thread.join()
 
 
-class EndlessClips(Dataset[dict[str, Tensor]]):
-    """The same few clips again and again, each augmented when it is read."""
+def linux_memory(field: str) -> float | None:
+    """Return a field of this process's memory in bytes, or None where there is no such file."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return None
+    lines = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
+    return float(lines[field].split()[0]) * 1024 if field in lines else None
 
-    def __init__(self, frames_BTHW: Tensor, masks_BTHW: Tensor, transform: Compose) -> None:
-        self.frames_BTHW, self.masks_BTHW, self.transform = frames_BTHW, masks_BTHW, transform
 
-    def __len__(self) -> int:
-        return 1_000_000
+def peak_resident() -> float | None:
+    """Return this process's largest resident memory in bytes, or None on Windows."""
+    # On Linux, ru_maxrss also counts the parent's memory at the time of the fork.
+    peak = linux_memory("VmHWM")
+    if peak is None and sys.platform == "darwin":
+        import resource  # noqa: PLC0415  Windows lacks it
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        clip = index % len(self.frames_BTHW)
-        return self.transform({"image": self.frames_BTHW[clip], "mask": self.masks_BTHW[clip]})
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return peak
+
+
+def experiment_in(folder: Path, size: int) -> Experiment:
+    """Return the default experiment at the measured length and size."""
+    return Experiment(
+        name="bench",
+        data=DataConfig(root=folder / "data", input_size=size, cache=folder / "cache"),
+        sequence=SequenceConfig(
+            batch_size=BATCH, clip_frames=FRAMES, backpropagation_frames=FRAMES
+        ),
+    )
+
+
+def opened_and_cached(experiment: Experiment) -> tuple[CachedRecording, ...]:
+    """Open the recordings and fit them to the grid, as every training does."""
+    return open_cohort(experiment, RunProgress(Console(quiet=True))).recordings
+
+
+def write_recordings(root: Path, count: int, size: int) -> None:
+    """Write recordings that differ in content, each with its last frame labelled."""
+    images_THW, masks_THW = moving_shapes(FRAMES, size, np.random.default_rng(0))
+    random = np.random.default_rng(1)
+    for number in range(count):
+        images_THW[:, :8] = random.integers(256, size=(FRAMES, 8, size), dtype=np.uint8)
+        write_sequence(
+            root / f"subject-{number:04d}" / "sequence-0",
+            "frame",
+            images_THW,
+            [*[None] * (FRAMES - 1), masks_THW[-1]],
+            spacing_mm=(0.3, 0.3),
+            timestamps_ns=np.arange(FRAMES, dtype=np.int64) * 50_000_000,
+        )
+
+
+def drop_from_page_cache(files: list[Path]) -> bool:
+    """Have the system forget the contents of files; return whether it can."""
+    if not hasattr(os, "posix_fadvise"):
+        return False
+    for path in files:
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return True
+
+
+def in_mb(size: float | None) -> str:
+    """Spell bytes, or say that there are none to spell."""
+    return "not measured on this system" if size is None else f"{size / MB:.1f} MB"
+
+
+def verdict(met: bool) -> str:
+    """Spell whether a goal was met."""
+    return "met in this run" if met else "MISSED in this run"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sonotempo import __version__
 from sonotempo.errors import SonotempoError
 
 if TYPE_CHECKING:
@@ -18,10 +19,34 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"sonotempo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say which."),
+    ] = False,
+) -> None:
+    """Frame and sequence U-nets for ultrasound-guided regional anaesthesia, compared fairly."""
+
+
 data_app = typer.Typer(help="Look at recordings and at what training makes of them.")
 model_app = typer.Typer(help="Look at networks.")
 app.add_typer(data_app, name="data", no_args_is_help=True)
 app.add_typer(model_app, name="model", no_args_is_help=True)
+
+# What `sonotempo[train]` installs and a command may miss.
+_TRAINING_PACKAGES = frozenset(
+    {"torch", "torchvision", "lightning", "monai", "timm", "pandas", "pyarrow", "safetensors"}
+    | {"matplotlib", "einops"}
+)
 
 Config = Annotated[Path, typer.Argument(help="Experiment as YAML, see configs/.")]
 Overrides = Annotated[
@@ -167,5 +192,13 @@ def main() -> None:
     try:
         app()
     except SonotempoError as error:
-        print(f"sonotempo: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING_PACKAGES:
+            raise
+        _fail(f"this command needs {error.name}; install it with: pip install 'sonotempo[train]'")
+
+
+def _fail(sentence: str) -> None:
+    print(f"sonotempo: {sentence}", file=sys.stderr)
+    sys.exit(2)

@@ -22,7 +22,8 @@ from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.structures import StructureSet, structure_set
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Channels = Annotated[int, Field(ge=1)]
 JpegQuality = Annotated[int, Field(ge=1, le=100)]
 
 #: The arms that can be compared; `sequence` starts from the weights of `frame`.
@@ -65,6 +66,20 @@ class DataConfig(Section):
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)] = 0.9
     cache: Path = Path("cache")
 
+    @field_validator("root", "frames_root", mode="before")
+    @classmethod
+    def _empty_is_none(cls, path: object) -> object:
+        return None if path == "" else path
+
+    @field_validator("structures")
+    @classmethod
+    def _structures_exist(cls, names: str | list[str]) -> str | list[str]:
+        try:
+            structure_set(names)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return names
+
 
 class FoldsConfig(Section):
     """How subjects are split; the split is written once and reused.
@@ -94,7 +109,7 @@ class ModelConfig(Section):
     """
 
     encoder: str = "plain"
-    channels: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
+    channels: Annotated[tuple[Channels, ...], Field(min_length=2)] = (8, 16, 32, 64, 128, 256)
     pretrained: bool = False
     normalization: Literal["batch", "group", "none"] = "batch"
     memory_strides: tuple[int, ...] = (16,)
@@ -249,9 +264,9 @@ class Experiment(Section):
         arms: the models to compare.
     """
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
     note: str = ""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     arms: tuple[Literal["frame", "sequence"], ...] = ("frame", "sequence")
     data: DataConfig = DataConfig()
     folds: FoldsConfig = FoldsConfig()

@@ -45,6 +45,11 @@ class StructureSet:
     def __post_init__(self) -> None:
         if not self.structures:
             raise ConfigError(f"structure set {self.name!r} is empty; name at least one structure")
+        if not all(name.strip() for name in self.names):
+            raise ConfigError(
+                f"structure set {self.name!r} has a structure without a name; name every label "
+                "value from 1"
+            )
         if len(set(self.names)) < len(self.structures):
             raise ConfigError(
                 f"structure set {self.name!r} names a structure twice: {', '.join(self.names)}; "

@@ -6,7 +6,6 @@ import pytest
 from fakes.files import dicom, noise, write_dicom, write_meta, write_png, write_video
 from sonotempo.errors import RecordingError
 from sonotempo.io import open_dataset
-from sonotempo.recording import Box
 from sonotempo.structures import NERVE_VESSEL
 
 

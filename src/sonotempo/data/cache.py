@@ -94,7 +94,8 @@ class CachedRecording:
             images=self.frames_TSS(),
             timestamps_ns=np.asarray(self.timestamps_ns, np.int64),
             structures=structures,
-            spacing_mm=self.spacing_mm,
+            # Square but for the rounding of its rows; exactly square, it is not fitted anew.
+            spacing_mm=self.spacing_mm and (self.spacing_mm[1], self.spacing_mm[1]),
             frame_numbers=np.asarray(self.frame_numbers, np.int64),
             mask_readers=masks,
         )
@@ -130,11 +131,17 @@ def cache_recording(
     folder = root / key
     about = folder / "recording.json"
     if not about.is_file():
-        root.mkdir(parents=True, exist_ok=True)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordingError(
+                f"the folder {root} cannot be made ({error.strerror}); set data.cache to another"
+            ) from error
         unfinished = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=root))
         try:
             _write(recording, unfinished, input_size, area)
-            if not folder.exists():  # else another process was faster
+            if not about.is_file():  # else another process was faster
+                shutil.rmtree(folder, ignore_errors=True)  # a copy that was cut off
                 unfinished.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -201,6 +208,10 @@ def _write(recording: Recording, folder: Path, input_size: int, area: Box | None
 
 
 def _key(recording: Recording, input_size: int, area: Box | None) -> str:
+    if not recording.files:
+        raise RecordingError(
+            f"{recording.source} names no files whose content could be its key in the cache"
+        )
     settings = {
         "format": _FORMAT,
         "input_size": input_size,
@@ -208,7 +219,8 @@ def _key(recording: Recording, input_size: int, area: Box | None) -> str:
         "own_area": asdict(recording.area) if recording.area else None,
         "spacing_mm": recording.spacing_mm,
         "structures": recording.structures.names,
-        "frames": len(recording),
+        "timestamps_ns": recording.timestamps_ns.tolist(),
+        "frame_numbers": recording.frame_numbers.tolist(),
         "labelled": recording.labelled,
     }
     digest = hashlib.blake2b(json.dumps(settings).encode(), digest_size=12)

@@ -6,6 +6,7 @@ given one subject, so that they share a fold.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from sonotempo.config import FoldsConfig
-from sonotempo.errors import ConfigError
+from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Recording
 
@@ -69,15 +70,10 @@ def make_folds(
     needed = max(count, 2)
     largest_test = -(-len(subjects) // count)
     if len(subjects) < needed or len(subjects) - largest_test < held + 1:
-        most = max(
-            (
-                k
-                for k in range(2, len(subjects) + 1)
-                if len(subjects) - -(-len(subjects) // k) > held
-            ),
-            default=0,
-        )
-        remedy = f"set folds.count to {most} or less" if most else "add subjects"
+        counts = range(2, len(subjects) + 1)
+        enough = [k for k in counts if len(subjects) - -(-len(subjects) // k) > held]
+        span = " to ".join(str(k) for k in sorted({*enough[:1], *enough[-1:]}))
+        remedy = f"set folds.count to {span}" if enough else "add subjects"
         raise ConfigError(
             f"{len(subjects)} subject{'s' if len(subjects) != 1 else ''} cannot make {count} folds "
             f"with a test, {held} validation and a training subject each; {remedy}"
@@ -106,10 +102,10 @@ def load_folds(path: Path) -> tuple[Fold, ...]:
     """Read folds that :func:`save_folds` wrote, or that were written by hand in its form.
 
     Raises:
-        ConfigError: the file is not of that form, or a fold leaks.
+        ConfigError: the file is not of that form, a fold leaks, or a subject is tested twice.
     """
     try:
-        return tuple(
+        folds = tuple(
             Fold(
                 int(fold["number"]),
                 tuple(fold["train"]),
@@ -123,13 +119,21 @@ def load_folds(path: Path) -> tuple[Fold, ...]:
             f"{path} is not a fold file ({error}); expected a JSON list of objects with number, "
             "train, validation and test"
         ) from error
+    for what, values in (
+        ("number {} is given to", [fold.number for fold in folds]),
+        ("{} is tested in", [subject for fold in folds for subject in fold.test]),
+    ):
+        twice = [value for value, count in Counter(values).items() if count > 1]
+        if twice:
+            raise ConfigError(f"{path}: {what.format(twice[0])} more than one fold; mend the file")
+    return folds
 
 
 def share_subjects(recordings: Sequence[Recording], correlation: float) -> tuple[Recording, ...]:
     """Give near-identical stills one subject: the name of the first of them.
 
     Thumbnails (32x32, of the fitted frame) that correlate above ``correlation`` belong together,
-    and so does what is linked through a third.
+    and so does what is linked through a third. One that cannot be read is like no other.
     """
     thumbnails = np.stack([_thumbnail(recording) for recording in recordings])
     _, group = connected_components(thumbnails @ thumbnails.T > correlation, directed=False)
@@ -143,7 +147,10 @@ def share_subjects(recordings: Sequence[Recording], correlation: float) -> tuple
 
 
 def _thumbnail(recording: Recording) -> NDArray[np.float64]:
-    frame = recording[0]
+    try:
+        frame = recording[0]
+    except RecordingError:  # whoever reads it next reports it
+        return np.zeros(_THUMBNAIL_PX**2)
     small = fit_frame(frame, _THUMBNAIL_PX).image(frame.image_HW).astype(np.float64).ravel()
     small -= small.mean()
     norm = float(np.linalg.norm(small))

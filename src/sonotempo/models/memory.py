@@ -5,6 +5,7 @@ and a result, never kept in the module.
 """
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 CellState = tuple[Tensor, Tensor]
@@ -28,12 +29,13 @@ class ConvLSTM(nn.Module):
 
     def forward(self, x_BTCHW: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """Return the hidden states BTCHW of all frames and the state after the last one."""
-        batch, frames = x_BTCHW.shape[:2]
-        gates_BTCHW = self.from_input(x_BTCHW.flatten(0, 1)).unflatten(0, (batch, frames))
+        batch = len(x_BTCHW)
+        gates = self.from_input(rearrange(x_BTCHW, "b t c h w -> (b t) c h w"))
+        gates_BTCHW = rearrange(gates, "(b t) c h w -> b t c h w", b=batch)
         hidden, cell = state
         outputs = []
-        for t in range(frames):
-            gates = gates_BTCHW[:, t] + self.from_hidden(hidden)
+        for gates_from_input in gates_BTCHW.unbind(1):
+            gates = gates_from_input + self.from_hidden(hidden)
             enter, keep, leave, candidate = gates.chunk(4, dim=1)
             cell = torch.sigmoid(keep) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
             hidden = torch.sigmoid(leave) * torch.tanh(cell)
@@ -59,5 +61,5 @@ class ResidualMemory(nn.Module):
     def forward(self, x_BTCHW: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """Return features of the same shape and the state after the last frame."""
         hidden_BTCHW, state = self.cell(x_BTCHW, state)
-        added = self.projection(hidden_BTCHW.flatten(0, 1)).unflatten(0, x_BTCHW.shape[:2])
-        return x_BTCHW + added, state
+        added = self.projection(rearrange(hidden_BTCHW, "b t c h w -> (b t) c h w"))
+        return x_BTCHW + rearrange(added, "(b t) c h w -> b t c h w", b=len(x_BTCHW)), state

@@ -4,6 +4,7 @@ Streaming is one line: ``logits, state = model(frame_BTCHW, state)`` with T = 1.
 """
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from sonotempo.config import ModelConfig
@@ -74,7 +75,7 @@ class Segmenter(nn.Module):
         Returns:
             Logits BTKHW and the state after the last frame.
         """
-        batch, frames, _, height, width = x_BTCHW.shape
+        batch, _, _, height, width = x_BTCHW.shape
         coarsest = self.encoder.strides[-1]
         if height % coarsest or width % coarsest:
             up = tuple(-(-side // coarsest) * coarsest for side in (height, width))
@@ -84,7 +85,7 @@ class Segmenter(nn.Module):
             )
         before = self.initial_state(batch, height, width) if state is None else state
         after: list[Tensor] = []
-        features = self.encoder(x_BTCHW.flatten(0, 1))
+        features = self.encoder(rearrange(x_BTCHW, "b t c h w -> (b t) c h w"))
         skips = dict(zip(self.encoder.strides, features, strict=True))
         x = features[-1]
         for stride, block in zip(self.decoder.strides, self.decoder.blocks, strict=True):
@@ -92,11 +93,11 @@ class Segmenter(nn.Module):
             if str(stride) in self.memories:
                 cell_state = (before[len(after)], before[len(after) + 1])
                 x_clip, new_state = self.memories[str(stride)](
-                    x.unflatten(0, (batch, frames)), cell_state
+                    rearrange(x, "(b t) c h w -> b t c h w", b=batch), cell_state
                 )
-                x = x_clip.flatten(0, 1)
+                x = rearrange(x_clip, "b t c h w -> (b t) c h w")
                 after += new_state
-        logits_BTKHW = self.head(x).unflatten(0, (batch, frames))
+        logits_BTKHW = rearrange(self.head(x), "(b t) k h w -> b t k h w", b=batch)
         return logits_BTKHW, tuple(after)
 
     def freeze(self, *, encoder: bool, normalization: bool) -> None:

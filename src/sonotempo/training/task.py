@@ -233,10 +233,18 @@ class SegmentationTask(lightning.LightningModule):
         )
         self._overlaps.append(_overlap(logits_BTKHW, masks_BTHW, batch.labelled_BT))
         if state and x_BTCHW.shape[1] > 1:
-            single, _ = self.model(x_BTCHW.flatten(0, 1).unsqueeze(1))
-            reset_BTKHW = single.view_as(logits_BTKHW)
-            change = (logits_BTKHW.softmax(2) - reset_BTKHW.softmax(2))[:, 1:].abs().mean()
-            self.log("memory_use", change, batch_size=count)
+            self.log("memory_use", self._memory_use(x_BTCHW, batch_index), batch_size=count)
+
+    def _memory_use(self, x_BTCHW: Tensor, batch_index: int) -> Tensor:
+        """Mean change of probabilities between carried and reset state, under training's faults.
+
+        Without faults even a useful memory may change nothing: the frame is enough by itself.
+        """
+        x_BTCHW = self._faults(x_BTCHW, self._generator(batch_index))
+        carried_BTKHW, _ = self.model(x_BTCHW)
+        reset_BTKHW, _ = self.model(x_BTCHW.flatten(0, 1).unsqueeze(1))
+        change = carried_BTKHW.softmax(2) - reset_BTKHW.view_as(carried_BTKHW).softmax(2)
+        return change[:, 1:].abs().mean()
 
     def on_validation_epoch_end(self) -> None:
         """Log the Dice of the validation subjects, pixels pooled, mean over structures."""
