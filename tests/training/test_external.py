@@ -97,9 +97,18 @@ def test_what_is_no_run_and_no_weights_is_refused(finished_run, others, tmp_path
         weights.mkdir()
     if what == "unfinished":
         write_config(weights / "config.yaml", finished_run.experiment)
-    words = {"missing": "not a weights file", "no run": "no config.yaml", "unfinished": "finish it"}
+    words = {"missing": "not a weights file", "no run": "no config.yaml", "unfinished": "go on with"}
     with pytest.raises(ConfigError, match=words[what]):
         judged(weights, others, tmp_path)
+
+
+def test_only_folds_that_every_arm_has_finished_are_judged(finished_run, others, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(finished_run.folder, copy)
+    (copy / "sequence" / "fold-00" / "weights.safetensors").unlink()
+    frames = judged(copy, others, tmp_path).frames
+    assert set(frames["arm"]) == {"frame", "sequence"}
+    assert set(frames["fold"]) == {1}
 
 
 def test_data_without_masks_cannot_be_judged(finished_run, tmp_path):
