@@ -97,7 +97,11 @@ def test_what_is_no_run_and_no_weights_is_refused(finished_run, others, tmp_path
         weights.mkdir()
     if what == "unfinished":
         write_config(weights / "config.yaml", finished_run.experiment)
-    words = {"missing": "not a weights file", "no run": "no config.yaml", "unfinished": "go on with"}
+    words = {
+        "missing": "not a weights file",
+        "no run": "no config.yaml",
+        "unfinished": "go on with",
+    }
     with pytest.raises(ConfigError, match=words[what]):
         judged(weights, others, tmp_path)
 
