@@ -6,7 +6,7 @@ A finished job is never redone; one that was cut off resumes from its last check
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -30,7 +30,7 @@ from sonotempo.models import FrameUNet, SequenceUNet, build_model
 from sonotempo.recording import Recording
 from sonotempo.training.predictor import TorchPredictor
 from sonotempo.training.progress import EpochProgress, RunProgress
-from sonotempo.training.task import UNUSED_MEMORY, SegmentationTask, stage_of
+from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
 from sonotempo.training.weights import Passport, load_weights, save_weights
 
 
@@ -154,6 +154,7 @@ def _train(
             f"finite; lower {'sequence' if task.model.memories else 'train'}.learning_rate and "
             "choose another --out"
         )
+    _warn_of_structures_never_found(job, experiment, trainer.callback_metrics, progress)
     use = trainer.callback_metrics.get("memory_use")
     if use is not None and float(use) < UNUSED_MEMORY:
         progress.say(
@@ -162,6 +163,20 @@ def _train(
             "sequence.memory_learning_rate, sequence.epochs or the probabilities in faults"
         )
     save_weights(task.model, _passport(job, experiment, train), job.weights)
+
+
+def _warn_of_structures_never_found(
+    job: Job, experiment: Experiment, metrics: Mapping[str, torch.Tensor], progress: RunProgress
+) -> None:
+    """Say which structures the loss settled at never predicting, before the table does."""
+    for name in experiment.structures.names:
+        dice = metrics.get(f"validation_dice/{name}")
+        if dice is not None and float(dice) < NEVER_FOUND:
+            progress.say(
+                f"warning: {job.arm}, fold {job.fold.number}: '{name}' is (almost) never found on "
+                f"the validation subjects (Dice {float(dice):.2f}); train longer, with a smaller "
+                "batch_size or with train.loss=dice_ce"
+            )
 
 
 def _passport(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> Passport:

@@ -25,6 +25,9 @@ from sonotempo.training.losses import LabelledLoss
 #: Below this mean change of probabilities the memory is as good as unused.
 UNUSED_MEMORY = 1e-3
 
+#: Below this Dice on the validation subjects a structure counts as never found.
+NEVER_FOUND = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -242,12 +245,16 @@ class SegmentationTask(lightning.LightningModule):
         return change[:, 1:].abs().mean()
 
     def on_validation_epoch_end(self) -> None:
-        """Log the Dice of the validation subjects, pixels pooled, mean over structures."""
+        """Log the Dice of the validation subjects, pixels pooled, by structure and their mean."""
         if not self._overlaps:
             return
         both, either = torch.stack(self._overlaps).sum(0)
+        dice = 2 * both / either
         # A structure that is neither there nor predicted is 0/0 and left out.
-        self.log("validation_dice", (2 * both / either).nanmean())
+        self.log("validation_dice", dice.nanmean())
+        for name, value in zip(self.experiment.structures.names, dice, strict=True):
+            if not value.isnan():
+                self.log(f"validation_dice/{name}", value)
 
     def _generator(self, *place: int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(self._derived_seed(*place))
