@@ -15,17 +15,19 @@ class ConvLSTM(nn.Module):
     """A 3x3 ConvLSTM cell run over a clip: C channels in, C_h hidden channels out.
 
     The input's part of the gates is one convolution over all frames at once; only the hidden
-    state's part is stepped.
+    state's part is stepped. Each of the four gates is normalised over channels and pixels of its
+    frame (group normalisation, Wu & He 2018): features after a ReLU are all positive, and without
+    it a memory's high learning rate shuts every gate within a few steps, for good.
     """
 
     def __init__(self, in_channels: int, hidden_channels: int) -> None:
         super().__init__()
         self.hidden_channels = hidden_channels
-        self.from_input = nn.Conv2d(in_channels, 4 * hidden_channels, 3, padding=1)
+        self.from_input = nn.Conv2d(in_channels, 4 * hidden_channels, 3, padding=1, bias=False)
         self.from_hidden = nn.Conv2d(hidden_channels, 4 * hidden_channels, 3, padding=1, bias=False)
+        self.normalization = nn.GroupNorm(4, 4 * hidden_channels)
         with torch.no_grad():  # begin by remembering: Jozefowicz et al. 2015
-            assert self.from_input.bias is not None
-            self.from_input.bias[hidden_channels : 2 * hidden_channels].fill_(1.0)
+            self.normalization.bias[hidden_channels : 2 * hidden_channels].fill_(1.0)
 
     def forward(self, x_BTCHW: Tensor, state: CellState) -> tuple[Tensor, CellState]:
         """Return the hidden states BTCHW of all frames and the state after the last one."""
@@ -35,7 +37,7 @@ class ConvLSTM(nn.Module):
         hidden, cell = state
         outputs = []
         for gates_from_input in gates_BTCHW.unbind(1):
-            gates = gates_from_input + self.from_hidden(hidden)
+            gates = self.normalization(gates_from_input + self.from_hidden(hidden))
             enter, keep, leave, candidate = gates.chunk(4, dim=1)
             cell = torch.sigmoid(keep) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
             hidden = torch.sigmoid(leave) * torch.tanh(cell)
