@@ -216,22 +216,33 @@ def free_place(
     wanted_mm: tuple[float, float],
     radius_mm: float,
     taken: Sequence[tuple[float, float, float]],
+    ceiling_mm: float = -np.inf,
 ) -> tuple[float, float]:
-    """Move a place just out of circles (x, z, radius) that are taken, along the line of centres.
+    """Return the place nearest to the wanted one at which a circle overlaps none that is taken.
+
+    Args:
+        wanted_mm: x and z of its centre.
+        radius_mm: of the circle.
+        taken: x, z and radius of the others.
+        ceiling_mm: the least depth of the centre.
 
     >>> free_place((0.0, 1.0), 1.0, [(0.0, 0.0, 2.0)])
     (0.0, 3.0)
     """
-    x, z = wanted_mm
-    for _ in range(12):
-        moved = False
-        for other_x, other_z, other_radius in taken:
-            gap = float(np.hypot(x - other_x, z - other_z))
-            need = radius_mm + other_radius
-            if gap < need - 1e-9:
-                scale = need / max(gap, 1e-3)
-                x, z = other_x + (x - other_x) * scale, other_z + (z - other_z) * scale
-                moved = True
-        if not moved:
-            break
-    return x, z
+    places = np.array(wanted_mm) + _OFFSETS_MM
+    free = places[:, 1] >= ceiling_mm
+    for x, z, radius in taken:
+        free &= np.hypot(places[:, 0] - x, places[:, 1] - z) >= radius_mm + radius - 1e-9
+    x, z = places[int(np.argmax(free))]
+    return float(x), float(z)
+
+
+def _rings() -> NDArray[np.float64]:
+    """Return offsets on rings around a place, the nearest first; downwards first on each."""
+    reach, turn = np.mgrid[0:20:0.25, 0 : 2 * np.pi : 48j]
+    offsets = np.stack([reach * np.sin(turn), reach * np.cos(turn)], axis=-1)
+    flat: NDArray[np.float64] = offsets.reshape(-1, 2)
+    return flat
+
+
+_OFFSETS_MM = _rings()

@@ -124,7 +124,7 @@ def _nerves(
         area = dice.normal(mean_mm2, spread_mm2, 0.5 * mean_mm2, 1.6 * mean_mm2)
         radius = float(np.sqrt(area / np.pi))
         wanted = _around(artery, degrees, distance_mm, ceiling_mm + radius)
-        place = free_place(wanted, 1.1 * radius, taken)
+        place = free_place(wanted, 1.1 * radius, taken, ceiling_mm + radius)
         taken.append((*place, 1.1 * radius))
         flat = flatness * dice.between(0.85, 1.15)
         labelled = name != "radial nerve"
@@ -143,7 +143,7 @@ def _veins(
         angle = degrees + dice.normal(0, 22, -50, 50)
         wanted = _around(artery, angle, dice.normal(3.0, 1.5, 1, 7), ceiling_mm + height)
         size = 0.5 * (width + height) + 0.2
-        place = free_place(wanted, size, taken)
+        place = free_place(wanted, size, taken, ceiling_mm + height)
         taken.append((*place, size))
         veins.append(
             Vessel(

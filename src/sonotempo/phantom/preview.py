@@ -1,12 +1,11 @@
 """A sheet of simulated frames: both procedures on the three scanners, masks as outlines."""
 
-from itertools import islice
 from pathlib import Path
 
 from sonotempo.errors import SonotempoError
 from sonotempo.phantom.scanners import SCANNERS
 from sonotempo.phantom.settings import PhantomConfig, Procedure
-from sonotempo.phantom.simulate import PhantomFrame, cast, simulate
+from sonotempo.phantom.simulate import PhantomFrame, Scan, cast
 
 _PROCEDURES: tuple[Procedure, ...] = ("axillary", "femoral")
 _INCHES = 3.0
@@ -71,5 +70,4 @@ def draw_sheet(out: Path, *, seed: int = 0, size: int = 384, seconds: float = 1.
 
 
 def _frame(settings: PhantomConfig, number: int, seconds: float) -> PhantomFrame:
-    skipped = round(seconds * settings.frame_rate_hz)
-    return next(islice(simulate(cast(settings, number), settings), skipped, None))
+    return Scan(cast(settings, number), settings).at(seconds, 0)

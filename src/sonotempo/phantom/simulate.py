@@ -21,6 +21,7 @@ from sonotempo.recording import Image, Spacing
 _SLIDE_MARGIN_MM = 10.0
 _DEPTH_MARGIN_MM = 4.0
 _FAINTEST_MIRROR = np.float32(0.06)  # rough layers send something back at any angle
+_UNDISTURBED = Disturbance()
 # Streams of random numbers, so that a change in one part leaves the others' draws alone.
 _ANATOMY, _MOTION, _MACHINE, _SPECKLE, _EVENTS = range(5)
 
@@ -100,7 +101,7 @@ def simulate(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
     if settings.shuffle:
         yield from _unrelated(start, settings)
     else:
-        yield from _Scan(start, settings).frames()
+        yield from Scan(start, settings).frames()
 
 
 def _unrelated(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
@@ -108,7 +109,7 @@ def _unrelated(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
     index = 0
     while True:
         now = cast(settings, start.number, take=index + 1)
-        scan = _Scan(replace(now, depth_cm=start.depth_cm), settings)
+        scan = Scan(replace(now, depth_cm=start.depth_cm), settings)
         seconds = float(now.random(_MOTION).uniform(0, 1000))
         frame = scan.at(seconds, index)
         index += 1
@@ -116,8 +117,13 @@ def _unrelated(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
             yield replace(frame, timestamp_ns=round((index - 1) * period_ns))
 
 
-class _Scan:
-    """One subject under one probe."""
+class Scan:
+    """One subject under one probe: what it looks like in any pose, and its frames over time.
+
+    Args:
+        start: who is scanned by what.
+        settings: of the cohort.
+    """
 
     def __init__(self, start: Cast, settings: PhantomConfig) -> None:
         self._cast, self._settings = start, settings
@@ -142,6 +148,7 @@ class _Scan:
         self._shown: Plane | None = None
 
     def frames(self) -> Iterator[PhantomFrame]:
+        """Yield frames over time, for ever; a dropped one is left out."""
         period = 1 / self._settings.frame_rate_hz
         index, last = 0, None
         pose = self._motion.pose(0.0)
@@ -153,7 +160,7 @@ class _Scan:
                 if disturbance.frozen and last is not None:
                     frame = replace(last, disturbance=disturbance)
                 else:
-                    frame = self._frame(index, pose, replace(disturbance, frozen=False))
+                    frame = self.frame(index, pose, replace(disturbance, frozen=False))
                 last = replace(frame, index=index, timestamp_ns=round(index * period * 1e9))
                 yield last
             index += 1
@@ -161,9 +168,12 @@ class _Scan:
     def at(self, seconds: float, index: int) -> PhantomFrame:
         """Return one frame at a time of its own."""
         disturbance = self._events.step()
-        return self._frame(index, self._motion.pose(seconds), disturbance)
+        return self.frame(index, self._motion.pose(seconds), disturbance)
 
-    def _frame(self, index: int, pose: Pose, disturbance: Disturbance) -> PhantomFrame:
+    def frame(
+        self, index: int, pose: Pose, disturbance: Disturbance = _UNDISTURBED
+    ) -> PhantomFrame:
+        """Return what the probe sees in a pose, with the speckle of now and time stamp 0."""
         if disturbance.depth_step:
             lowest, highest = self._reachable
             self._depth = int(np.clip(self._depth + disturbance.depth_step, lowest, highest))
