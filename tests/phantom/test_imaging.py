@@ -1,5 +1,7 @@
 """Physics of the picture: fully developed speckle, motion, shadow, enhancement, resolution."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,7 @@ class Homogeneous:
 
 @pytest.fixture(scope="module", params=SCANNERS, ids=lambda scanner: scanner.name)
 def tissue(request):
-    return Homogeneous(request.param)
+    return Homogeneous(replace(request.param, looks=1))
 
 
 def even(envelope):
@@ -49,6 +51,13 @@ def even(envelope):
 def test_homogeneous_tissue_is_fully_developed_speckle(tissue):
     envelope = even(tissue.envelope()[tissue.rows(6, 38)])
     assert envelope.mean() / envelope.std() == pytest.approx(1.91, abs=0.08)
+
+
+def test_looks_even_speckle_out():
+    for looks, low, high in ((2, 2.2, 2.8), (3, 2.5, 3.4)):
+        block = Homogeneous(replace(SCANNERS[0], looks=looks))
+        envelope = even(block.envelope()[block.rows(6, 38)])
+        assert low < envelope.mean() / envelope.std() < high
 
 
 def test_its_envelope_is_rayleigh_distributed(tissue):

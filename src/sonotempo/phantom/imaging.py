@@ -103,7 +103,7 @@ class Imaging:
         blur_mm = PREFILTER_PX * scatterer_spacing_mm
         self._axial = _axial_filter(scanner, z, blur_mm)
         self._padded = fft.next_fast_len(len(x) + 24)
-        self._lateral = _lateral_filter(scanner, z, self._padded, step, blur_mm)
+        self._lateral = _lateral_filters(scanner, z, self._padded, step, blur_mm)
         per_mm = _LOSS_AT_SCANNER * scanner.frequency_mhz
         self._loss_scale = np.float32(per_mm * step) * _NEPER
         compensation = per_mm * _COMPENSATED_LOSS * np.minimum(z, _GAIN_ENDS_MM)
@@ -148,10 +148,13 @@ class Imaging:
         columns = echoes.shape[1]
         pulsed = (self._axial @ echoes.view(np.float32)).view(np.complex64)
         spectrum = fft.fft(pulsed, self._padded, axis=1, overwrite_x=True)
-        spectrum *= self._lateral
-        formed: Field = fft.ifft(spectrum, axis=1, overwrite_x=True)[:, :columns]
-        formed += self._noise * noise_HW
-        envelope: Plane = np.abs(formed)
+        noise = self._noise * noise_HW
+        envelope = np.zeros(echoes.shape, np.float32)
+        for look in self._lateral:
+            formed: Field = fft.ifft(spectrum * look, axis=1, overwrite_x=True)[:, :columns]
+            formed += noise
+            envelope += np.abs(formed)
+        envelope *= np.float32(1 / len(self._lateral))
         envelope += self._ringing * (1 + 2 * (1 - contact_W))
         return envelope
 
@@ -185,28 +188,38 @@ def _axial_filter(scanner: Scanner, z: Plane, blur_mm: float) -> Plane:
     return matrix
 
 
-def _lateral_filter(
+def _lateral_filters(
     scanner: Scanner, z: Plane, columns: int, step_mm: float, blur_mm: float
-) -> Plane:
-    """Return the spectrum of the beam at each depth, with unit gain for speckle."""
+) -> tuple[Plane, ...]:
+    """Return the spectrum of the beam at each depth, one for each look.
+
+    A look takes a part of the aperture, and so a part of the band.
+    """
     k = 2 * np.pi / step_mm * fft.fftfreq(columns)
-    sigma = np.array([lateral_sigma_mm(scanner, float(depth)) for depth in z])
-    spectrum = np.exp(-0.5 * (sigma[:, None] * k) ** 2)
+    sigma = np.array([lateral_sigma_mm(scanner, float(depth)) for depth in z])[:, None]
     alike = np.exp(-((blur_mm * k) ** 2))
-    power = (spectrum**2 * alike).sum(axis=1) / alike.sum()
-    beam: Plane = (spectrum / np.sqrt(power)[:, None]).astype(np.float32)
-    return beam
+    centres = np.linspace(-1, 1, scanner.looks) if scanner.looks > 1 else np.zeros(1)
+    share = 0.7 if scanner.looks > 1 else 1.0  # of the whole band
+    filters = []
+    for centre in centres:
+        spectrum = np.exp(-0.5 * ((sigma * k - centre) / share) ** 2)
+        power = (spectrum**2 * alike).sum(axis=1) / alike.sum()
+        filters.append((spectrum / np.sqrt(power)[:, None]).astype(np.float32))
+    return tuple(filters)
 
 
 def _smoothed(level_HW: Plane, share: np.float32) -> Plane:
-    """Mix in the mean over 3 columns and 3 rows: what speckle reduction leaves."""
-    soft = level_HW.copy()
-    soft[:, 1:-1] += level_HW[:, :-2] + level_HW[:, 2:]
-    soft[:, 1:-1] /= 3
+    """Mix in a mean over 5 columns and 3 rows: what speckle reduction leaves."""
+    soft = level_HW
+    for _ in range(2):
+        once = soft.copy()
+        once[:, 1:-1] += soft[:, :-2] + soft[:, 2:]
+        once[:, 1:-1] *= np.float32(1 / 3)
+        soft = once
     mixed = soft.copy()
     mixed[1:-1] *= 2
     mixed[1:-1] += soft[:-2] + soft[2:]
-    mixed[1:-1] /= 4
+    mixed[1:-1] *= np.float32(0.25)
     mixed -= level_HW
     mixed *= share
     mixed += level_HW

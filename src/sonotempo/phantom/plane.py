@@ -16,7 +16,7 @@ from sonotempo.structures import StructureSet
 # Attenuation in dB/(cm MHz), after Duck, Physical Properties of Tissue (1990), rounded; bone is
 # set so that its shadow is complete within a few millimetres.
 _FAT_LOSS, _MUSCLE_LOSS, _SHEATH_LOSS, _BLOOD_LOSS, _BONE_LOSS = 0.6, 0.95, 0.9, 0.18, 7.0
-_BLOOD_ECHO_DB = -30.0
+_BLOOD_ECHO_DB = -14.0
 _BONE_LABEL_MM = 4.0  # how deep below the bone's surface a mask reaches
 _BONE_LABEL_ANGLE = np.deg2rad(62.0)  # steeper surfaces send nothing back
 
@@ -186,7 +186,7 @@ class _Painter:
         for order in range(4):  # the beam runs to and fro between the surface and a layer above
             width = 0.13 + 0.2 * order
             echo = np.exp(-0.5 * ((depth - 1.3 * order) / width) ** 2)
-            echoes += 0.06**order * echo * (self._uneven() if order else 1)
+            echoes += 0.05**order * echo * (self._uneven() ** 2 if order else 1)
         echoes = np.where(distance < 0.2, echoes, 0).astype(np.float32)
         rough = np.clip(0.8 + 0.35 * self.texture.noise(0.8, 0.8), 0.15, 1.6)
         self._reflect(echoes * rough * amplitude(26.0), 0.55 * normal)

@@ -30,6 +30,8 @@ class Scanner:
         noise_db: electronic noise before time-gain compensation, against unit echo.
         smoothing: share of speckle reduction in the displayed picture.
         persistence: weight of the frame before in the displayed one.
+        looks: pictures from parts of the aperture whose envelopes are averaged, which evens
+            speckle out.
         compounding_deg: how wide a range of angles a specular reflector is seen from.
     """
 
@@ -48,6 +50,7 @@ class Scanner:
     noise_db: float
     smoothing: float
     persistence: float
+    looks: int
     compounding_deg: float
 
     @property
@@ -63,54 +66,57 @@ SCANNERS = (
         name="cart",
         frequency_mhz=12.0,
         cycles=1.6,
-        f_number=1.8,
+        f_number=2.4,
         focus_mm=16.0,
         focus_length_mm=14.0,
         aperture_mm=38.0,
         depths_cm=_PRESETS_CM,
         dynamic_range_db=60.0,
         gamma=1.0,
-        gain_db=22.0,
+        gain_db=15.0,
         tgc_error_db=2.5,
         noise_db=-34.0,
         smoothing=0.7,
         persistence=0.15,
+        looks=3,
         compounding_deg=20.0,
     ),
     Scanner(
         name="portable",
         frequency_mhz=9.0,
         cycles=2.0,
-        f_number=2.4,
+        f_number=3.0,
         focus_mm=20.0,
         focus_length_mm=12.0,
         aperture_mm=38.0,
         depths_cm=_PRESETS_CM[1:],
         dynamic_range_db=68.0,
         gamma=0.95,
-        gain_db=27.0,
+        gain_db=20.0,
         tgc_error_db=4.0,
         noise_db=-28.0,
         smoothing=0.3,
         persistence=0.25,
+        looks=1,
         compounding_deg=13.0,
     ),
     Scanner(
         name="handheld",
         frequency_mhz=10.0,
         cycles=1.8,
-        f_number=2.1,
+        f_number=2.7,
         focus_mm=14.0,
         focus_length_mm=11.0,
         aperture_mm=50.0,
         depths_cm=_PRESETS_CM,
         dynamic_range_db=52.0,
         gamma=1.1,
-        gain_db=20.0,
+        gain_db=14.0,
         tgc_error_db=3.0,
         noise_db=-30.0,
         smoothing=0.45,
         persistence=0.0,
+        looks=2,
         compounding_deg=16.0,
     ),
 )
