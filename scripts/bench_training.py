@@ -2,8 +2,8 @@
 
     .venv/bin/python scripts/bench_training.py
 
-Run it on an otherwise idle machine. It takes about 2 minutes and 1.2 GB of the temporary folder,
-both on 2 cores; ``--quick`` only tries the script out. Augmentation against MONAI's:
+Run it on an otherwise idle machine. It takes 2 to 4 minutes on 2 cores and 1 GB in the temporary
+folder; ``--quick`` only tries the script out. Augmentation against MONAI's is measured by
 scripts/bench_augmentation.py.
 
 Waiting: the share of a training step that passes before its batch is there, of the sequence arm
@@ -12,9 +12,9 @@ Everything between the end of one step and the start of the next counts as waiti
 epoch's windows, reading from the memory-mapped cache, joining clips, moving them to the device,
 and Lightning's own work. The rest of the step is augmentation with faults, and the model with
 loss, gradients and optimiser. A GPU is waited for between the parts, so nothing overlaps and
-waiting comes out at its longest. It is measured with
-the cached files in the system's page cache, where they stay if the data fit, and once more with
-the files dropped from it, which needs Linux and a temporary folder on a disk.
+waiting comes out at its longest. It is measured with the cached files in the system's page cache,
+where they stay if the data fit, and once more with the files dropped from it, which needs Linux
+and a temporary folder on a disk.
 
 Memory: the peak of a fresh process that opens and caches 10, 100 and 1000 recordings of 8 frames
 and reads the same number of batches from each. Claimed is anonymous memory, what the process

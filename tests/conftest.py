@@ -12,3 +12,21 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real ultrasound at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory) -> Path:
+    """Four subjects of six labelled frames each, as an Annotation Web export; leave it as it is."""
+    from sonotempo.phantom.shapes import write_shapes
+
+    root = tmp_path_factory.mktemp("shapes") / "data"
+    write_shapes(root, 4, 6, 32, seed=0)
+    return root
+
+
+@pytest.fixture(scope="session")
+def finished_run(shapes):
+    """A whole cross-validation of both arms on the shapes; leave it as it is, or copy it."""
+    from fakes.experiments import FinishedRun
+
+    return FinishedRun.of(shapes)

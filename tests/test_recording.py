@@ -1,4 +1,5 @@
 from dataclasses import FrozenInstanceError, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_runs_hold_every_frame_once_and_break_exactly_at_gaps(steps):
     assert [i for run in runs for i in run] == list(range(len(numbers)))
     for run in runs:
         assert numbers[run[-1]] - numbers[run[0]] == len(run) - 1
-    for left, right in zip(runs, runs[1:], strict=False):
+    for left, right in pairwise(runs):
         assert numbers[right[0]] - numbers[left[-1]] > 1
 
 

@@ -104,7 +104,7 @@ def preview(
 
     experiment = load_experiment(config, overrides or [])
     preview_experiment(experiment, out, examples)
-    _console().print(f"wrote {out}", soft_wrap=True)
+    _console().print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
 @model_app.command("summary")
@@ -220,7 +220,7 @@ def crossval(
     with RunProgress(console) as progress:
         table = crossvalidate(experiment, run, progress)
     console.print(table.rich())
-    console.print(f"table, scores and bar plot: {run}", soft_wrap=True)
+    console.print(f"table, scores and bar plot: {run}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -236,16 +236,22 @@ def evaluate(
     from sonotempo.training.external import judge
     from sonotempo.training.progress import RunProgress
 
+    if out is not None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SonotempoError(
+                f"{out} cannot be made ({error.strerror}); give another --out"
+            ) from error
     console = _console()
     with RunProgress(console) as progress:
         judgement = judge(weights, data, cache, progress)
     console.print(judgement.table.rich())
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         judgement.frames.to_parquet(out / "frames.parquet", index=False)
         (out / "table.md").write_text(judgement.table.markdown(), encoding="utf-8")
         (out / "table.csv").write_text(judgement.table.csv(), encoding="utf-8")
-        console.print(f"scores and table: {out}", soft_wrap=True)
+        console.print(f"scores and table: {out}", markup=False, soft_wrap=True)
 
 
 @app.command()

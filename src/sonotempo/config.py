@@ -152,8 +152,8 @@ class FaultsConfig(Section):
     Probabilities are per clip; a run is at most ``max_run_frames`` long.
     """
 
-    dark_probability: Probability = 0.25
-    contact_loss_probability: Probability = 0.25
+    dark_probability: Probability = 0.4
+    contact_loss_probability: Probability = 0.3
     noise_probability: Probability = 0.05
     max_run_frames: Annotated[int, Field(ge=1)] = 4
 
@@ -223,8 +223,8 @@ class SequenceConfig(Section):
 
     epochs: Annotated[int, Field(ge=1)] = 50
     batch_size: Annotated[int, Field(ge=1)] = 4
-    learning_rate: Positive = 1e-4
-    memory_learning_rate: Positive = 2e-3
+    learning_rate: Positive = 5e-4
+    memory_learning_rate: Positive = 5e-3
     clip_frames: Annotated[int, Field(ge=2)] = 16
     backpropagation_frames: Annotated[int, Field(ge=1)] = 8
 

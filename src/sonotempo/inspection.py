@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import get_args
 
+from rich.markup import escape
 from rich.table import Table
 
 from sonotempo.errors import ConfigError, unknown_option
@@ -15,13 +16,13 @@ _SKIPPED_SHOWN = 10
 
 
 def parse_structures(text: str) -> StructureSet:
-    """Return a named set, or one made of names separated by commas.
+    """Return a named set, or one made of names separated by commas (one name ends in a comma).
 
     >>> parse_structures("artery, vein").names
     ('artery', 'vein')
     """
     if "," in text:
-        return structure_set([name.strip() for name in text.split(",")])
+        return structure_set([name.strip() for name in text.split(",") if name.strip()])
     return structure_set(text)
 
 
@@ -37,7 +38,7 @@ def inspection_table(
     layouts = ("auto", *get_args(Layout))
     if layout not in layouts:
         raise ConfigError(unknown_option("layout", layout, layouts))
-    table = Table(title=str(path), show_header=False, box=None, pad_edge=False)
+    table = Table(title=escape(str(path)), show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     if path.is_dir():
@@ -65,12 +66,12 @@ def _describe_set(table: Table, dataset: DataSet) -> None:
         "consecutive frames",
         "– (stills)" if share is None or math.isnan(share) else f"{share:.1%} of neighbours",
     )
-    table.add_row("structures", ", ".join(recordings[0].structures.names))
+    table.add_row("structures", escape(", ".join(recordings[0].structures.names)))
     spacings = {recording.spacing_mm for recording in recordings}
     table.add_row("spacing (row, column)", "; ".join(sorted(map(_spacing, spacings))[:4]))
     table.add_row("skipped", str(len(dataset.skipped)))
     for bad in dataset.skipped[:_SKIPPED_SHOWN]:
-        table.add_row("", f"{bad.path}: {bad.reason}")
+        table.add_row("", escape(f"{bad.path}: {bad.reason}"))
     if len(dataset.skipped) > _SKIPPED_SHOWN:
         table.add_row("", f"and {len(dataset.skipped) - _SKIPPED_SHOWN} more")
 
@@ -79,7 +80,7 @@ def _describe(table: Table, recording: Recording) -> None:
     frame = recording[0]
     height, width = frame.image_HW.shape
     seconds = (recording.timestamps_ns[-1] - recording.timestamps_ns[0]) / 1e9
-    table.add_row("subject", recording.subject)
+    table.add_row("subject", escape(recording.subject))
     table.add_row("frames", f"{len(recording)}, {len(recording.labelled)} of them labelled")
     table.add_row("segments without a gap", str(len(recording.segments())))
     table.add_row("duration", f"{seconds:.2f} s")

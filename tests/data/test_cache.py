@@ -197,7 +197,7 @@ def test_what_is_evaluated_passes_through_the_fit_unchanged_a_second_time(tmp_pa
     fit = fit_frame(shown[0], 64)
     np.testing.assert_array_equal(fit.image(shown[0].image_HW), cached.frames_TSS()[0])
     np.testing.assert_array_equal(fit.mask_back(shown.mask(0)), cached.masks_MSS()[0])
-    assert shown.spacing_mm == pytest.approx(cached.spacing_mm, rel=0.01)
+    assert shown.spacing_mm == pytest.approx(cached.spacing_mm, rel=0.02)
 
 
 def test_a_gap_in_the_frame_numbers_stays_one(tmp_path):

@@ -96,7 +96,8 @@ def test_random_windows_put_a_sparse_label_anywhere():
 
 def test_random_windows_of_dense_labels_begin_elsewhere():
     random = np.random.default_rng(0)
-    seconds = {cut_windows([outline(range(32), range(32))], 8, random)[1].frames[0] for _ in range(200)}
+    dense = [outline(range(32), range(32))]
+    seconds = {cut_windows(dense, 8, random)[1].frames[0] for _ in range(200)}
     assert seconds == set(range(1, 9))
 
 

@@ -69,19 +69,16 @@ def test_the_folds_are_refused_only_if_a_side_would_be_empty(subjects, config):
 @settings(deadline=None)
 @given(SUBJECTS, SETTINGS)
 def test_the_remedy_for_too_few_subjects_is_one(subjects, config):
-    try:
+    if attempt(subjects, config) is not None:
+        return
+    with pytest.raises(ConfigError) as error:
         make_folds(subjects, config, 0)
-    except ConfigError as error:
-        named = re.search(r"set folds.count to (?:(\d+) to )?(\d+)$", str(error))
-        if named is None:
-            assert str(error).endswith("; add subjects")
-            counts = range(2, len(subjects) + 1)
-            works = [attempt(subjects, config.model_copy(update={"count": k})) for k in counts]
-            assert not any(works)
-            return
-        low, high = int(named[1] or named[2]), int(named[2])
-        for count in range(low, high + 1):
-            assert attempt(subjects, config.model_copy(update={"count": count})) is not None
+    named = re.search(r"set folds.count to (?:(\d+) to )?(\d+)$", str(error.value))
+    assert named or str(error.value).endswith("; add subjects")
+    advised = range(int(named[1] or named[2]), int(named[2]) + 1) if named else ()
+    for count in range(2, len(subjects) + 1):
+        works = attempt(subjects, config.model_copy(update={"count": count})) is not None
+        assert works == (count in advised)
 
 
 @settings(deadline=None)

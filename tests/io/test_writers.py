@@ -5,26 +5,52 @@ import pytest
 import SimpleITK as sitk
 
 from fakes.files import noise
-from sonotempo.io import open_dataset
+from sonotempo.io import open_recording
 from sonotempo.io.writers import write_frame, write_sequence
-from sonotempo.structures import NERVE_VESSEL
+
+TIMES = np.array([0, 50_000_000, 123_456_000], np.int64)
 
 
-def test_a_written_sequence_is_read_as_it_was(tmp_path):
-    images = [noise(20, 30, seed=i) for i in range(3)]
-    masks = [noise(20, 30, seed=10, high=3), None, noise(20, 30, seed=12, high=3)]
-    times = np.array([0, 40, 95], np.int64) * 1_000_000
-    write_sequence(
-        tmp_path / "s" / "q", "us", images, masks, spacing_mm=(0.1, 0.25), timestamps_ns=times
-    )
-    (recording,) = open_dataset(tmp_path, NERVE_VESSEL).recordings
-    assert recording.subject == "s"
-    assert recording.labelled == (0, 2)
+def written(tmp_path, masks, spacing_mm=(0.1, 0.25)):
+    images = noise(3, 20, 30)
+    folder = tmp_path / "anna" / "one"
+    write_sequence(folder, "frame", images, masks, spacing_mm=spacing_mm, timestamps_ns=TIMES)
+    return images, open_recording(folder)
+
+
+def test_what_is_written_is_read_back_with_time_and_space(tmp_path):
+    masks = noise(3, 20, 30, high=3)
+    images, recording = written(tmp_path, masks)
+    assert recording.subject == "anna"
     assert recording.spacing_mm == pytest.approx((0.1, 0.25))
-    assert recording.timestamps_ns.tolist() == times.tolist()
-    for i, image in enumerate(images):
-        np.testing.assert_array_equal(recording[i].image_HW, image)
-    np.testing.assert_array_equal(recording.mask(2), masks[2])
+    assert recording.timestamps_ns.tolist() == TIMES.tolist()
+    assert recording.labelled == (0, 1, 2)
+    for index in range(3):
+        np.testing.assert_array_equal(recording[index].image_HW, images[index])
+        np.testing.assert_array_equal(recording.mask(index), masks[index])
+
+
+def test_frames_without_a_mask_are_written_without_one(tmp_path):
+    _, recording = written(tmp_path, [None, noise(20, 30, high=3), None])
+    assert recording.labelled == (1,)
+
+
+def test_a_sequence_without_any_mask_is_a_recording_all_the_same(tmp_path):
+    images, recording = written(tmp_path, None)
+    assert recording.labelled == ()
+    np.testing.assert_array_equal(recording[2].image_HW, images[2])
+
+
+def test_unknown_spacing_is_read_back_as_unknown(tmp_path):
+    _, recording = written(tmp_path, None, spacing_mm=None)
+    assert recording.spacing_mm is None
+
+
+def test_pixels_need_not_be_contiguous(tmp_path):
+    images = noise(30, 20, 3).transpose(2, 1, 0)
+    folder = tmp_path / "anna" / "one"
+    write_sequence(folder, "frame", images, None, spacing_mm=None, timestamps_ns=TIMES)
+    np.testing.assert_array_equal(open_recording(folder)[1].image_HW, images[1])
 
 
 def test_other_programs_read_it_too(tmp_path):

@@ -8,11 +8,11 @@ Normalization = Literal["batch", "group", "none"]
 
 
 def normalization_layer(kind: Normalization, channels: int) -> nn.Module:
-    """Return the layer that follows a convolution; groups have 8 channels."""
+    """Return the layer that follows a convolution; groups have 8 channels, if these divide so."""
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     if kind == "group":
-        return nn.GroupNorm(max(1, channels // 8), channels)
+        return nn.GroupNorm(channels // 8 if channels % 8 == 0 else 1, channels)
     return nn.Identity()
 
 

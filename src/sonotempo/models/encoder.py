@@ -82,10 +82,7 @@ class TimmEncoder(nn.Module):
         # timm and its hub raise many kinds of errors here; each means the same to the user.
         except Exception as error:
             if not pretrained:
-                raise ConfigError(
-                    f"timm backbone {name!r} does not give features at several strides "
-                    f"({error}); choose another model.encoder, for example resnet18"
-                ) from error
+                raise ConfigError(_unfit(name, error)) from error
             raise ConfigError(
                 f"the pretrained weights of {name!r} cannot be had ({type(error).__name__}: "
                 f"{error}); connect to the internet once, put them into the Hugging Face cache, "
@@ -93,16 +90,40 @@ class TimmEncoder(nn.Module):
             ) from error
         self.channels = tuple(self.backbone.feature_info.channels())
         self.strides = tuple(self.backbone.feature_info.reduction())
+        try:  # some take one size only, some have a single stride, some put channels last
+            self._require_features()
+        except Exception as error:
+            raise ConfigError(_unfit(name, error)) from error
         statistics = self.backbone.default_cfg
         mean = sum(statistics["mean"]) / len(statistics["mean"])
         std = sum(statistics["std"]) / len(statistics["std"])
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
+    @torch.no_grad()
+    def _require_features(self) -> None:
+        """Raise ValueError unless the backbone gives features as this class promises."""
+        side = 64
+        wanted = [
+            (1, channels, side // stride, side // stride)
+            for channels, stride in zip(self.channels, self.strides, strict=True)
+        ]
+        given = [tuple(f.shape) for f in self.backbone.eval()(torch.zeros(1, 1, side, side))]
+        self.backbone.train()
+        if given != wanted or len(set(self.strides)) < len(self.strides):
+            raise ValueError(f"it gives {given} for {side}x{side} pixels")
+
     def forward(self, x_N1HW: Tensor) -> list[Tensor]:
         """Return the backbone's features NCHW, the finest first."""
         features: list[Tensor] = self.backbone((x_N1HW - self.mean) / self.std)
         return features
+
+
+def _unfit(name: str, error: Exception) -> str:
+    return (
+        f"timm backbone {name!r} does not give features at several strides ({error}); choose "
+        "another model.encoder, for example resnet18"
+    )
 
 
 def build_encoder(config: ModelConfig) -> PlainEncoder | TimmEncoder:

@@ -74,12 +74,15 @@ class Segmenter(nn.Module):
 
         Returns:
             Logits BTKHW and the state after the last frame.
+
+        Raises:
+            ConfigError: the images do not divide by the coarsest stride.
         """
         batch, _, _, height, width = x_BTCHW.shape
         coarsest = self.encoder.strides[-1]
         if height % coarsest or width % coarsest:
             up = tuple(-(-side // coarsest) * coarsest for side in (height, width))
-            raise ValueError(
+            raise ConfigError(
                 f"input of {height}x{width} pixels; this network needs multiples of {coarsest}, "
                 f"for example {up[0]}x{up[1]}"
             )

@@ -1,7 +1,8 @@
 """A whole run: data, folds, every (arm, fold) as a resumable job, and the table of all.
 
-The run folder explains itself: config.yaml, folds.json, environment.json, skipped.txt, one folder
-per arm and fold, and the scores of all folds as parquet, CSV, Markdown and a bar plot.
+The run folder explains itself: config.yaml, folds.json, recordings.json, environment.json,
+skipped.txt, one folder per arm and fold, and the scores of all folds as parquet, CSV, Markdown and
+a bar plot.
 """
 
 import json
@@ -14,13 +15,14 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from sonotempo.config import Experiment, experiment_from
+from sonotempo.config import ARMS, Experiment, load_experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.report import ComparisonTable, comparison_table, draw_bars
 from sonotempo.evaluation.scores import summary
-from sonotempo.training.cohort import open_cohort
+from sonotempo.models.summary import cost_of
+from sonotempo.training.cohort import CohortOnGrid, open_cohort
 from sonotempo.training.examples import draw_run_examples
 from sonotempo.training.job import Job, run_job
 from sonotempo.training.progress import RunProgress
@@ -35,9 +37,9 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
         ConfigError: the folder holds another experiment, or the data do not allow it.
         RecordingError: nothing in the data folder can be used.
     """
-    _claim(run, experiment)
+    _require_same_settings(run, experiment)
+    _require_networks(experiment)
     cohort = open_cohort(experiment, progress)
-    (run / "skipped.txt").write_text("".join(f"{line}\n" for line in cohort.skipped), "utf-8")
     for line in cohort.skipped[:5]:
         progress.say(f"skipped: {line}")
     if len(cohort.skipped) > 5:
@@ -46,8 +48,11 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
         progress.say(f"note: {note}")
     if "sequence" in experiment.arms:
         _require_consecutive(cohort.recordings)
+    _require_same_data(run, cohort.recordings)
     folds = _folds(run, experiment, cohort.recordings)
-    jobs = [Job(arm, fold, run) for fold in folds for arm in experiment.arms]
+    _claim(run, experiment, cohort, folds)
+    arms = [arm for arm in ARMS if arm in experiment.arms]  # each after the one it starts from
+    jobs = [Job(arm, fold, run) for fold in folds for arm in arms]
     left = sum(not job.finished for job in jobs)
     subjects = {recording.subject for recording in cohort.recordings}
     progress.say(
@@ -72,7 +77,7 @@ def write_table(
     """Write the scores of all jobs as parquet, CSV, Markdown and bar plot."""
     frames.to_parquet(run / "frames.parquet", index=False)
     of_arms = summary(frames, experiment.evaluate)
-    title = f"{experiment.name}: {experiment.structures.name}, {experiment.folds.count} folds"
+    title = f"{experiment.name}: {experiment.structures.name}, {frames['fold'].nunique()} folds"
     said = [*([experiment.note] if experiment.note else []), *notes]
     table = comparison_table(
         of_arms,
@@ -103,23 +108,60 @@ def load_run(run: Path) -> Experiment:
     path = run / "config.yaml"
     if not path.is_file():
         raise ConfigError(f"{run} is not a run folder: it has no config.yaml")
-    return experiment_from(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+    return load_experiment(path)
 
 
-def _claim(run: Path, experiment: Experiment) -> None:
-    """Make the run folder, or check that it is of this very experiment."""
-    settings = experiment.model_dump(mode="json")
-    path = run / "config.yaml"
-    if path.is_file():
-        earlier = load_run(run).model_dump(mode="json")
-        changed = sorted(_differences(earlier, settings))
-        if changed:
-            raise ConfigError(
-                f"{run} holds a run with other settings ({'; '.join(changed)}); choose another "
-                "folder with --out, or delete that one"
-            )
+def _require_same_settings(run: Path, experiment: Experiment) -> None:
+    """Refuse a folder that is of another experiment."""
+    if not (run / "config.yaml").is_file():
         return
-    run.mkdir(parents=True, exist_ok=True)
+    earlier = load_run(run).model_dump(mode="json")
+    changed = sorted(_differences(earlier, experiment.model_dump(mode="json")))
+    if changed:
+        raise ConfigError(
+            f"{run} holds a run with other settings ({'; '.join(changed)}); choose another "
+            "folder with --out, or delete that one"
+        )
+
+
+def _require_networks(experiment: Experiment) -> None:
+    """Build and run every arm once: what cannot be is refused before hours of training."""
+    for arm in experiment.arms:
+        classes, size = experiment.structures.channels, experiment.data.input_size
+        cost_of(arm, experiment.model, classes, size)
+
+
+def _require_same_data(run: Path, recordings: Sequence[CachedRecording]) -> None:
+    """Refuse recordings whose content is not what the run began with."""
+    path = run / "recordings.json"
+    if not path.is_file():
+        return
+    earlier, now = json.loads(path.read_text(encoding="utf-8")), _keys(recordings)
+    odd = sorted(name for name in {**earlier, **now} if earlier.get(name) != now.get(name))
+    if odd:
+        raise ConfigError(
+            f"{len(odd)} recordings are not those that {run} began with ({', '.join(odd[:5])}); "
+            "the data have changed: choose another --out"
+        )
+
+
+def _keys(recordings: Sequence[CachedRecording]) -> dict[str, str]:
+    return {recording.name: recording.key for recording in recordings}
+
+
+def _claim(run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]) -> None:
+    """Make the run folder; nothing is changed that a run before this one has settled."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{run} cannot be made ({error.strerror}); give another --out") from error
+    (run / "skipped.txt").write_text("".join(f"{line}\n" for line in cohort.skipped), "utf-8")
+    if (run / "config.yaml").is_file():
+        return
+    save_folds(folds, run / "folds.json")
+    (run / "recordings.json").write_text(
+        json.dumps(_keys(cohort.recordings), indent=1) + "\n", encoding="utf-8"
+    )
     (run / "environment.json").write_text(
         json.dumps(
             {
@@ -132,7 +174,8 @@ def _claim(run: Path, experiment: Experiment) -> None:
         + "\n",
         encoding="utf-8",
     )
-    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    settings = experiment.model_dump(mode="json")
+    (run / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 
 def _differences(earlier: object, now: object, key: str = "") -> list[str]:
@@ -150,7 +193,7 @@ def _differences(earlier: object, now: object, key: str = "") -> list[str]:
 def _folds(
     run: Path, experiment: Experiment, recordings: Sequence[CachedRecording]
 ) -> tuple[Fold, ...]:
-    """Read the run's folds, or make and save them."""
+    """Read the run's folds, or make them."""
     path = run / "folds.json"
     strata: dict[str, set[str]] = {}
     for recording in recordings:
@@ -174,9 +217,7 @@ def _folds(
                 )
         return folds
     subjects = {subject: tuple(sorted(shown)) for subject, shown in strata.items()}
-    folds = make_folds(subjects, experiment.folds, experiment.seed)
-    save_folds(folds, path)
-    return folds
+    return make_folds(subjects, experiment.folds, experiment.seed)
 
 
 def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:

@@ -39,6 +39,8 @@ def draw_run_examples(
     """
     keys = ["fold", "recording", "frame"]
     dice = frames.groupby(keys)["dice"].mean().dropna().sort_values(kind="stable")
+    if dice.empty:  # nothing is there and nothing was predicted: no picture would show anything
+        return
     by_name = {recording.name: recording for recording in recordings}
     examples = []
     for name, share in _QUANTILES.items():

@@ -44,10 +44,20 @@ def judge(weights: Path, data: Path, cache: Path, progress: RunProgress) -> Judg
     """
     if weights.is_dir():
         experiment = load_run(weights)
-        files = sorted(weights.glob("*/fold-*/weights.safetensors"))
+        # Only folds that every arm has finished: arms are compared over the same recordings.
+        folds = [
+            {path.parent.name for path in weights.glob(f"{arm}/fold-*/weights.safetensors")}
+            for arm in experiment.arms
+        ]
+        files = [
+            weights / arm / fold / "weights.safetensors"
+            for arm in experiment.arms
+            for fold in sorted(set.intersection(*folds))
+        ]
         if not files:
             raise ConfigError(
-                f"{weights} holds no trained weights yet; finish it with `sonotempo crossval`"
+                f"{weights} holds no fold that all its arms have finished; go on with "
+                "`sonotempo crossval`"
             )
     else:
         experiment = _experiment_of(weights)
@@ -115,6 +125,11 @@ def _experiment_of(weights: Path) -> Experiment:
 
 
 def _with_data(experiment: Experiment, data: Path, cache: Path) -> Experiment:
+    """Return the experiment on other data, or on its own data exactly as it read them."""
+    root = experiment.data.root
+    if root is not None and root.resolve() == data.resolve():
+        settings = experiment.data.model_copy(update={"cache": cache})
+        return experiment.model_copy(update={"data": settings})
     settings = experiment.data.model_copy(
         update={"root": data, "frames_root": None, "layout": "auto", "cache": cache}
     )

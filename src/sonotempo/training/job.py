@@ -5,7 +5,6 @@ A finished job is never redone; one that was cut off resumes from its last check
 
 import json
 import logging
-import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -103,11 +102,16 @@ def _train(
     model = build_model(job.arm, experiment.model, experiment.structures.channels)
     if isinstance(model, SequenceUNet):
         # Only the same fold's frame weights: another fold's have seen this one's test subjects.
-        start, passport = load_weights(replace(job, arm="frame").weights)
-        if not isinstance(start, FrameUNet) or passport.fold != fold.number:
+        frame_job = replace(job, arm="frame")
+        start, passport = load_weights(frame_job.weights)
+        wanted = _passport(frame_job, experiment, train)
+        if not isinstance(start, FrameUNet) or replace(passport, version="") != replace(
+            wanted, version=""
+        ):
             raise SonotempoError(
-                f"{job.run}/frame holds weights of fold {passport.fold} in the place of fold "
-                f"{fold.number}; delete that folder and run again"
+                f"{frame_job.weights} were not trained by this run's {frame_job.arm} arm in fold "
+                f"{fold.number} (they say: {passport.arm}, fold {passport.fold}); delete "
+                f"{frame_job.folder} and run again"
             )
         model.start_from(start)
         model.freeze(encoder=experiment.model.share_encoder, normalization=True)
@@ -144,14 +148,11 @@ def _train(
             log_every_n_steps=1,
         )
         trainer.fit(task, ckpt_path=checkpoint if resumes else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    loss = float(trainer.callback_metrics.get("training_loss", math.nan))
-    if not math.isfinite(loss):
+    if not all(bool(weight.isfinite().all()) for weight in task.model.parameters()):
         raise SonotempoError(
-            f"the training loss of {job.arm}, fold {fold.number} became {loss}; lower "
-            f"{'sequence' if task.model.memories else 'train'}.learning_rate, delete {job.folder} "
-            "and run again"
+            f"the training of {job.arm}, fold {fold.number} diverged: weights are no longer "
+            f"finite; lower {'sequence' if task.model.memories else 'train'}.learning_rate and "
+            "choose another --out"
         )
     use = trainer.callback_metrics.get("memory_use")
     if use is not None and float(use) < UNUSED_MEMORY:
@@ -160,19 +161,20 @@ def _train(
             f"{float(use):.1e} on average, so it is as good as unused; raise "
             "sequence.memory_learning_rate, sequence.epochs or the probabilities in faults"
         )
-    save_weights(
-        task.model,
-        Passport(
-            arm=job.arm,
-            fold=fold.number,
-            structures=_spelled(experiment),
-            input_size=experiment.data.input_size,
-            area=experiment.data.area,
-            model=experiment.model,
-            trained_on=tuple(sorted(recording.key for recording in train)),
-            version=version("sonotempo"),
-        ),
-        job.weights,
+    save_weights(task.model, _passport(job, experiment, train), job.weights)
+
+
+def _passport(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> Passport:
+    """Return what the weights of a job say of themselves."""
+    return Passport(
+        arm=job.arm,
+        fold=job.fold.number,
+        structures=_spelled(experiment),
+        input_size=experiment.data.input_size,
+        area=experiment.data.area,
+        model=experiment.model,
+        trained_on=tuple(sorted(recording.key for recording in train)),
+        version=version("sonotempo"),
     )
 
 

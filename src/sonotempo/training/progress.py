@@ -44,6 +44,7 @@ class RunProgress:
         self._name = ""
         self._total: float = 0
         self._done: float = 0
+        self._first: float = 0
         self._began = self._spoke = time.monotonic()
 
     def __enter__(self) -> "RunProgress":

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from sonotempo.config import Experiment
 from sonotempo.data.augment import Augmentation, Draw, to_input
 from sonotempo.data.cache import CachedRecording
-from sonotempo.data.clips import ClipDataset, Clips, cut_windows, join_clips
+from sonotempo.data.clips import ClipDataset, Clips, Window, cut_windows, join_clips
 from sonotempo.data.faults import Faults
 from sonotempo.data.stills import StillMotion
 from sonotempo.models import Segmenter, in_channels_last
@@ -122,29 +122,24 @@ class SegmentationTask(lightning.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Clips]:
         """Cut the epoch's windows anew; called at the start of every epoch."""
-        epoch_seed = self._derived_seed(self.current_epoch)
-        random = np.random.default_rng(epoch_seed)
-        return self._loader(
-            "train",
-            cut_windows(self._recordings["train"], self.stage.clip_frames, random),
-            torch.Generator().manual_seed(epoch_seed),
-        )
+        random = np.random.default_rng(self._derived_seed(self.current_epoch))
+        windows = cut_windows(self._recordings["train"], self.stage.clip_frames, random)
+        # Not left to the loader: its order would change with how often it is asked to begin,
+        # which a resumed training does once more.
+        random.shuffle(windows)
+        return self._loader("train", windows)
 
     def val_dataloader(self) -> DataLoader[Clips]:
         """The same windows in every epoch."""
         windows = cut_windows(self._recordings["validation"], self.stage.clip_frames, None)
-        return self._loader("validation", windows, None)
+        return self._loader("validation", windows)
 
-    def _loader(
-        self, side: str, windows: list[Any], shuffled_by: torch.Generator | None
-    ) -> DataLoader[Clips]:
+    def _loader(self, side: str, windows: list[Window]) -> DataLoader[Clips]:
         # One process is enough: reading is a copy out of mapped memory, augmentation runs on the
         # training device.
         return DataLoader(
             ClipDataset(self._recordings[side], windows),
             batch_size=self.stage.batch_size,
-            shuffle=shuffled_by is not None,
-            generator=shuffled_by,
             collate_fn=join_clips,
             pin_memory=torch.cuda.is_available(),
         )
@@ -251,7 +246,8 @@ class SegmentationTask(lightning.LightningModule):
         if not self._overlaps:
             return
         both, either = torch.stack(self._overlaps).sum(0)
-        self.log("validation_dice", (2 * both / either.clamp(min=1)).mean())
+        # A structure that is neither there nor predicted is 0/0 and left out.
+        self.log("validation_dice", (2 * both / either).nanmean())
 
     def _generator(self, *place: int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(self._derived_seed(*place))

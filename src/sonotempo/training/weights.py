@@ -70,8 +70,9 @@ def read_passport(path: Path) -> Passport:
             **facts,
         )
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
         raise ConfigError(
-            f"{path} is not a weights file of sonotempo ({type(error).__name__}: {error}); "
+            f"{path} is not a weights file of sonotempo ({type(error).__name__}: {reason}); "
             "give a weights.safetensors from a run folder"
         ) from error
 

@@ -1,0 +1,213 @@
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from fakes.experiments import tiny_experiment, write_config
+from sonotempo import cli
+from sonotempo.phantom.shapes import write_shapes
+
+COMMANDS = [
+    [],
+    ["data"],
+    ["data", "inspect"],
+    ["data", "preview"],
+    ["model"],
+    ["model", "summary"],
+    ["crossval"],
+    ["evaluate"],
+    ["demo"],
+]
+
+
+def call(*arguments):
+    """Run a command in this process, as the console script would."""
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def spawn(code, *arguments):
+    """Run Python in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200", "PYTHONIOENCODING": "utf-8"},
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command):
+    result = call(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in plain(result.output)
+    assert len(plain(result.output).splitlines()) > 8
+
+
+def test_help_imports_nothing_heavy_and_takes_less_than_a_second():
+    code = (
+        "import os, sys\n"
+        "from sonotempo.cli import main\n"
+        "sys.argv = ['sonotempo', '--help']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as done:\n"
+        "    status = done.code or 0\n"
+        "heavy = {'torch', 'pydantic', 'scipy', 'pandas', 'lightning', 'sonotempo.config',"
+        " 'SimpleITK', 'matplotlib'} & set(sys.modules)\n"
+        "times = os.times()\n"
+        "print(status, sorted(heavy), times.user + times.system < 1)\n"
+    )
+    result = spawn(code)
+    assert result.stderr == ""
+    assert result.stdout.splitlines()[-1] == "0 [] True"
+
+
+@pytest.fixture
+def config(tmp_path, shapes):
+    return write_config(tmp_path / "tiny.yaml", tiny_experiment(shapes, tmp_path / "cache"))
+
+
+def mistakes(config, tmp_path):
+    (tmp_path / "empty").mkdir()
+    return {
+        "an unknown key": (
+            ["crossval", config, "train.epoch=3"],
+            "unknown key train.epoch; did you mean train.epochs?",
+        ),
+        "a missing config": (["crossval", tmp_path / "no.yaml"], "no config file at"),
+        "a missing data root": (["crossval", config, "data.root="], "data.root is not set"),
+        "a root that is no folder": (
+            ["crossval", config, f"data.root={tmp_path / 'nowhere'}"],
+            "is not a folder; set data.root",
+        ),
+        "an empty folder": (
+            ["crossval", config, f"data.root={tmp_path / 'empty'}"],
+            "holds no recordings",
+        ),
+        "too many folds": (
+            ["crossval", config, "folds.count=10"],
+            "4 subjects cannot make 10 folds",
+        ),
+        "a preview without data": (["data", "preview", config, "data.root="], "data.root"),
+        "nothing to inspect": (["data", "inspect", tmp_path / "nowhere"], "does not exist"),
+        "an unknown set": (
+            ["data", "inspect", tmp_path, "--structures", "axilary"],
+            "did you mean 'axillary'",
+        ),
+        "an unknown layout": (
+            ["data", "inspect", tmp_path, "--layout", "still"],
+            "did you mean 'stills'",
+        ),
+        "no such encoder": (
+            ["model", "summary", config, "model.encoder=resnet1"],
+            "neither 'plain' nor a timm backbone",
+        ),
+        "a grid that does not divide": (
+            ["model", "summary", config, "model.channels=[4,4,4,4,4,4,4,4]"],
+            "multiples of 128",
+        ),
+        "no weights": (["evaluate", tmp_path / "nowhere", tmp_path], "not a weights file"),
+        "no run": (["evaluate", tmp_path / "empty", tmp_path], "is not a run folder"),
+        "a demo in the way of a file": (["demo", "--out", config / "demo"], "cannot be made"),
+    }
+
+
+def test_a_mistake_ends_in_one_sentence_and_status_2(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for what, (arguments, words) in mistakes(config, tmp_path).items():
+        monkeypatch.setattr(sys, "argv", ["sonotempo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        said = capsys.readouterr().err
+        assert end.value.code == 2, what
+        assert words in said, what
+        assert said.startswith("sonotempo: "), what
+        assert len(said.splitlines()) == 1, f"{what}: {said}"
+        assert "Traceback" not in said, what
+
+
+def test_one_subject_for_ten_folds_is_refused_in_one_sentence(tmp_path):
+    write_shapes(tmp_path / "data", 1, 2, 32, seed=0)
+    experiment = tiny_experiment(tmp_path / "data", tmp_path / "cache")
+    config = write_config(tmp_path / "one.yaml", experiment)
+    arguments = ["crossval", config, "folds.count=10", "--out", tmp_path / "run"]
+    result = call(*arguments)
+    assert isinstance(result.exception, cli.SonotempoError)
+    assert "1 subject cannot make 10 folds" in str(result.exception)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_console_script_says_it_on_stderr_without_a_traceback(tmp_path):
+    result = spawn(
+        "import sys; from sonotempo.cli import main; main()", "crossval", tmp_path / "no.yaml"
+    )
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("sonotempo: no config file at")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_missing_argument_is_a_usage_error():
+    result = call("crossval")
+    assert result.exit_code == 2
+    assert "Missing argument" in plain(result.output)
+
+
+def test_another_experiment_into_the_same_folder_is_refused(finished_run, tmp_path):
+    config = write_config(tmp_path / "tiny.yaml", finished_run.experiment)
+    result = call("crossval", config, "seed=4", "--out", finished_run.folder)
+    assert "seed: 0 there, 4 now" in str(result.exception)
+
+
+def test_evaluate_prints_and_writes_scores_on_other_data(finished_run, tmp_path):
+    write_shapes(tmp_path / "other", 2, 3, 32, seed=50)
+    arguments = ["evaluate", finished_run.folder, tmp_path / "other", "--cache", tmp_path / "c"]
+    result = call(*arguments, "--out", tmp_path / "scores")
+    assert result.exit_code == 0, result.output
+    assert "sequence" in result.output
+    assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == [
+        "frames.parquet",
+        "table.csv",
+        "table.md",
+    ]
+
+
+def test_evaluate_leaves_training_recordings_out(finished_run, shapes, tmp_path):
+    result = call("evaluate", finished_run.weights("frame"), shapes, "--cache", tmp_path / "c")
+    assert result.exit_code == 0, result.output
+    assert "1 recordings left out" in " ".join(result.output.split())
+
+
+def test_evaluate_refuses_a_folder_that_cannot_be_made_before_it_scores(finished_run, tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    result = call("evaluate", finished_run.folder, tmp_path / "nowhere", "--out", tmp_path / "file")
+    assert isinstance(result.exception, cli.SonotempoError)
+    assert "cannot be made" in str(result.exception)
+
+
+def test_data_inspect_sums_up_a_data_set(shapes):
+    result = call("data", "inspect", shapes)
+    assert result.exit_code == 0
+    assert "24, 24 of them labelled" in result.output
+
+
+def test_data_preview_draws_a_picture(config, tmp_path):
+    result = call("data", "preview", config, "--out", tmp_path / "p.png", "--examples", "1")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_model_summary_shows_the_arms_side_by_side(config):
+    result = call("model", "summary", config)
+    assert result.exit_code == 0, result.output
+    for word in ("frame", "sequence", "memories", "whole", "32x32"):
+        assert word in result.output

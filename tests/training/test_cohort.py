@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from fakes.experiments import Told, tiny_experiment
+from fakes.files import noise, write_png
+from sonotempo.errors import ConfigError, RecordingError
+from sonotempo.training.cohort import open_cohort
+
+
+def cohort_of(root, tmp_path):
+    progress = Told()
+    return open_cohort(tiny_experiment(root, tmp_path / "cache"), progress), progress
+
+
+@pytest.fixture
+def stills(tmp_path):
+    """Five labelled stills, of which two are alike."""
+    root = tmp_path / "stills"
+    for number, seed in enumerate((1, 2, 3, 1, 4)):
+        image = noise(40, 40, seed=seed, high=200)
+        write_png(root / "images" / f"{number}.png", image)
+        mask = np.zeros((40, 40), np.uint8)
+        mask[10:20, 10:20] = 1
+        write_png(root / "masks" / f"{number}.png", mask)
+    return root
+
+
+def test_recordings_with_subjects_are_fitted_and_need_no_note(shapes, tmp_path):
+    cohort, progress = cohort_of(shapes, tmp_path)
+    assert len({recording.subject for recording in cohort.recordings}) == 4
+    assert cohort.notes == ()
+    assert cohort.skipped == ()
+    assert [(name, total) for name, total, _ in progress.steps] == [
+        ("fitting frames to the network grid", 4)
+    ]
+
+
+def test_near_identical_stills_share_a_subject_and_the_notes_say_what_folds_mean(stills, tmp_path):
+    cohort, _ = cohort_of(stills, tmp_path)
+    subjects = [recording.subject for recording in cohort.recordings]
+    assert len(subjects) == 5
+    assert subjects[3] == subjects[0]
+    assert len(set(subjects)) == 4
+    assert "image-level folds, subjects unknown" in cohort.notes
+    assert any("motion is simulated" in note for note in cohort.notes)
+
+
+def test_a_torn_still_is_skipped_by_name_and_the_others_are_used(stills, tmp_path):
+    torn = stills / "images" / "2.png"
+    torn.write_bytes(torn.read_bytes()[:200])
+    cohort, _ = cohort_of(stills, tmp_path)
+    assert len(cohort.recordings) == 4
+    assert any("2.png" in line for line in cohort.skipped)
+
+
+def test_a_recording_without_a_mask_is_skipped_by_name(stills, tmp_path):
+    (stills / "masks" / "4.png").unlink()
+    cohort, _ = cohort_of(stills, tmp_path)
+    assert len(cohort.recordings) == 4
+    (line,) = cohort.skipped
+    assert "4.png" in line
+    assert "no frame has a mask" in line
+
+
+def test_nothing_usable_is_an_error_with_reasons(stills, tmp_path):
+    for mask in (stills / "masks").iterdir():
+        write_png(mask, np.full((40, 40), 9, np.uint8))
+    with pytest.raises(RecordingError, match=r"nothing in .* can be used: .*label value 9"):
+        cohort_of(stills, tmp_path)
+
+
+def test_no_data_folder_is_a_sentence_with_the_key(tmp_path):
+    with pytest.raises(ConfigError, match=r"data\.root is not set; add data\.root=FOLDER"):
+        cohort_of(None, tmp_path)
+
+
+def test_an_area_outside_the_frames_is_a_sentence(shapes, tmp_path):
+    experiment = tiny_experiment(shapes, tmp_path / "cache")
+    data = experiment.data.model_copy(update={"area": (100, 100, 200, 200)})
+    with pytest.raises(RecordingError, match=r"lies outside a frame of 32x32.*data\.area"):
+        open_cohort(experiment.model_copy(update={"data": data}), Told())
