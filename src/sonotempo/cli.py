@@ -259,7 +259,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")],
     data: Annotated[
         Path | None,
-        typer.Option(help="Stills with nerve and vessel masks; without, simple moving shapes."),
+        typer.Option(help="Stills with nerve and vessel masks; without, a simulated cohort."),
     ] = None,
 ) -> None:
     """Show the whole path in a few minutes: data, two arms, folds, table and pictures."""
