@@ -16,7 +16,7 @@ from sonotempo.structures import StructureSet
 # Attenuation in dB/(cm MHz), after Duck, Physical Properties of Tissue (1990), rounded; bone is
 # set so that its shadow is complete within a few millimetres.
 _FAT_LOSS, _MUSCLE_LOSS, _SHEATH_LOSS, _BLOOD_LOSS, _BONE_LOSS = 0.6, 0.95, 0.9, 0.18, 7.0
-_BLOOD_ECHO_DB = -14.0
+_BLOOD_ECHO_DB = -11.0
 _BONE_LABEL_MM = 4.0  # how deep below the bone's surface a mask reaches
 _BONE_LABEL_ANGLE = np.deg2rad(62.0)  # steeper surfaces send nothing back
 
@@ -191,6 +191,7 @@ class _Painter:
         rough = np.clip(0.8 + 0.35 * self.texture.noise(0.8, 0.8), 0.15, 1.6)
         self._reflect(echoes * rough * amplitude(26.0), 0.55 * normal)
         cap = inside & (depth < _BONE_LABEL_MM) & (np.abs(normal) < _BONE_LABEL_ANGLE)
+        cap &= self.z < self.subject.bone.z_mm
         self.label[cap] = self.structures.label("bone")
 
     def nerve(self, nerve: Nerve) -> NervePatch:

@@ -29,21 +29,23 @@ def draw_sheet(out: Path, *, seed: int = 0, size: int = 384, seconds: float = 1.
     from matplotlib.lines import Line2D  # noqa: PLC0415
 
     figure = Figure(
-        figsize=(_INCHES * 2 * len(SCANNERS), _INCHES * len(_PROCEDURES) * 1.1),
+        figsize=(_INCHES * 2 * len(SCANNERS), _INCHES * len(_PROCEDURES) * 0.95),
         layout="compressed",
     )
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(_PROCEDURES), 2 * len(SCANNERS), squeeze=False)
     keys: dict[str, Line2D] = {}
     for row, procedure in enumerate(_PROCEDURES):
-        settings = PhantomConfig(procedure=procedure, size=size, seed=seed, event_rate=0, fading=0)
+        settings = PhantomConfig(
+            procedure=procedure, size=size, seed=seed, event_rate=0, fading=0, depth_cm=3.5
+        )
         for column, scanner in enumerate(SCANNERS):
             frame = _frame(settings, column, seconds)
             rows = round(frame.depth_mm / frame.spacing_mm[0])
             picture = frame.image_HW[:rows]
             plain, outlined = axes[row][2 * column : 2 * column + 2]
             for axis in (plain, outlined):
-                axis.imshow(picture, cmap="gray", vmin=0, vmax=255)
+                axis.imshow(picture, cmap="gray", vmin=0, vmax=230)
                 axis.set_axis_off()
             for label, structure in enumerate(settings.structures, start=1):
                 color = "#{:02x}{:02x}{:02x}".format(*structure.color_rgb)
