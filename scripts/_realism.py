@@ -30,8 +30,8 @@ def rayleigh_misfit(envelope: Grey) -> float:
 def speckle_size_px(stills: list[Still]) -> tuple[float, float]:
     """Return the median width and height of speckle in the most even patches of stills."""
     patches = [patch for still in stills for patch in _even_patches(still)]
-    width = np.median([_half_width(patch, axis=1) for patch in patches])
-    height = np.median([_half_width(patch, axis=0) for patch in patches])
+    width = np.median([half_width(patch, axis=1) for patch in patches])
+    height = np.median([half_width(patch, axis=0) for patch in patches])
     return 2 * float(width), 2 * float(height)
 
 
@@ -49,7 +49,7 @@ def _even_patches(still: Still, side: int = 40, most: int = 6) -> list[Grey]:
     return [patch for _, patch in sorted(found, key=lambda each: each[0])[:most]]
 
 
-def _half_width(patch: Grey, axis: int) -> float:
+def half_width(patch: Grey, axis: int) -> float:
     """Return the lag in pixels at which the autocorrelation along an axis falls to a half."""
     lines = np.moveaxis(patch, axis, -1)
     lines = lines - lines.mean(axis=-1, keepdims=True)
