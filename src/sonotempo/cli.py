@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 from sonotempo import __version__
 from sonotempo.errors import SonotempoError
@@ -41,6 +42,22 @@ data_app = typer.Typer(help="Look at recordings and at what training makes of th
 model_app = typer.Typer(help="Look at networks.")
 app.add_typer(data_app, name="data", no_args_is_help=True)
 app.add_typer(model_app, name="model", no_args_is_help=True)
+
+
+class _MakeByDefault(typer.core.TyperGroup):
+    """Reads ``phantom OUT …`` as ``phantom make OUT …``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+phantom_app = typer.Typer(
+    cls=_MakeByDefault,
+    help="Simulate a cohort: `phantom OUT` is short for `phantom make OUT`.",
+)
+app.add_typer(phantom_app, name="phantom", no_args_is_help=True)
 
 # What `sonotempo[train]` installs and a command may miss.
 _TRAINING_PACKAGES = frozenset(
@@ -119,6 +136,70 @@ def summary(config: Config, overrides: Overrides = None) -> None:
     _console().print(table)
 
 
+@phantom_app.command("make")
+def phantom_make(  # noqa: PLR0917
+    out: Annotated[Path, typer.Argument(help="Folder for the cohort; the same again continues.")],
+    procedure: Annotated[str, typer.Option(help="axillary or femoral.")] = "axillary",
+    subjects: Annotated[int, typer.Option(help="How many, one recording each.")] = 20,
+    seconds: Annotated[float, typer.Option(help="Length of each recording.")] = 4.0,
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = 20.0,
+    size: Annotated[int, typer.Option(help="Side of the frames in pixels.")] = 256,
+    depth: Annotated[
+        float | None, typer.Option(help="Imaging depth in cm, 2 to 8; by default as needed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    fading: Annotated[float, typer.Option(help="How much nerves fade with tilt, 0 to 1.")] = 0.5,
+    decorrelation: Annotated[
+        float, typer.Option(help="How fast speckle changes across the plane; 1 is hand-held.")
+    ] = 1.0,
+    event_rate: Annotated[float, typer.Option(help="Disturbances a second.")] = 0.1,
+    variability: Annotated[float, typer.Option(help="Spread of anatomy; 1 as measured.")] = 1.0,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="Independent frames: a memory cannot help.")
+    ] = False,
+) -> None:
+    """Write annotated recordings of simulated subjects."""
+    from sonotempo.phantom.cohort import write_cohort
+    from sonotempo.phantom.settings import phantom_settings
+
+    settings = phantom_settings(
+        procedure=procedure,
+        subjects=subjects,
+        seconds=seconds,
+        frame_rate_hz=fps,
+        size=size,
+        depth_cm=depth,
+        seed=seed,
+        fading=fading,
+        decorrelation=decorrelation,
+        event_rate=event_rate,
+        variability=variability,
+        shuffle=shuffle,
+    )
+    from rich.progress import Progress
+
+    console = _console()
+    with Progress(console=console) as progress:
+        bar = progress.add_task("simulating", total=subjects)
+        made = write_cohort(out, settings, on_subject=lambda: progress.advance(bar))
+    console.print(
+        f"{subjects} simulated subjects, {made} of them new: {out}", soft_wrap=True, markup=False
+    )
+
+
+@phantom_app.command("preview")
+def phantom_preview(
+    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("phantom.png"),
+    seed: Annotated[int, typer.Option(help="The same seed draws the same subjects.")] = 0,
+    size: Annotated[int, typer.Option(min=64, help="Side of the frames in pixels.")] = 384,
+) -> None:
+    """Draw both procedures on three scanners into one PNG, masks as outlines."""
+    from sonotempo.phantom.preview import draw_sheet
+
+    draw_sheet(out, seed=seed, size=size)
+    _console().print(f"wrote {out}", soft_wrap=True, markup=False)
+
+
 @app.command()
 def crossval(
     config: Config,
@@ -178,7 +259,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")],
     data: Annotated[
         Path | None,
-        typer.Option(help="Stills with nerve and vessel masks; without, simple moving shapes."),
+        typer.Option(help="Stills with nerve and vessel masks; without, a simulated cohort."),
     ] = None,
 ) -> None:
     """Show the whole path in a few minutes: data, two arms, folds, table and pictures."""

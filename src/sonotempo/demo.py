@@ -1,6 +1,6 @@
 """The whole path in a few minutes: data, two arms, folds, table and pictures.
 
-For now it trains on simple moving shapes, or on stills that it is pointed at.
+It trains on a simulated cohort, or on stills that it is pointed at.
 """
 
 from pathlib import Path
@@ -15,12 +15,17 @@ from sonotempo.config import (
     TrainConfig,
 )
 from sonotempo.errors import SonotempoError
-from sonotempo.phantom.shapes import write_shapes
+from sonotempo.phantom.cohort import write_cohort
+from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.training.crossval import crossvalidate
 from sonotempo.training.preview import preview_experiment
 from sonotempo.training.progress import RunProgress
 
-_SUBJECTS, _FRAMES, _SIZE_PX = 8, 32, 96
+# Subjects differ less than people do, so that three of them teach a network something.
+_COHORT = PhantomConfig(
+    procedure="axillary", subjects=8, seconds=2.4, size=128, variability=0.4, seed=0
+)
+_NO_PATIENTS = "simulated subjects: these numbers say nothing about patients"
 
 
 def run_demo(out: Path, data: Path | None, console: Console) -> None:
@@ -37,19 +42,20 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
         raise SonotempoError(
             f"{out} cannot be made ({error.strerror}); give another --out"
         ) from error
-    experiment = _on_shapes(out) if data is None else _on_stills(out, data)
-    minutes = 3 if data is None else 10
+    experiment = _on_phantoms(out) if data is None else _on_stills(out, data)
     console.print(
-        f"[bold]sonotempo demo[/]: about {minutes} minutes on two CPU cores. For research and "
-        "education, not a medical device."
+        "[bold]sonotempo demo[/]: about 10 minutes on two CPU cores. For research and education, "
+        "not a medical device."
     )
     with RunProgress(console) as progress:
         if data is None:
             progress.say(
-                f"1. Simple moving shapes, {_SUBJECTS} subjects: the right form of data, no "
-                f"ultrasound, no patients -> {experiment.data.root}"
+                f"1. Simulate {_COHORT.subjects} armpits on three virtual scanners: no patients "
+                f"-> {experiment.data.root}"
             )
-            _make_shapes(experiment, progress)
+            progress.step("simulating", _COHORT.subjects)
+            assert experiment.data.root is not None
+            write_cohort(experiment.data.root, _COHORT, on_subject=progress.advance)
         else:
             progress.say(f"1. Stills from {data}; motion is added to them")
         run = out / "run"
@@ -73,31 +79,24 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
         console.print(f"   {what}: {path}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _make_shapes(experiment: Experiment, progress: RunProgress) -> None:
-    root = experiment.data.root
-    assert root is not None
-    complete = root.with_name("data-complete")  # a cut-off attempt leaves no such file
-    if complete.is_file():
-        return
-    progress.step("drawing shapes", _SUBJECTS)
-    write_shapes(
-        root, _SUBJECTS, _FRAMES, _SIZE_PX, seed=experiment.seed, on_subject=progress.advance
-    )
-    complete.touch()
-
-
-def _on_shapes(out: Path) -> Experiment:
+def _on_phantoms(out: Path) -> Experiment:
     return Experiment(
         name="demo",
-        note="simple moving shapes: these numbers say nothing about ultrasound or patients",
-        data=DataConfig(root=out / "data", input_size=_SIZE_PX, cache=out / "cache"),
+        note=_NO_PATIENTS,
+        data=DataConfig(
+            root=out / "data",
+            layout="annotation_web",
+            structures=_COHORT.procedure,
+            input_size=_COHORT.size,
+            cache=out / "cache",
+        ),
         folds=FoldsConfig(count=2),
         train=TrainConfig(
-            epochs=14, batch_size=8, learning_rate=3e-3, schedule="cosine", loss="dice_ce"
+            epochs=36, batch_size=8, learning_rate=2e-3, schedule="cosine", loss="dice"
         ),
         sequence=SequenceConfig(
-            epochs=6,
-            batch_size=4,
+            epochs=14,
+            batch_size=2,
             learning_rate=3e-4,
             memory_learning_rate=5e-3,
             clip_frames=8,

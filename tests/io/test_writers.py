@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from fakes.files import noise
 from sonotempo.io import open_recording
-from sonotempo.io.writers import write_sequence
+from sonotempo.io.writers import write_frame, write_sequence
 
 TIMES = np.array([0, 50_000_000, 123_456_000], np.int64)
 
@@ -48,3 +51,32 @@ def test_pixels_need_not_be_contiguous(tmp_path):
     folder = tmp_path / "anna" / "one"
     write_sequence(folder, "frame", images, None, spacing_mm=None, timestamps_ns=TIMES)
     np.testing.assert_array_equal(open_recording(folder)[1].image_HW, images[1])
+
+
+def test_other_programs_read_it_too(tmp_path):
+    write_frame(tmp_path, "us_0", noise(20, 30), None, spacing_mm=(0.1, 0.25), timestamp_ns=10**6)
+    image = sitk.ReadImage(str(tmp_path / "us_0.mhd"))
+    assert image.GetSpacing() == pytest.approx((0.25, 0.1))
+    assert image.GetMetaData("Timestamp") == "1.000"
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), noise(20, 30))
+
+
+@pytest.mark.parametrize("fails_at", [1, 2, 3, 4])
+def test_a_disk_that_fills_up_leaves_no_half_frame(tmp_path, monkeypatch, fails_at):
+    calls = []
+
+    def full(write):
+        def attempt(path, *arguments, **options):
+            calls.append(path)
+            if len(calls) == fails_at:
+                Path(path).touch()
+                raise OSError(28, "No space left on device")
+            return write(path, *arguments, **options)
+
+        return attempt
+
+    monkeypatch.setattr(Path, "write_bytes", full(Path.write_bytes))
+    monkeypatch.setattr(Path, "write_text", full(Path.write_text))
+    with pytest.raises(OSError, match="No space left"):
+        write_frame(tmp_path, "us_0", noise(8, 8), noise(8, 8), spacing_mm=None, timestamp_ns=0)
+    assert list(tmp_path.iterdir()) == []

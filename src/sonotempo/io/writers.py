@@ -1,10 +1,10 @@
 """Recordings and masks to files: the layout that Annotation Web and FAST read."""
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from sonotempo.recording import Image, Spacing
@@ -21,22 +21,73 @@ def write_sequence(
 ) -> None:
     """Write ``<name>_<i>.mhd`` for every frame, and ``<name>_<i>_gt.mhd`` where it has a mask.
 
-    Pixels are zlib-compressed. Time stamps go into the key ``Timestamp`` in milliseconds, as FAST
-    writes them. Unknown spacing is written as 1, as MetaImage has no word for it.
+    See :func:`write_frame`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for index, image_HW in enumerate(images_THW):
-        milliseconds = {"Timestamp": f"{timestamps_ns[index] / 1e6:.3f}"}
-        _write(folder / f"{name}_{index}.mhd", image_HW, spacing_mm, milliseconds)
-        mask_HW = None if masks_THW is None else masks_THW[index]
+        write_frame(
+            folder,
+            f"{name}_{index}",
+            image_HW,
+            None if masks_THW is None else masks_THW[index],
+            spacing_mm=spacing_mm,
+            timestamp_ns=int(timestamps_ns[index]),
+        )
+
+
+def write_frame(
+    folder: Path,
+    stem: str,
+    image_HW: Image,
+    mask_HW: Image | None,
+    *,
+    spacing_mm: Spacing | None,
+    timestamp_ns: int,
+) -> None:
+    """Write ``<stem>.mhd``, and before it ``<stem>_gt.mhd`` where there is a mask.
+
+    Pixels are zlib-compressed. The time stamp goes into the key ``Timestamp`` in milliseconds, as
+    FAST writes it. Unknown spacing is written as 1, as MetaImage has no word for it. The folder
+    has to be there; if it fills up, nothing of this frame stays.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    milliseconds = {"Timestamp": f"{timestamp_ns / 1e6:.3f}"}
+    try:
         if mask_HW is not None:
-            _write(folder / f"{name}_{index}_gt.mhd", mask_HW, spacing_mm, {})
+            _write(folder / f"{stem}_gt", mask_HW, spacing_mm, {})
+        _write(folder / stem, image_HW, spacing_mm, milliseconds)
+    except OSError:
+        for half in (stem, f"{stem}_gt"):
+            for suffix in (".mhd", ".zraw"):
+                (folder / f"{half}{suffix}").unlink(missing_ok=True)
+        raise
 
 
-def _write(path: Path, pixels_HW: Image, spacing_mm: Spacing | None, keys: dict[str, str]) -> None:
-    image = sitk.GetImageFromArray(np.ascontiguousarray(pixels_HW))
+def _write(
+    path: Path, pixels_HW: Image, spacing_mm: Spacing | None, keys: Mapping[str, str]
+) -> None:
+    """Write the pixels, then the header that points to them."""
+    packed = zlib.compress(np.ascontiguousarray(pixels_HW).tobytes(), 4)
+    pixels = path.with_name(f"{path.name}.zraw")
+    pixels.write_bytes(packed)
     row_mm, column_mm = spacing_mm or (1.0, 1.0)
-    image.SetSpacing((column_mm, row_mm))
-    for key, value in keys.items():
-        image.SetMetaData(key, value)
-    sitk.WriteImage(image, str(path), useCompression=True)
+    header = {
+        "ObjectType": "Image",
+        "NDims": "2",
+        "BinaryData": "True",
+        "BinaryDataByteOrderMSB": "False",
+        "CompressedData": "True",
+        "CompressedDataSize": str(len(packed)),
+        "TransformMatrix": "1 0 0 1",
+        "Offset": "0 0",
+        "CenterOfRotation": "0 0",
+        "ElementSpacing": f"{column_mm!r} {row_mm!r}",
+        "DimSize": f"{pixels_HW.shape[1]} {pixels_HW.shape[0]}",
+        **keys,
+        "ElementType": "MET_UCHAR",
+        "ElementDataFile": pixels.name,
+    }
+    text = "".join(f"{key} = {value}\n" for key, value in header.items())
+    path.with_name(f"{path.name}.mhd").write_text(text, encoding="ascii")

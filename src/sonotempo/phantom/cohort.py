@@ -1,0 +1,161 @@
+"""A whole simulated cohort to files, subject by subject; a rerun goes on where one stopped.
+
+OUT/cohort.json                          every setting; what a rerun is checked against
+OUT/subject-003/sequence-0/frame_12.mhd  a frame, beside its mask frame_12_gt.mhd
+OUT/subject-003/sequence-0/truth.csv     what happened in every frame; written last
+OUT/subject-003/sequence-0/subject.json  anatomy and scanner
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from itertools import takewhile
+from pathlib import Path
+
+from sonotempo.errors import ConfigError, SonotempoError
+from sonotempo.io.writers import write_frame
+from sonotempo.phantom.settings import PhantomConfig
+from sonotempo.phantom.simulate import Cast, PhantomFrame, cast, simulate
+
+COHORT_FILE, TRUTH_FILE, SUBJECT_FILE = "cohort.json", "truth.csv", "subject.json"
+
+
+def write_cohort(
+    out: Path, settings: PhantomConfig, on_subject: Callable[[], None] = lambda: None
+) -> int:
+    """Simulate a cohort into a folder in the layout of Annotation Web.
+
+    Subjects that are there already are left alone, so the same call again continues, and one with
+    more subjects adds them.
+
+    Args:
+        out: the folder; made if missing.
+        settings: of the cohort.
+        on_subject: called after each subject, also after one that was there already.
+
+    Returns:
+        How many subjects were simulated now.
+
+    Raises:
+        ConfigError: the folder holds something else, or a cohort with other settings.
+        SonotempoError: the folder cannot be written, or the disk is full; what was written stays
+            readable.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _claim(out, settings)
+        made = 0
+        for number in range(settings.subjects):
+            folder = out / f"subject-{number:03d}" / "sequence-0"
+            if not (folder / TRUTH_FILE).is_file():
+                _write_subject(folder, cast(settings, number), settings)
+                made += 1
+            on_subject()
+    except OSError as error:
+        raise SonotempoError(
+            f"{out} cannot be written ({error.strerror or error}); make room or give another "
+            "folder, then repeat the command: what was written is kept and continued"
+        ) from error
+    return made
+
+
+def recorded(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
+    """Yield the frames of one recording, of the length that the settings ask for."""
+    return takewhile(lambda frame: frame.index < settings.frames, simulate(start, settings))
+
+
+def _claim(out: Path, settings: PhantomConfig) -> None:
+    """Write the settings into an empty folder, or check that they are the ones there."""
+    given = settings.model_dump(mode="json")
+    path = out / COHORT_FILE
+    if path.is_file():
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, UnicodeDecodeError):
+            there = None
+        if not isinstance(there, dict):
+            raise ConfigError(f"{path} is damaged; remove {out} and simulate again")
+        same = {**given, "subjects": there.get("subjects")}
+        other = [key for key in same if there.get(key) != same[key]]
+        if other:
+            key = other[0]
+            raise ConfigError(
+                f"{out} holds a cohort with {key} {there.get(key)}, not {given[key]}; give another "
+                "folder, or the same settings to continue it"
+            )
+        if settings.subjects <= there["subjects"]:
+            return
+    elif any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty and holds no cohort; give an empty or new folder")
+    _write_whole(path, json.dumps(given, indent=2) + "\n")
+
+
+def _write_subject(folder: Path, start: Cast, settings: PhantomConfig) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    described = {
+        "subject": folder.parent.name,
+        "procedure": settings.procedure,
+        "scanner": start.scanner.name,
+        "depth_cm": start.depth_cm,
+        "anatomy": asdict(start.subject),
+    }
+    _write_whole(folder / SUBJECT_FILE, json.dumps(described, indent=1) + "\n")
+    names = [name for name in settings.structures.names if name.endswith("nerve")]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow((*_COLUMNS, *(f"{name} gain" for name in names)))
+    missing = 0  # frames dropped just before the frame at hand
+    expected = 0
+    for frame in recorded(start, settings):
+        missing, expected = frame.index - expected, frame.index + 1
+        write_frame(
+            folder,
+            f"frame_{frame.index}",
+            frame.image_HW,
+            frame.mask_HW,
+            spacing_mm=frame.spacing_mm,
+            timestamp_ns=frame.timestamp_ns,
+        )
+        gains = [f"{frame.nerve_gains.get(name, 0):.3f}" for name in names]
+        table.writerow((*_row(frame, missing), *gains))
+    _write_whole(folder / TRUTH_FILE, text.getvalue())
+
+
+_COLUMNS = (
+    *("frame", "timestamp_ms", "event", "lifted", "dropped_before", "depth_mm", "spacing_mm"),
+    *("lateral_mm", "across_mm", "tilt_deg", "pressure", "pulse"),
+)
+
+
+def _row(frame: PhantomFrame, missing: int) -> tuple[str, ...]:
+    pose, disturbance = frame.pose, frame.disturbance
+    events = [
+        *(["contact loss"] if disturbance.lifted > 0 else []),
+        *(["depth change"] if disturbance.depth_step else []),
+        *(["freeze"] if disturbance.frozen else []),
+        *(["drop"] if missing else []),
+    ]
+    numbers = (pose.lateral_mm, pose.across_mm, pose.tilt_deg, pose.pressure, pose.pulse)
+    return (
+        str(frame.index),
+        f"{frame.timestamp_ns / 1e6:.3f}",
+        "+".join(events),
+        f"{disturbance.lifted:.3f}",
+        str(missing),
+        f"{frame.depth_mm:g}",
+        f"{frame.spacing_mm[0]:.6f}",
+        *(f"{number:.3f}" for number in numbers),
+    )
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that is either whole or not there."""
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,251 @@
+"""One simulated recording, frame by frame: endless, with flat memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sonotempo.phantom.anatomy import Plane, Subject
+from sonotempo.phantom.axillary import draw_axillary
+from sonotempo.phantom.events import Disturbance, Events, contact
+from sonotempo.phantom.femoral import draw_femoral
+from sonotempo.phantom.imaging import Field, Imaging, view_of
+from sonotempo.phantom.motion import Motion, Pose, kept_correlation, nerve_gain
+from sonotempo.phantom.plane import TissuePlane, build_plane
+from sonotempo.phantom.scanners import SCANNERS, Scanner
+from sonotempo.phantom.settings import PhantomConfig
+from sonotempo.phantom.speckle import Reader, Speckle
+from sonotempo.phantom.warp import tissue_coordinates
+from sonotempo.recording import Image, Spacing
+
+_SLIDE_MARGIN_MM = 10.0
+_DEPTH_MARGIN_MM = 4.0
+_FAINTEST_MIRROR = np.float32(0.06)  # rough layers send something back at any angle
+_UNDISTURBED = Disturbance()
+# Streams of random numbers, so that a change in one part leaves the others' draws alone.
+_ANATOMY, _MOTION, _MACHINE, _SPECKLE, _EVENTS = range(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who is scanned by what: one recording of a cohort before its frames.
+
+    Attributes:
+        number: of the subject in the cohort.
+        subject: the anatomy.
+        scanner: the machine; subjects take turns on the three.
+        depth_cm: at the start.
+        seeds: what all random streams of the recording start from.
+    """
+
+    number: int
+    subject: Subject
+    scanner: Scanner
+    depth_cm: float
+    seeds: tuple[int, ...]
+
+    def random(self, stream: int) -> np.random.Generator:
+        """Return the generator of one stream."""
+        return np.random.default_rng([*self.seeds, stream])
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomFrame:
+    """One frame with its truth.
+
+    Attributes:
+        index: number of its frame period; dropped frames leave gaps.
+        image_HW: uint8 grey.
+        mask_HW: uint8 labels of the procedure's structures; also of what cannot be seen just now.
+        timestamp_ns: since the recording's start.
+        spacing_mm: millimetres a pixel as (row, column).
+        depth_mm: of the picture.
+        pose: of probe and patient.
+        disturbance: what went wrong with this frame.
+        nerve_gains: brightness of each labelled nerve relative to its best, 0 to 1.
+    """
+
+    index: int
+    image_HW: Image
+    mask_HW: Image
+    timestamp_ns: int
+    spacing_mm: Spacing
+    depth_mm: float
+    pose: Pose
+    disturbance: Disturbance
+    nerve_gains: dict[str, float]
+
+
+def cast(settings: PhantomConfig, number: int, take: int = 0) -> Cast:
+    """Draw the subject of this number, the scanner and the depth.
+
+    The same seed, number and take give the same cast, however many subjects the cohort has.
+    """
+    seeds = (settings.seed, number, take)
+    random = np.random.default_rng([*seeds, _ANATOMY])
+    draw = draw_axillary if settings.procedure == "axillary" else draw_femoral
+    subject = draw(random, settings.variability)
+    scanner = SCANNERS[number % len(SCANNERS)]
+    wanted_cm = (1.12 * subject.deepest_target_mm + 4.0) / 10
+    fitting = [depth for depth in scanner.depths_cm if depth >= wanted_cm]
+    depth_cm = settings.depth_cm or min(fitting, default=max(scanner.depths_cm))
+    return Cast(number, subject, scanner, depth_cm, seeds)
+
+
+def simulate(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
+    """Yield a recording's frames, for ever; take as many as you need.
+
+    With ``settings.shuffle`` every frame is another take: another anatomy, time and speckle on
+    the same scanner, so that no frame tells anything about another.
+    """
+    if settings.shuffle:
+        yield from _unrelated(start, settings)
+    else:
+        yield from Scan(start, settings).frames()
+
+
+def _unrelated(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
+    period_ns = 1e9 / settings.frame_rate_hz
+    index = 0
+    while True:
+        now = cast(settings, start.number, take=index + 1)
+        scan = Scan(replace(now, depth_cm=start.depth_cm), settings)
+        seconds = float(now.random(_MOTION).uniform(0, 1000))
+        frame = scan.at(seconds, index)
+        index += 1
+        if not (frame.disturbance.dropped or frame.disturbance.frozen):
+            yield replace(frame, timestamp_ns=round((index - 1) * period_ns))
+
+
+class Scan:
+    """One subject under one probe: what it looks like in any pose, and its frames over time.
+
+    Args:
+        start: who is scanned by what.
+        settings: of the cohort.
+    """
+
+    def __init__(self, start: Cast, settings: PhantomConfig) -> None:
+        self._cast, self._settings = start, settings
+        scanner = start.scanner
+        self._depths_cm = sorted({*scanner.depths_cm, start.depth_cm})
+        chosen = self._depths_cm.index(start.depth_cm)
+        self._reachable = (max(0, chosen - 1), min(len(self._depths_cm) - 1, chosen + 1))
+        self._depth = chosen
+        self._motion = Motion(start.random(_MOTION), settings)
+        self._events = Events(start.random(_EVENTS), settings.event_rate, settings.frame_rate_hz)
+        view = view_of(settings.size, 10 * start.depth_cm, scanner.aperture_mm)
+        self.plane: TissuePlane = build_plane(
+            start.subject,
+            settings.structures,
+            scanner.aperture_mm / 2 + _SLIDE_MARGIN_MM,
+            10 * self._depths_cm[self._reachable[1]] + _DEPTH_MARGIN_MM,
+            view.spacing_mm / view.oversampling,
+        )
+        self._speckle = Speckle(start.random(_SPECKLE), self.plane.label_HW.shape, self.plane.blood)
+        self._imaging: dict[int, Imaging] = {}
+        self._mirrors_HW, self._mirrors_at = self.plane.specular_HW, np.inf
+        self._shown: Plane | None = None
+
+    def frames(self) -> Iterator[PhantomFrame]:
+        """Yield frames over time, for ever; a dropped one is left out."""
+        period = 1 / self._settings.frame_rate_hz
+        index, last = 0, None
+        pose = self._motion.pose(0.0)
+        while True:
+            before, pose = pose, self._motion.pose(index * period)
+            self._speckle.step(kept_correlation(before, pose, self._settings.decorrelation))
+            disturbance = self._events.step()
+            if not disturbance.dropped:
+                if disturbance.frozen and last is not None:
+                    frame = replace(last, disturbance=disturbance)
+                else:
+                    frame = self.frame(index, pose, replace(disturbance, frozen=False))
+                last = replace(frame, index=index, timestamp_ns=round(index * period * 1e9))
+                yield last
+            index += 1
+
+    def at(self, seconds: float, index: int) -> PhantomFrame:
+        """Return one frame at a time of its own."""
+        disturbance = self._events.step()
+        return self.frame(index, self._motion.pose(seconds), disturbance)
+
+    def frame(
+        self, index: int, pose: Pose, disturbance: Disturbance = _UNDISTURBED
+    ) -> PhantomFrame:
+        """Return what the probe sees in a pose, with the speckle of now and time stamp 0."""
+        if disturbance.depth_step:
+            lowest, highest = self._reachable
+            self._depth = int(np.clip(self._depth + disturbance.depth_step, lowest, highest))
+            self._shown = None
+        imaging = self._imaging_now()
+        view = imaging.view
+        z_H, x_W = view.axes_mm
+        x, z = tissue_coordinates(x_W, z_H, pose, self._cast.subject)
+        plane = self.plane
+        reader = Reader(x, z, plane.left_mm, plane.spacing_mm, plane.label_HW.shape)
+        gains = [
+            nerve_gain(patch.nerve.anisotropy, patch.nerve.best_tilt_deg, pose.tilt_deg)
+            for patch in plane.nerves
+        ]
+        field = reader.scatterers(self._scattering(gains, pose))
+        loss = reader.nearest(plane.loss_HW)
+        touching = contact(disturbance, len(x_W))
+        envelope = imaging.envelope(field, loss, self._speckle.fresh(field.shape), touching)
+        grey = self._persisted(imaging.grey(envelope))
+        middle = view.oversampling // 2
+        labels = reader.nearest(plane.label_HW)
+        mask = labels[middle :: view.oversampling, middle :: view.oversampling]
+        return PhantomFrame(
+            index,
+            view.framed((grey + np.float32(0.5)).astype(np.uint8)),
+            view.framed(mask),
+            0,
+            (view.spacing_mm, view.spacing_mm),
+            view.depth_mm,
+            pose,
+            disturbance,
+            {
+                patch.nerve.name: gain
+                for patch, gain in zip(plane.nerves, gains, strict=True)
+                if patch.nerve.labelled
+            },
+        )
+
+    def _scattering(self, gains: list[float], pose: Pose) -> Field:
+        """Return all that sends sound back, at rest: speckle times echo, and mirrors."""
+        plane = self.plane
+        echo = plane.echo_HW.copy()
+        for patch, gain in zip(plane.nerves, gains, strict=True):
+            echo[patch.rows, patch.columns] += np.float32(gain) * patch.extra_echo
+        field: Field = self._speckle.scatterers_HW * echo
+        field.real += self._mirrors(pose.lean)
+        return field
+
+    def _mirrors(self, lean: float) -> Plane:
+        """Return the mirror-like layers as bright as the beam's direction lets them be."""
+        if abs(lean - self._mirrors_at) > 0.004:
+            width = np.float32(np.deg2rad(self._cast.scanner.compounding_deg))
+            off = (self.plane.normal_HW - np.float32(np.arctan(lean))) / width
+            gain = np.maximum(np.exp(-0.5 * off**2), _FAINTEST_MIRROR)
+            self._mirrors_HW, self._mirrors_at = self.plane.specular_HW * gain, lean
+        return self._mirrors_HW
+
+    def _imaging_now(self) -> Imaging:
+        if self._depth not in self._imaging:
+            scanner = self._cast.scanner
+            depth_mm = 10 * self._depths_cm[self._depth]
+            self._imaging[self._depth] = Imaging(
+                scanner,
+                view_of(self._settings.size, depth_mm, scanner.aperture_mm),
+                self.plane.spacing_mm,
+                self._cast.random(_MACHINE),
+            )
+        return self._imaging[self._depth]
+
+    def _persisted(self, grey_HW: Plane) -> Plane:
+        share = np.float32(0 if self._settings.shuffle else self._cast.scanner.persistence)
+        if share and self._shown is not None:
+            grey_HW += share * (self._shown - grey_HW)
+        self._shown = grey_HW if share else None
+        return grey_HW
