@@ -50,7 +50,9 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import Clips
 from sonotempo.io.writers import write_sequence
 from sonotempo.models import build_model
-from sonotempo.phantom.shapes import moving_shapes, write_shapes
+from sonotempo.phantom.cohort import recorded, write_cohort
+from sonotempo.phantom.settings import PhantomConfig
+from sonotempo.phantom.simulate import cast
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.progress import RunProgress
 from sonotempo.training.task import SegmentationTask, stage_of
@@ -94,7 +96,7 @@ def measure_waiting(size: int) -> None:
     fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     with tempfile.TemporaryDirectory() as folder:
         experiment = experiment_in(Path(folder), size)
-        write_shapes(Path(folder) / "data", SUBJECTS, SUBJECT_FRAMES, size, seed=0)
+        write_cohort(Path(folder) / "data", cohort_of(SUBJECTS, SUBJECT_FRAMES, size))
         task = TimedTask(experiment, opened_and_cached(experiment))
         lightning.Trainer(
             max_epochs=EPOCHS,
@@ -277,11 +279,19 @@ def experiment_in(folder: Path, size: int) -> Experiment:
     """Return the default experiment at the measured length and size."""
     return Experiment(
         name="bench",
-        data=DataConfig(root=folder / "data", input_size=size, cache=folder / "cache"),
+        data=DataConfig(
+            root=folder / "data", structures="axillary", input_size=size, cache=folder / "cache"
+        ),
         sequence=SequenceConfig(
             batch_size=BATCH, clip_frames=FRAMES, backpropagation_frames=FRAMES
         ),
     )
+
+
+def cohort_of(subjects: int, frames: int, size: int) -> PhantomConfig:
+    """Return a simulated cohort in which nothing is dropped or frozen."""
+    rate_hz = PhantomConfig().frame_rate_hz
+    return PhantomConfig(subjects=subjects, seconds=frames / rate_hz, size=size, event_rate=0)
 
 
 def opened_and_cached(experiment: Experiment) -> tuple[CachedRecording, ...]:
@@ -291,7 +301,9 @@ def opened_and_cached(experiment: Experiment) -> tuple[CachedRecording, ...]:
 
 def write_recordings(root: Path, count: int, size: int) -> None:
     """Write recordings that differ in content, each with its last frame labelled."""
-    images_THW, masks_THW = moving_shapes(FRAMES, size, np.random.default_rng(0))
+    cohort = cohort_of(1, FRAMES, size)
+    frames = list(recorded(cast(cohort, 0), cohort))
+    images_THW = np.stack([frame.image_HW for frame in frames])
     random = np.random.default_rng(1)
     for number in range(count):
         images_THW[:, :8] = random.integers(256, size=(FRAMES, 8, size), dtype=np.uint8)
@@ -299,7 +311,7 @@ def write_recordings(root: Path, count: int, size: int) -> None:
             root / f"subject-{number:04d}" / "sequence-0",
             "frame",
             images_THW,
-            [*[None] * (FRAMES - 1), masks_THW[-1]],
+            [*[None] * (FRAMES - 1), frames[-1].mask_HW],
             spacing_mm=(0.3, 0.3),
             timestamps_ns=np.arange(FRAMES, dtype=np.int64) * 50_000_000,
         )

@@ -17,7 +17,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory) -> Path:
     """Four subjects of six labelled frames each, as an Annotation Web export; leave it as it is."""
-    from sonotempo.phantom.shapes import write_shapes
+    from fakes.shapes import write_shapes
 
     root = tmp_path_factory.mktemp("shapes") / "data"
     write_shapes(root, 4, 6, 32, seed=0)

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fakes.experiments import tiny_experiment, write_config
+from fakes.shapes import write_shapes
 from sonotempo import cli
-from sonotempo.phantom.shapes import write_shapes
 
 COMMANDS = [
     [],

@@ -7,6 +7,7 @@ from rich.console import Console
 from fakes.experiments import Stopped, tiny_experiment
 from fakes.files import noise, write_png
 from sonotempo import demo
+from sonotempo.config import DataConfig
 from sonotempo.errors import SonotempoError
 from sonotempo.training.crossval import load_run
 
@@ -14,12 +15,16 @@ from sonotempo.training.crossval import load_run
 @pytest.fixture
 def small(monkeypatch):
     """The demo at a size that takes seconds."""
-    monkeypatch.setattr(demo, "_SUBJECTS", 4)
-    monkeypatch.setattr(demo, "_FRAMES", 4)
-    monkeypatch.setattr(demo, "_SIZE_PX", 32)
-    monkeypatch.setattr(
-        demo, "_on_shapes", lambda out: tiny_experiment(out / "data", out / "cache", name="demo")
-    )
+    cohort = demo._COHORT.model_copy(update={"subjects": 4, "seconds": 0.2, "size": 64})
+    monkeypatch.setattr(demo, "_COHORT", cohort)
+
+    def tiny(out):
+        data = DataConfig(
+            root=out / "data", structures="axillary", input_size=32, cache=out / "cache"
+        )
+        return tiny_experiment(name="demo", data=data)
+
+    monkeypatch.setattr(demo, "_on_phantoms", tiny)
 
 
 def said_by(out, data=None):
@@ -55,7 +60,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
         said_by(tmp_path / "file" / "demo")
 
 
-@pytest.mark.parametrize("settings", [demo._on_shapes, lambda out: demo._on_stills(out, out)])
+@pytest.mark.parametrize("settings", [demo._on_phantoms, lambda out: demo._on_stills(out, out)])
 def test_the_demo_s_settings_hold_together(tmp_path, settings):
     from sonotempo.models.summary import cost_of
 

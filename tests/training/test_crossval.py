@@ -13,11 +13,11 @@ import torch
 import yaml
 
 from fakes.experiments import TINY, Told, tiny_experiment, write_config
+from fakes.shapes import moving_shapes, write_shapes
 from sonotempo.config import FoldsConfig, experiment_from
 from sonotempo.data.folds import load_folds
 from sonotempo.errors import ConfigError, RecordingError, SonotempoError
 from sonotempo.io.writers import write_sequence
-from sonotempo.phantom.shapes import moving_shapes, write_shapes
 from sonotempo.training import crossval as crossval_module
 from sonotempo.training.crossval import crossvalidate, load_run
 from sonotempo.training.weights import load_weights, read_passport

@@ -3,10 +3,10 @@ import shutil
 import pytest
 
 from fakes.experiments import Told, write_config
+from fakes.shapes import write_shapes
 from sonotempo.data.folds import load_folds
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.io.writers import write_sequence
-from sonotempo.phantom.shapes import write_shapes
 from sonotempo.training.external import judge
 
 
