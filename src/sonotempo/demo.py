@@ -92,12 +92,12 @@ def _on_phantoms(out: Path) -> Experiment:
         ),
         folds=FoldsConfig(count=2),
         train=TrainConfig(
-            epochs=36, batch_size=8, learning_rate=2e-3, schedule="cosine", loss="dice"
+            epochs=36, batch_size=4, learning_rate=1e-3, schedule="cosine", loss="dice"
         ),
         sequence=SequenceConfig(
             epochs=14,
             batch_size=2,
-            learning_rate=3e-4,
+            learning_rate=5e-4,
             memory_learning_rate=5e-3,
             clip_frames=8,
             backpropagation_frames=8,
@@ -112,13 +112,13 @@ def _on_stills(out: Path, data: Path) -> Experiment:
         data=DataConfig(root=data, layout="stills", input_size=96, cache=out / "cache"),
         folds=FoldsConfig(count=2, validation_subjects=4),
         train=TrainConfig(
-            epochs=30, batch_size=8, learning_rate=2e-3, schedule="cosine", loss="dice_ce"
+            epochs=20, batch_size=4, learning_rate=1e-3, schedule="cosine", loss="dice_ce"
         ),
         sequence=SequenceConfig(
             epochs=4,
             batch_size=4,
-            learning_rate=2e-4,
-            memory_learning_rate=4e-3,
+            learning_rate=1e-3,
+            memory_learning_rate=5e-3,
             clip_frames=8,
             backpropagation_frames=8,
         ),
