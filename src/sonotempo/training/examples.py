@@ -54,7 +54,7 @@ def draw_run_examples(
             arm: _mask_at(predictor, shown, index)
             for arm, predictor in _predictors(jobs, int(fold), experiment).items()
         }
-        title = f"{name}: {recording_name}, Dice {dice.iloc[at]:.2f}"
+        title = f"{name}: Dice {dice.iloc[at]:.2f}\n{recording_name}"
         examples.append(Example(title, shown.images[index], reference_HW, masks))
     draw_examples(
         examples,
