@@ -246,14 +246,13 @@ def test_a_sequence_model_without_memory_is_refused():
 
 def test_the_memory_begins_by_remembering():
     (memory,) = SequenceUNet(PLAIN, CLASSES).memories.values()
-    enter, keep, leave, candidate = memory.cell.from_input.bias.chunk(4)
+    enter, keep, leave, candidate = memory.cell.normalization.bias.chunk(4)
     assert (keep == 1).all()
-    assert not (enter == 1).any()
-    assert not (leave == 1).any()
-    assert not (candidate == 1).any()
+    for other in (enter, leave, candidate):
+        assert (other == 0).all()
 
 
-def test_the_memory_s_cell_is_that_of_its_paper():
+def test_the_memory_s_cell_is_that_of_its_paper_with_normalised_gates():
     """One step of Shi et al. 2015 without peepholes, written out."""
     from sonotempo.models.memory import ConvLSTM
 
@@ -262,9 +261,26 @@ def test_the_memory_s_cell_is_that_of_its_paper():
     x, hidden, memory = torch.randn(1, 1, 2, 4, 4), torch.randn(1, 3, 4, 4), torch.randn(1, 3, 4, 4)
     with torch.no_grad():
         outputs, (last_hidden, last_cell) = cell(x, (hidden, memory))
-        gates = cell.from_input(x[:, 0]) + cell.from_hidden(hidden)
-        enter, keep, leave, candidate = gates[:, :3], gates[:, 3:6], gates[:, 6:9], gates[:, 9:]
-        expected = keep.sigmoid() * memory + enter.sigmoid() * candidate.tanh()
+        sums = cell.from_input(x[:, 0]) + cell.from_hidden(hidden)
+        gates = [
+            (gate - gate.mean()) / (gate.var(correction=0) + 1e-5).sqrt()
+            for gate in (sums[:, :3], sums[:, 3:6], sums[:, 6:9], sums[:, 9:])
+        ]
+        enter, keep, leave, candidate = gates
+        expected = (keep + 1).sigmoid() * memory + enter.sigmoid() * candidate.tanh()
     torch.testing.assert_close(last_cell, expected)
     torch.testing.assert_close(last_hidden, leave.sigmoid() * expected.tanh())
     assert torch.equal(outputs[:, 0], last_hidden)
+
+
+def test_weights_that_all_drift_one_way_do_not_shut_the_memory():
+    """Features after a ReLU are positive, so a high learning rate moves every gate together."""
+    from sonotempo.models.memory import ConvLSTM
+
+    torch.manual_seed(0)
+    cell = ConvLSTM(8, 8)
+    features = torch.rand(1, 4, 8, 8, 8)
+    with torch.no_grad():
+        cell.from_input.weight -= 1.0  # without normalisation every gate would be near -36
+        hidden, _ = cell(features, (torch.zeros(1, 8, 8, 8), torch.zeros(1, 8, 8, 8)))
+    assert hidden.abs().mean() > 0.05
