@@ -48,7 +48,7 @@ class Decoder(nn.Module):
         normalization: Normalization,
     ) -> None:
         super().__init__()
-        self._skips = dict(zip(encoder_strides, encoder_channels, strict=True))
+        skips = dict(zip(encoder_strides, encoder_channels, strict=True))
         coarsest = encoder_strides[-1]
         levels = coarsest.bit_length() - 1
         self.strides = tuple(2**level for level in reversed(range(levels)))
@@ -57,6 +57,6 @@ class Decoder(nn.Module):
         )
         inputs = (encoder_channels[-1], *self.channels[:-1])
         self.blocks = nn.ModuleList(
-            DecoderBlock(before, self._skips.get(stride, 0), after, normalization)
+            DecoderBlock(before, skips.get(stride, 0), after, normalization)
             for before, after, stride in zip(inputs, self.channels, self.strides, strict=True)
         )

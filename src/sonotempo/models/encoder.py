@@ -1,7 +1,6 @@
 """From an image to features at several strides: the paper's plain encoder, or any timm backbone."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -9,17 +8,6 @@ from torch import Tensor, nn
 from sonotempo.config import ModelConfig
 from sonotempo.errors import ConfigError
 from sonotempo.models.blocks import Normalization, double_conv
-
-
-class Encoder(Protocol):
-    """Images N1HW in, one feature map per stride out, the finest first."""
-
-    channels: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def __call__(self, x_N1HW: Tensor) -> list[Tensor]:
-        """Return features NCHW at each of ``strides``."""
-        ...
 
 
 class PlainEncoder(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sonotempo.config import Experiment
-from sonotempo.data.augment import Augmentation, Draw, to_input
+from sonotempo.data.augment import Augmentation, Draw
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import ClipDataset, Clips, Window, cut_windows, join_clips
 from sonotempo.data.faults import Faults
@@ -185,15 +185,9 @@ class SegmentationTask(lightning.LightningModule):
 
     def augmented(self, batch: Clips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Turn a batch into network input: motion of stills and augmentation, then faults."""
-        batch_size, frames, size = batch.frames_BTHW.shape[:3]
-        displacement = None
-        if batch.still_B.any():
-            displacement = self._motion.displacement(
-                batch_size, frames, size, generator, ends_still=False
-            )
-            displacement[~batch.still_B] = 0
+        moves = self._displacement(batch, generator, ends_still=False)
         x_BTCHW, masks_BTHW = self._augmentation(
-            batch.frames_BTHW, batch.masks_BTHW, generator, displacement
+            batch.frames_BTHW, batch.masks_BTHW, generator, moves
         )
         if batch.still_B.any():
             moved = self._motion.appearance(x_BTCHW, generator, ends_still=False)
@@ -202,28 +196,32 @@ class SegmentationTask(lightning.LightningModule):
             x_BTCHW = self._faults(x_BTCHW, generator)
         return x_BTCHW, masks_BTHW
 
+    def _displacement(
+        self, batch: Clips, generator: torch.Generator, *, ends_still: bool
+    ) -> Tensor | None:
+        """Draw how stills move, BTHW2 in pixels; nothing moves in clips of real frames."""
+        if not batch.still_B.any():
+            return None
+        clips, frames, size = batch.frames_BTHW.shape[:3]
+        moves_BTHW2 = self._motion.displacement(
+            clips, frames, size, generator, ends_still=ends_still
+        )
+        moves_BTHW2[~batch.still_B] = 0
+        return moves_BTHW2
+
     def on_validation_epoch_start(self) -> None:
         """Begin counting anew."""
         self._overlaps = []
 
     def validation_step(self, batch: Clips, batch_index: int) -> None:
         """Log the loss, and how much the memory changes probabilities."""
-        x_BTCHW = to_input(batch.frames_BTHW)
-        if batch.still_B.any():  # the same motion in every epoch
-            generator = self._generator(batch_index)
-            batch_size, frames, size = batch.frames_BTHW.shape[:3]
-            displacement = self._motion.displacement(
-                batch_size, frames, size, generator, ends_still=True
-            )
-            displacement[~batch.still_B] = 0
-            nothing_drawn = [Draw()] * batch_size
-            x_BTCHW, masks_BTHW = self._augmentation.apply(
-                batch.frames_BTHW, batch.masks_BTHW, nothing_drawn, displacement
-            )
-        else:
-            masks_BTHW = batch.masks_BTHW
-        logits_BTKHW, state = self.model(x_BTCHW)
         count = len(batch.still_B)
+        # The same motion in every epoch, and no augmentation.
+        moves = self._displacement(batch, self._generator(batch_index), ends_still=True)
+        x_BTCHW, masks_BTHW = self._augmentation.apply(
+            batch.frames_BTHW, batch.masks_BTHW, [Draw()] * count, moves
+        )
+        logits_BTKHW, state = self.model(x_BTCHW)
         self.log(
             "validation_loss",
             self.loss(logits_BTKHW, masks_BTHW, batch.labelled_BT),
