@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from sonotempo.arms import arm_named
 from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.structures import StructureSet, structure_set
 
@@ -25,9 +26,6 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1)]
 JpegQuality = Annotated[int, Field(ge=1, le=100)]
-
-#: The arms that can be compared; `sequence` starts from the weights of `frame`.
-ARMS = ("frame", "sequence")
 
 
 def _lowest_first(pair: tuple[float, float]) -> tuple[float, float]:
@@ -210,13 +208,16 @@ class TrainConfig(Section):
 
 
 class SequenceConfig(Section):
-    """The sequence arm's training, which starts from the same fold's frame weights.
+    """The training of every arm that starts from the same fold's frame weights.
+
+    The sequence arm and its controls are trained alike, so that they differ in the memory alone.
 
     Attributes:
         epochs: passes over the labelled frames, as clips.
         batch_size: clips per step.
         learning_rate: Adam's, of all that is not memory.
-        memory_learning_rate: of the memory, which starts at zero and has to catch up.
+        memory_learning_rate: of the memory, or of what stands in its place, which starts at zero
+            and has to catch up.
         clip_frames: T, how long the state is carried.
         backpropagation_frames: how many frames gradients flow through; T is a multiple.
     """
@@ -254,6 +255,16 @@ class EvaluateConfig(Section):
     still_clip_frames: Annotated[int, Field(ge=1)] = 16
 
 
+class ControlsConfig(Section):
+    """The control arms that have a setting of their own.
+
+    Attributes:
+        ema_decay: how much of the smoothed logits `frame_ema` keeps from frame to frame.
+    """
+
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.6
+
+
 class Experiment(Section):
     """One complete experiment: data, folds, both arms, training and evaluation.
 
@@ -261,13 +272,13 @@ class Experiment(Section):
         name: of the run, and of its folder.
         note: a sentence that is printed above every table.
         seed: the same seed, data and machine give the same folds and weights.
-        arms: the models to compare.
+        arms: the models to compare, see :mod:`sonotempo.arms`.
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
     note: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
-    arms: tuple[Literal["frame", "sequence"], ...] = ("frame", "sequence")
+    arms: tuple[str, ...] = ("frame", "sequence")
     data: DataConfig = DataConfig()
     folds: FoldsConfig = FoldsConfig()
     model: ModelConfig = ModelConfig()
@@ -276,16 +287,22 @@ class Experiment(Section):
     motion: MotionConfig = MotionConfig()
     train: TrainConfig = TrainConfig()
     sequence: SequenceConfig = SequenceConfig()
+    controls: ControlsConfig = ControlsConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
     @model_validator(mode="after")
     def _arms_have_their_start(self) -> "Experiment":
         if not self.arms or len(set(self.arms)) < len(self.arms):
             raise ValueError(f"arms {list(self.arms)} must name each arm once, at least one")
-        if "sequence" in self.arms and "frame" not in self.arms:
-            raise ValueError(
-                "arm 'sequence' starts from the weights of arm 'frame'; add it to arms"
-            )
+        for name in self.arms:
+            try:
+                arm = arm_named(name)
+            except ConfigError as error:
+                raise ValueError(f"arms: {error}") from error
+            if arm.needs and arm.needs not in self.arms:
+                raise ValueError(
+                    f"arm {name!r} uses the weights of arm {arm.needs!r}; add it to arms"
+                )
         return self
 
     @property

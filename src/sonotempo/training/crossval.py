@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from sonotempo.config import ARMS, Experiment, load_experiment
+from sonotempo.arms import ARMS, arm_named
+from sonotempo.config import Experiment, load_experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
 from sonotempo.errors import ConfigError
@@ -46,12 +47,13 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
         progress.say(f"skipped {len(cohort.skipped)} in all; see {run / 'skipped.txt'}")
     for note in cohort.notes:
         progress.say(f"note: {note}")
-    if "sequence" in experiment.arms:
+    if any(arm_named(arm).starts_from for arm in experiment.arms):
         _require_consecutive(cohort.recordings)
     _require_same_data(run, cohort.recordings)
     folds = _folds(run, experiment, cohort.recordings)
     _claim(run, experiment, cohort, folds)
-    arms = [arm for arm in ARMS if arm in experiment.arms]  # each after the one it starts from
+    # In the order of ARMS: each after the one whose weights it needs.
+    arms = [arm.name for arm in ARMS if arm.name in experiment.arms]
     jobs = [Job(arm, fold, run) for fold in folds for arm in arms]
     left = sum(not job.finished for job in jobs)
     subjects = {recording.subject for recording in cohort.recordings}
@@ -221,7 +223,7 @@ def _folds(
 
 
 def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
-    """Refuse to train a memory where every labelled frame stands alone in its recording."""
+    """Refuse to train on clips where every labelled frame stands alone in its recording."""
     videos = [recording for recording in recordings if not recording.is_still]
     pairs = sum(len(recording) - 1 for recording in videos)
     if not pairs:
@@ -229,8 +231,9 @@ def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
     consecutive = sum(len(segment) - 1 for r in videos for segment in r.segments())
     if consecutive / pairs < 0.5:
         raise ConfigError(
-            f"the sequence arm needs consecutive frames, but only {consecutive / pairs:.0%} of "
-            "neighbouring frames follow each other (an annotation export holds key frames only); "
+            "the sequence arm and its controls need consecutive frames, but only "
+            f"{consecutive / pairs:.0%} of neighbouring frames follow each other (an annotation "
+            "export holds key frames only); "
             "set data.frames_root to the recordings that it was made from, or arms=[frame]"
         )
 

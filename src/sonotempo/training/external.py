@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from sonotempo.arms import arm_named
 from sonotempo.config import DataConfig, Experiment
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.evaluate import evaluate
 from sonotempo.evaluation.report import ComparisonTable, comparison_table
 from sonotempo.evaluation.scores import summary
+from sonotempo.models import as_run
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.crossval import load_run
 from sonotempo.training.job import device_of, shown_recordings
@@ -45,12 +47,13 @@ def judge(weights: Path, data: Path, cache: Path, progress: RunProgress) -> Judg
     if weights.is_dir():
         experiment = load_run(weights)
         # Only folds that every arm has finished: arms are compared over the same recordings.
+        trained = {arm: arm_named(arm).weights_of for arm in experiment.arms}
         folds = [
             {path.parent.name for path in weights.glob(f"{arm}/fold-*/weights.safetensors")}
-            for arm in experiment.arms
+            for arm in trained.values()
         ]
         files = [
-            weights / arm / fold / "weights.safetensors"
+            (arm, weights / trained[arm] / fold / "weights.safetensors")
             for arm in experiment.arms
             for fold in sorted(set.intersection(*folds))
         ]
@@ -61,31 +64,29 @@ def judge(weights: Path, data: Path, cache: Path, progress: RunProgress) -> Judg
             )
     else:
         experiment = _experiment_of(weights)
-        files = [weights]
+        files = [(experiment.name, weights)]
     experiment = _with_data(experiment, data, cache)
     cohort = open_cohort(experiment, progress)
     parts: list[pd.DataFrame] = []
     scored: dict[str, set[str]] = {}
-    for file in files:
+    for arm, file in files:
         passport = read_passport(file)
-        done = scored.setdefault(passport.arm, set())
+        done = scored.setdefault(arm, set())
         unseen = [
             recording
             for recording in cohort.recordings
             if recording.key not in passport.trained_on and recording.key not in done
         ]
         done.update(recording.key for recording in unseen)
-        model, _ = load_weights(file)
-        progress.step(f"{passport.arm}, fold {passport.fold}: scoring", len(unseen))
-        predictor = TorchPredictor(
-            model, passport.input_size, passport.arm, device=device_of(experiment)
-        )
+        model = as_run(arm, load_weights(file)[0], experiment.controls)
+        progress.step(f"{arm}, fold {passport.fold}: scoring", len(unseen))
+        predictor = TorchPredictor(model, passport.input_size, arm, device=device_of(experiment))
         parts.append(
             evaluate(
                 predictor,
                 shown_recordings(unseen, experiment),
                 experiment.evaluate,
-                arm=passport.arm,
+                arm=arm,
                 fold=passport.fold,
                 on_recording=progress.advance,
             )

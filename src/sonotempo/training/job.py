@@ -19,6 +19,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold
@@ -26,7 +27,7 @@ from sonotempo.data.stills import evaluation_clip
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.evaluate import evaluate
 from sonotempo.evaluation.scores import per_subject
-from sonotempo.models import FrameUNet, SequenceUNet, build_model
+from sonotempo.models import FrameUNet, as_run, build_model
 from sonotempo.recording import Recording
 from sonotempo.training.predictor import TorchPredictor
 from sonotempo.training.progress import EpochProgress, RunProgress
@@ -39,7 +40,7 @@ class Job:
     """One arm in one fold.
 
     Attributes:
-        arm: which model.
+        arm: which of :data:`sonotempo.arms.ARMS`.
         fold: which subjects train, watch and test.
         run: the run's folder.
     """
@@ -60,8 +61,9 @@ class Job:
 
     @property
     def weights(self) -> Path:
-        """The trained weights."""
-        return self.folder / "weights.safetensors"
+        """The trained weights; those of another arm where this one has no training of its own."""
+        trained = replace(self, arm=arm_named(self.arm).weights_of)
+        return trained.folder / "weights.safetensors"
 
 
 def run_job(
@@ -74,7 +76,7 @@ def run_job(
     if job.finished:
         return
     job.folder.mkdir(parents=True, exist_ok=True)
-    if not job.weights.is_file():
+    if arm_named(job.arm).is_trained and not job.weights.is_file():
         _train(job, experiment, recordings, progress)
     scores = _score(job, experiment, recordings, progress)
     scores.to_parquet(job.folder / "frames.parquet", index=False)
@@ -100,20 +102,8 @@ def _train(
     train = tuple(r for r in recordings if r.subject in fold.train and r.labelled)
     validation = tuple(r for r in recordings if r.subject in fold.validation and r.labelled)
     model = build_model(job.arm, experiment.model, experiment.structures.channels)
-    if isinstance(model, SequenceUNet):
-        # Only the same fold's frame weights: another fold's have seen this one's test subjects.
-        frame_job = replace(job, arm="frame")
-        start, passport = load_weights(frame_job.weights)
-        wanted = _passport(frame_job, experiment, train)
-        if not isinstance(start, FrameUNet) or replace(passport, version="") != replace(
-            wanted, version=""
-        ):
-            raise SonotempoError(
-                f"{frame_job.weights} were not trained by this run's {frame_job.arm} arm in fold "
-                f"{fold.number} (they say: {passport.arm}, fold {passport.fold}); delete "
-                f"{frame_job.folder} and run again"
-            )
-        model.start_from(start)
+    if arm_named(job.arm).starts_from is not None:
+        model.start_from(_start(job, experiment, train))
         model.freeze(encoder=experiment.model.share_encoder, normalization=True)
     stage = stage_of(job.arm, experiment)
     task = SegmentationTask(model, stage, experiment, train=train, validation=validation, seed=seed)
@@ -151,7 +141,7 @@ def _train(
     if not all(bool(weight.isfinite().all()) for weight in task.model.parameters()):
         raise SonotempoError(
             f"the training of {job.arm}, fold {fold.number} diverged: weights are no longer "
-            f"finite; lower {'sequence' if task.model.memories else 'train'}.learning_rate and "
+            f"finite; lower {'sequence' if stage.clip_frames > 1 else 'train'}.learning_rate and "
             "choose another --out"
         )
     _warn_of_structures_never_found(job, experiment, trainer.callback_metrics, progress)
@@ -163,6 +153,22 @@ def _train(
             "sequence.memory_learning_rate, sequence.epochs or the probabilities in faults"
         )
     save_weights(task.model, _passport(job, experiment, train), job.weights)
+
+
+def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> FrameUNet:
+    """Return the frame arm's network of the same fold: another fold's has seen this one's test."""
+    frame_job = replace(job, arm="frame")
+    start, passport = load_weights(frame_job.weights)
+    wanted = _passport(frame_job, experiment, train)
+    if not isinstance(start, FrameUNet) or replace(passport, version="") != replace(
+        wanted, version=""
+    ):
+        raise SonotempoError(
+            f"{frame_job.weights} were not trained by this run's {frame_job.arm} arm in fold "
+            f"{job.fold.number} (they say: {passport.arm}, fold {passport.fold}); delete "
+            f"{frame_job.folder} and run again"
+        )
+    return start
 
 
 def _warn_of_structures_never_found(
@@ -199,7 +205,7 @@ def _score(
     recordings: Sequence[CachedRecording],
     progress: RunProgress,
 ) -> pd.DataFrame:
-    model, _ = load_weights(job.weights)
+    model = as_run(job.arm, load_weights(job.weights)[0], experiment.controls)
     test = [r for r in recordings if r.subject in job.fold.test and r.labelled]
     progress.step(f"{job.arm}, fold {job.fold.number}: scoring", len(test))
     predictor = TorchPredictor(
