@@ -1,20 +1,13 @@
 """What a comparison found: the one record that every table, sentence and page is made from.
 
-All numbers are rounded here and nowhere else: metrics to :data:`DECIMALS`, p values to
-:data:`P_DECIMALS`. Verdicts are drawn from the rounded numbers, so that what is concluded follows
-from what is shown. A value that does not exist is None, and a reason stands beside it.
+Its numbers are rounded (:mod:`sonotempo.evaluation.rounding`). A value that does not exist is None,
+and a reason stands beside it.
 """
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-#: Decimals of every metric, difference and bound, in every output.
-DECIMALS = 3
-
-#: Decimals of every p value, in every output.
-P_DECIMALS = 4
+from sonotempo.evaluation.rounding import DECIMALS, P_DECIMALS
 
 #: The version of ``comparison.json``; raised when a key changes its meaning.
 SCHEMA = 1
@@ -343,53 +336,3 @@ class Comparison:
             for one in self.cells
             if (one.structure, one.arm, one.metric) == (structure, arm, metric)
         )
-
-
-def rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
-    """Round a number for every output at once; NaN becomes None, and −0 becomes 0.
-
-    >>> rounded(0.12345), rounded(-0.0001), rounded(float("nan"))
-    (0.123, 0.0, None)
-    """
-    if value is None or math.isnan(value):
-        return None
-    return round(float(value), decimals) + 0.0
-
-
-def number(value: float | None, *, signed: bool = False) -> str:
-    """Write a rounded metric as every table and sentence does.
-
-    >>> number(0.12), number(0.12, signed=True), number(None)
-    ('0.120', '+0.120', '–')
-    """
-    if value is None:
-        return "–"
-    return f"{value:+.{DECIMALS}f}" if signed else f"{value:.{DECIMALS}f}"
-
-
-def p_number(value: float | None) -> str:
-    """Write a rounded p value as every table and sentence does.
-
-    >>> p_number(0.0312), p_number(0.0), p_number(None)
-    ('0.0312', '<0.0001', '–')
-    """
-    if value is None:
-        return "–"
-    smallest = 10**-P_DECIMALS
-    return f"<{smallest:.{P_DECIMALS}f}" if value < smallest else f"{value:.{P_DECIMALS}f}"
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """Write an interval as every table and sentence does.
-
-    >>> interval(-0.01, 0.07)
-    '[-0.010, +0.070]'
-    """
-    if low is None or high is None:
-        return "–"
-    return f"[{number(low, signed=True)}, {number(high, signed=True)}]"
-
-
-def joined(reasons: Iterable[str]) -> str:
-    """Join reasons to one text, each once and in order."""
-    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
