@@ -26,9 +26,11 @@ from sonotempo.data.folds import Fold
 from sonotempo.data.stills import evaluation_clip
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.evaluate import evaluate
+from sonotempo.evaluation.facts import FACTS_FILE, read_facts
 from sonotempo.evaluation.scores import per_subject
 from sonotempo.models import FrameUNet, as_run, build_model
 from sonotempo.recording import Recording
+from sonotempo.training.arm_facts import facts_as_run, facts_of_training
 from sonotempo.training.predictor import TorchPredictor
 from sonotempo.training.progress import EpochProgress, RunProgress
 from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
@@ -76,7 +78,11 @@ def run_job(
     if job.finished:
         return
     job.folder.mkdir(parents=True, exist_ok=True)
-    if arm_named(job.arm).is_trained and not job.weights.is_file():
+    facts = job.folder / FACTS_FILE
+    if not arm_named(job.arm).is_trained:
+        trained = read_facts(job.weights.with_name(FACTS_FILE))
+        facts_as_run(job.arm, trained, experiment).write(facts)
+    elif not (job.weights.is_file() and facts.is_file()):
         _train(job, experiment, recordings, progress)
     scores = _score(job, experiment, recordings, progress)
     scores.to_parquet(job.folder / "frames.parquet", index=False)
@@ -102,7 +108,9 @@ def _train(
     train = tuple(r for r in recordings if r.subject in fold.train and r.labelled)
     validation = tuple(r for r in recordings if r.subject in fold.validation and r.labelled)
     model = build_model(job.arm, experiment.model, experiment.structures.channels)
+    start = None
     if arm_named(job.arm).starts_from is not None:
+        start = replace(job, arm="frame").weights
         model.start_from(_start(job, experiment, train))
         model.freeze(encoder=experiment.model.share_encoder, normalization=True)
     stage = stage_of(job.arm, experiment)
@@ -153,6 +161,16 @@ def _train(
             "sequence.memory_learning_rate, sequence.epochs or the probabilities in faults"
         )
     save_weights(task.model, _passport(job, experiment, train), job.weights)
+    facts_of_training(
+        job.arm,
+        fold,
+        experiment,
+        task,
+        train,
+        optimiser_steps=trainer.global_step,
+        start=start,
+        weights=job.weights,
+    ).write(job.folder / FACTS_FILE)
 
 
 def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> FrameUNet:
