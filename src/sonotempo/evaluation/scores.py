@@ -221,7 +221,8 @@ def summary(frames: pd.DataFrame, config: EvaluateConfig) -> pd.DataFrame:
     Returns:
         One row per arm and structure: ``arm, structure, overlap, overlap_threshold,
         ignored_radius_px, subjects, frames, tp, fp, fn, dice_frames, dice_all_frames,
-        nsd_frames`` and, for each of :data:`METRICS`, ``<metric>_pooled, <metric>_mean, <metric>_sd, <metric>_n``.
+        nsd_frames`` and, for each of :data:`METRICS`, ``<metric>_pooled, <metric>_mean,
+        <metric>_sd, <metric>_n``.
 
     Raises:
         ValueError: columns are missing, a key is empty, or a frame was scored twice.

@@ -12,7 +12,26 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from sonotempo.evaluation.events import (
+    continuity,
+    dropout_p95_ms,
+    dropouts_per_min,
+    flicker_per_s,
+    ghosting_ms,
+    onset_delay_ms,
+)
+from sonotempo.evaluation.stability import (
+    area_inconsistency,
+    centroid_inconsistency,
+    dtssd,
+    lag_frames,
+    vc_correct,
+)
+from sonotempo.recording import consecutive_runs
 
 #: The fewest consecutive labelled frames that temporal metrics are measured on.
 DENSE_FRAMES = 3
@@ -24,6 +43,7 @@ VC_WINDOWS = (8, 16)
 SPARSE = "sparse labels"
 ABSENT = "structure absent"
 NO_SPACING = "no spacing"
+NO_TIME = "time stamps do not increase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +136,80 @@ def temporal_table(scores: Iterable[TemporalScore]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(TEMPORAL_COLUMNS))
     kinds = {"fold": "int64", "value": "float64"}
     return table.astype({name: kinds.get(name, "str") for name in TEMPORAL_COLUMNS})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StructureRun:
+    """One structure in a run of T consecutive labelled frames.
+
+    Attributes:
+        prediction_TSS: bool, where it was predicted, on the network grid.
+        reference_TSS: bool, where it is.
+        tp_T: predicted regions that are true positives, in each frame.
+        fp_T: those that are false positives.
+        fn_T: reference regions that were missed.
+        timestamps_ns: int64, one per frame.
+    """
+
+    prediction_TSS: NDArray[np.bool_]
+    reference_TSS: NDArray[np.bool_]
+    tp_T: NDArray[np.int64]
+    fp_T: NDArray[np.int64]
+    fn_T: NDArray[np.int64]
+    timestamps_ns: NDArray[np.int64]
+
+
+def dense_run(frame_numbers: ArrayLike) -> range | None:
+    """Return the positions of the longest run of consecutive frames, or None if labels are sparse.
+
+    Args:
+        frame_numbers: int [M], the numbers of the labelled frames, increasing.
+
+    >>> dense_run([4, 5, 6, 7, 20])
+    range(0, 4)
+    >>> dense_run([0, 10, 20, 21, 22, 30, 40, 50]) is None  # three of eight by accident
+    True
+    """
+    numbers = np.asarray(frame_numbers, np.int64)
+    if not len(numbers):
+        return None
+    longest = max(consecutive_runs(numbers), key=len)
+    enough = len(longest) >= DENSE_FRAMES and 2 * len(longest) >= len(numbers)
+    return longest if enough else None
+
+
+def temporal_values(run: StructureRun) -> dict[str, float | str]:
+    """Measure every metric of :data:`TEMPORAL_METRICS` but NSD: its value, or why it has none."""
+    present_T = run.tp_T + run.fn_T > 0
+    if not present_T.any():
+        return {metric: ABSENT for metric in TEMPORAL_METRICS if metric != "nsd"}
+    predicted_T, found_T = run.tp_T + run.fp_T > 0, run.tp_T > 0
+    masks, times_ns = (run.prediction_TSS, run.reference_TSS), run.timestamps_ns
+    values: dict[str, float | str] = {
+        "continuity": continuity(found_T, present_T),
+        **{f"vc_correct_{frames}": vc_correct(*masks, frames) for frames in VC_WINDOWS},
+        "dtssd": dtssd(*masks),
+        "area_inconsistency": area_inconsistency(*masks),
+        "centroid_inconsistency": centroid_inconsistency(*masks),
+        "lag_frames": lag_frames(*masks),
+    }
+    timed = {
+        "flicker_per_s": (flicker_per_s, predicted_T),
+        "onset_delay_ms": (onset_delay_ms, found_T),
+        "dropouts_per_min": (dropouts_per_min, found_T),
+        "dropout_p95_ms": (dropout_p95_ms, found_T),
+        "ghosting_ms": (ghosting_ms, run.fp_T > 0),
+    }
+    has_time = bool(np.all(np.diff(times_ns) > 0))
+    for metric, (measure, flags_T) in timed.items():
+        values[metric] = measure(flags_T, present_T, times_ns) if has_time else NO_TIME
+    return {
+        metric: _or_reason(metric, values[metric])
+        for metric in TEMPORAL_METRICS
+        if metric in values
+    }
+
+
+def _or_reason(metric: str, value: float | str) -> float | str:
+    undefined = isinstance(value, float) and math.isnan(value)
+    return TEMPORAL_METRICS[metric].otherwise if undefined else value
