@@ -26,6 +26,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1)]
 JpegQuality = Annotated[int, Field(ge=1, le=100)]
+Latency = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Latencies = Latency | Annotated[tuple[Latency, ...], Field(min_length=1)]
 
 
 def _lowest_first(pair: tuple[float, float]) -> tuple[float, float]:
@@ -240,19 +242,40 @@ class SequenceConfig(Section):
 
 
 class EvaluateConfig(Section):
-    """The seed paper's region rules; radii refer to a 256-pixel grid and scale with it.
+    """How arms are scored and compared; radii refer to a 256-pixel grid and scale with it.
 
     Attributes:
         overlap: what the intersection is divided by: the reference region, or the union.
         overlap_threshold: a true positive overlaps by more than this share.
         ignored_radius_px: regions smaller than a circle of this radius do not count.
         still_clip_frames: length of the clip that both arms see of a still.
+        nsd_tolerance_mm: how far apart two boundaries may lie that count as agreeing.
+        streaming_latency_ms: from a frame's arrival to its mask, if arms are to be scored as
+            streamed too: one number, or measured ones to draw from, for all arms or by arm.
+        primary_metrics: what a comparison tests.
+        equivalence_margin: arms that surely differ by less count as equal.
+        bootstrap_draws: how often subjects are drawn anew for a confidence interval.
     """
 
     overlap: Literal["reference", "iou"] = "reference"
     overlap_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.25
     ignored_radius_px: Annotated[float, Field(ge=0)] = 7.0
     still_clip_frames: Annotated[int, Field(ge=1)] = 16
+    nsd_tolerance_mm: Positive = 1.0
+    streaming_latency_ms: Latencies | dict[str, Latencies] | None = None
+    primary_metrics: Annotated[
+        tuple[Literal["precision", "recall", "f1", "dice", "dice_all", "nsd"], ...],
+        Field(min_length=1),
+    ] = ("f1", "dice")
+    equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    bootstrap_draws: Annotated[int, Field(ge=100)] = 10_000
+
+    @field_validator("primary_metrics")
+    @classmethod
+    def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError(f"{list(names)} must name each metric once")
+        return names
 
 
 class ControlsConfig(Section):

@@ -152,6 +152,21 @@ def test_each_subject_is_pooled_over_its_frames():
     pd.testing.assert_frame_equal(table[list(METRICS)], expected)
 
 
+def test_dice_of_a_subject_is_averaged_over_its_recordings_and_regions_are_summed():
+    long = [
+        (FrameKey("frame", 0, "A", "long", i), [score("nerve", 1, 0, 0, (9, 9, 9))])
+        for i in range(3)
+    ]
+    short = (FrameKey("frame", 0, "A", "short", 0), [score("nerve", 0, 1, 1, (0, 5, 5))])
+    (row,) = per_subject(frame_table([*long, short])).to_dict("records")
+    assert row["dice"] == row["dice_all"] == 0.5  # of recordings with 1 and 0
+    assert row["f1"] == pytest.approx(6 / 8)  # of 3 true, 1 false and 1 missed region
+    assert (row["dice_frames"], row["frames"]) == (4, 4)
+    absent = (FrameKey("frame", 0, "A", "empty", 0), [score("nerve")])
+    (row,) = per_subject(frame_table([*long, absent])).to_dict("records")
+    assert row["dice"] == 1  # a recording without the structure has no Dice to average
+
+
 def test_without_regions_every_ratio_is_undefined():
     frames = frames_of(("frame", "A", 0, score("nerve")), ("frame", "A", 1, score("nerve")))
     (row,) = pooled(frames).to_dict("records")

@@ -90,6 +90,9 @@ def write_table(
     )
     (run / "table.md").write_text(table.markdown(), encoding="utf-8")
     (run / "table.csv").write_text(table.csv(), encoding="utf-8")
+    # For `sonotempo compare`, which has to repeat them.
+    notes_json = json.dumps(said, indent=1, ensure_ascii=False)
+    (run / "notes.json").write_text(f"{notes_json}\n", encoding="utf-8")
     draw_bars(
         of_arms,
         experiment.structures.names,

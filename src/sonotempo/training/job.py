@@ -9,12 +9,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import lightning
 import numpy as np
-import pandas as pd
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -27,6 +27,8 @@ from sonotempo.data.stills import evaluation_clip
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.evaluate import evaluate
 from sonotempo.evaluation.facts import FACTS_FILE, read_facts
+from sonotempo.evaluation.mask_files import write_masks
+from sonotempo.evaluation.score_files import Evaluation, write_scores
 from sonotempo.evaluation.scores import per_subject
 from sonotempo.models import FrameUNet, as_run, build_model
 from sonotempo.recording import Recording
@@ -85,12 +87,12 @@ def run_job(
     elif not (job.weights.is_file() and facts.is_file()):
         _train(job, experiment, recordings, progress)
     scores = _score(job, experiment, recordings, progress)
-    scores.to_parquet(job.folder / "frames.parquet", index=False)
-    per_subject(scores, experiment.evaluate.overlap).to_csv(
+    write_scores(job.folder, scores)
+    per_subject(scores.frames, experiment.evaluate.overlap).to_csv(
         job.folder / "subjects.csv", index=False, lineterminator="\n"
     )
     (job.folder / "finished.json").write_text(
-        json.dumps({"arm": job.arm, "fold": job.fold.number, "frames": len(scores)}) + "\n",
+        json.dumps({"arm": job.arm, "fold": job.fold.number, "frames": len(scores.frames)}) + "\n",
         encoding="utf-8",
     )
     (job.folder / "resume.ckpt").unlink(missing_ok=True)
@@ -222,7 +224,8 @@ def _score(
     experiment: Experiment,
     recordings: Sequence[CachedRecording],
     progress: RunProgress,
-) -> pd.DataFrame:
+) -> Evaluation:
+    """Score the test subjects; the masks are written as they come."""
     model = as_run(job.arm, load_weights(job.weights)[0], experiment.controls)
     test = [r for r in recordings if r.subject in job.fold.test and r.labelled]
     progress.step(f"{job.arm}, fold {job.fold.number}: scoring", len(test))
@@ -235,6 +238,10 @@ def _score(
         experiment.evaluate,
         arm=job.arm,
         fold=job.fold.number,
+        # Complete masks, to be played; of a still's clip only the still itself is of interest.
+        every_frame=not all(recording.is_still for recording in test),
+        seed=experiment.seed,
+        on_masks=partial(write_masks, job.folder),
         on_recording=progress.advance,
     )
 
