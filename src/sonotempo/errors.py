@@ -27,6 +27,10 @@ class SourceError(SonotempoError):
     """A stream that cannot be started, steered, buffered or recorded."""
 
 
+class PipelineError(SonotempoError):
+    """A model that failed on a frame of a stream, or a part that did not end."""
+
+
 def unknown_option(what: str, given: str, options: Iterable[str]) -> str:
     """Say what was given and which options exist, with the nearest one first.
 
