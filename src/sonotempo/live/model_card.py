@@ -211,8 +211,8 @@ def card_from(text: str, path: Path) -> ModelCard:
 def foreign_card(path: Path, structures: StructureSet) -> ModelCard:
     """Describe an ONNX file of another origin whose channels the user names.
 
-    It must take one image [1, 1, S, S] in 0 to 1 and give [1, K, S, S]; whatever else it takes
-    must come back among its outputs in the same order and shape, and is carried as state. Whether
+    Its first input [1, 1, S, S] is the image in 0 to 1; it must give [1, K, S, S]. Whatever else it
+    takes must come back among its outputs in the same order and shape, and is carried as state. Whether
     it gives probabilities or logits is found by running it once.
 
     Raises:
@@ -334,10 +334,10 @@ def _foreign_image(interface: Interface, path: Path) -> str:
         for name, shape in interface.inputs.items()
         if len(shape) == 4 and shape[0] in (1, None) and shape[1] == 1 and shape[2] == shape[3]
     ]
-    if len(images) != 1:
+    if not images:
         raise ModelError(
-            f"{path} takes {_listed(interface.inputs)}; expected one grey image 1x1xSxS (batch, "
-            "channel, rows, columns) beside its states"
+            f"{path} takes {_listed(interface.inputs)}; expected a grey image 1x1xSxS (batch, "
+            "channel, rows, columns)"
         )
     return images[0]
 
