@@ -1,6 +1,7 @@
 import gc
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -213,7 +214,7 @@ def test_a_gap_made_by_skipping_resets_the_states(buffer, source):
         until(lambda: running.segmented(20))
         assert running.pipeline.statistics().resets.get("gap", 0) >= 1
     seen = [call for call in model.calls if call != "reset"]
-    gaps = [b for a, b in zip(seen, seen[1:], strict=False) if (b - a) * 50 > 100]
+    gaps = [b for a, b in pairwise(seen) if (b - a) * 50 > 100]
     assert model.resets == [0, *gaps]
 
 
@@ -283,7 +284,7 @@ def shared_memory():
     return {path.name for path in Path("/dev/shm").glob("sonotempo-*")}
 
 
-def test_the_end_of_the_source_ends_the_pipeline_after_its_last_frame(buffer, source):
+def test_the_pipeline_is_finished_when_the_last_frame_of_an_ended_source_is(buffer, source):
     model = StatefulModel(seconds=0.01)
     with Running(buffer, source, model, policy="every") as running:
         for i in range(10):
@@ -291,7 +292,13 @@ def test_the_end_of_the_source_ends_the_pipeline_after_its_last_frame(buffer, so
         source.state = "ended"
         until(lambda: running.pipeline.state == "finished")
         assert running.pipeline.statistics().segmented == 10
+        source.state = "running"
+        source.log.add("seek", "played again")
+        source.write(image(0), ms=0)
+        until(lambda: running.segmented(10))
+        assert running.pipeline.state == "running"
     assert running.pipeline.error is None
+    assert model.resets == [0, 10]
 
 
 def test_a_running_source_is_neither_started_nor_stopped(buffer, source):
@@ -381,7 +388,7 @@ def test_results_shown_too_late_are_marked_as_stale(buffer, source):
         until(lambda: running.segmented(0))
         assert not running.pipeline.is_stale(), "there is nothing newer"
         source.write(image(1), ms=50)
-        until(lambda: running.pipeline.is_stale(), seconds=1)
+        until(running.pipeline.is_stale, seconds=1)
         until(lambda: running.segmented(1))
         assert not running.pipeline.is_stale()
     assert not running.pipeline.is_stale()

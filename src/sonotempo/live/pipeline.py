@@ -17,7 +17,7 @@ from sonotempo.live.continuity import MAX_GAP_MS, Continuity
 from sonotempo.live.history import PredictionHistory, StepResult
 from sonotempo.live.model_card import ModelCard
 from sonotempo.live.predictor import GridPrediction
-from sonotempo.live.ring_buffer import RingBuffer, RingReader, StreamedFrame
+from sonotempo.live.ring_buffer import RingBuffer, StreamedFrame
 from sonotempo.live.source import EventKind, EventLog, FrameSource, SourceEvent
 from sonotempo.live.statistics import Meter, PipelineStatistics, StepTimes
 from sonotempo.recording import Frame
@@ -25,7 +25,8 @@ from sonotempo.recording import Frame
 #: ``newest``: always the newest frame; those between are skipped, no model ever sees them.
 #: ``every``: every frame in order; the ring buffer is the queue, what it loses is counted.
 Policy = Literal["newest", "every"]
-#: ``finished``: the source ended and all its frames are segmented. ``failed``: see the error.
+#: ``finished``: the source has ended and its frames are segmented; it goes on if the source does.
+#: ``failed``: a model gave up, see the error; nothing more will be segmented.
 PipelineState = Literal["stopped", "running", "finished", "failed"]
 
 #: What a source reports after which the next frame does not continue the last one.
@@ -90,7 +91,7 @@ class Pipeline:
         SourceError: the buffer is closed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         buffer: RingBuffer,
         source: FrameSource,
@@ -117,7 +118,7 @@ class Pipeline:
         self._started_ns = self._ended_ns = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sonotempo-engine", daemon=True)
-        self._doing = "starting"
+        self._doing = "waiting for the source"
         self._owns_source = False
         self._state: PipelineState = "stopped"
         self._newest: StepResult | None = None
@@ -223,30 +224,31 @@ class Pipeline:
         self.stop()
 
     def _run(self) -> None:
-        """Work until told to stop, until the source has ended, or until something fails."""
-        ended: PipelineState = "stopped"
+        """Work until told to stop, or until something fails."""
         try:
             while not self._stopping.is_set():
                 # Asked before the buffer is looked at: the last frame comes before the end.
-                self._doing = "waiting for the source"
                 is_over = self._source.state == "ended"
                 streamed = self._take()
                 self._hear()
                 if streamed is not None:
+                    self._state = "running"
                     self._step(streamed, time.monotonic_ns())
+                    self._doing = "waiting for the source"
                 elif is_over:
-                    ended = "finished"
-                    break
+                    self._state = "finished"
+                    self._stopping.wait(_WAIT_S)
                 else:
                     self._reader.wait(_WAIT_S)
+            state: PipelineState = "finished" if self._state == "finished" else "stopped"
         except PipelineError as error:
-            self.error, ended = error, "failed"
-        except Exception as error:  # noqa: BLE001 (kept and shown, by whoever started the thread)
+            self.error, state = error, "failed"
+        except Exception as error:  # noqa: BLE001 (kept for whoever asks, with what it was doing)
             self.error = PipelineError(f"the engine gave up while {self._doing}: {error!r}")
             self.error.__cause__ = error
-            ended = "failed"
+            state = "failed"
         self._ended_ns = time.monotonic_ns()
-        self._state = ended
+        self._state = state
 
     def _take(self) -> StreamedFrame | None:
         """Return the frame to be segmented next, or None if there is none yet."""

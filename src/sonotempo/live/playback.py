@@ -85,6 +85,11 @@ class PlaybackSource:
         return ("freeze",)
 
     @property
+    def recording(self) -> Recording:
+        """What is played."""
+        return self._recording
+
+    @property
     def position(self) -> int:
         """Index in the recording of the frame that was written last; -1 before the first."""
         return self._position
