@@ -1,5 +1,6 @@
 """The test's side of the stand-in SDK: switches and orders for the process that it lives in."""
 
+import os
 import time
 from pathlib import Path
 
@@ -46,3 +47,16 @@ def wait_until(condition, what, timeout_s=30.0):
         assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain for: {what}"
         time.sleep(0.01)
     return value
+
+
+def is_running(pid):
+    """Whether a process is there and not only waiting for its parent to ask how it ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return not stat.parent.parent.exists()

@@ -13,7 +13,7 @@ from typing import Literal
 
 from sonotempo.errors import SourceError, unknown_option
 from sonotempo.live.clarius_child import CastProcess
-from sonotempo.live.clarius_process import (
+from sonotempo.live.clarius_messages import (
     IMAGE_FORMATS,
     USER_FUNCTIONS,
     CastCounts,
@@ -70,8 +70,16 @@ class ClariusSource:
             raise SourceError(f"images of {width_px}x{height_px} pixels; expected numbers above 0")
         if image_format not in IMAGE_FORMATS:
             raise SourceError(unknown_option("image format", image_format, IMAGE_FORMATS))
-        self._settings = CastSettings(host, port, sdk, width_px, height_px, image_format)
         self._limits = limits or ClariusLimits()
+        self._settings = CastSettings(
+            host,
+            port,
+            sdk,
+            width_px,
+            height_px,
+            image_format,
+            orphan_s=self._limits.orphan_s,
+        )
         self._log = EventLog()
         self._state: SourceState = "stopped"
         self._received = CastCounts()

@@ -9,7 +9,8 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sonotempo.live.clarius_process import CastSettings, Instruction, Message, run
+from sonotempo.live.clarius_messages import CastSettings, Instruction, Message
+from sonotempo.live.clarius_process import run
 from sonotempo.live.ring_buffer import BufferHandle
 
 _KILL_S = 5.0

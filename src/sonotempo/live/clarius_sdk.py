@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import os
 import re
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,13 @@ PYTHON_VERSIONS = ("3.11", "3.12")
 _MODULE = "pyclariuscast"
 _LIBRARIES = {"linux": "libcast.so", "darwin": "libcast.dylib", "win32": "cast.dll"}
 _MODULE_FILES = (f"{_MODULE}.so", f"{_MODULE}.pyd", f"{_MODULE}.py")
+# First bytes of a loadable file, and what they are for.
+_ELF, _PE = b"\x7fELF", b"MZ"
+_MACH_O, _UNIVERSAL = b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"
+_ELF_MACHINES = {0x3E: "x86_64", 0xB7: "aarch64"}
+_MACH_MACHINES = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
+_PE_MACHINES = {0x8664: "x86_64", 0xAA64: "aarch64"}
+_OTHER = "another machine"
 _HOW = (
     f"It is not on PyPI: unpack cast-VERSION-PLATFORM.zip from {RELEASES} (VERSION as in the "
     f"Clarius App), use Python {' or '.join(PYTHON_VERSIONS)}, and name the unpacked folder: "
@@ -104,6 +112,37 @@ def built_for(folder: Path) -> tuple[str, ...]:
         if version and any((place / name).is_file() for name in _MODULE_FILES):
             found.append(int(version[1]))
     return tuple(f"3.{minor}" for minor in sorted(found))
+
+
+def built_on(head: bytes) -> str:
+    """Tell system and machine from the first bytes of a loadable file; empty if unknown.
+
+    >>> built_on(bytes.fromhex("7f454c46") + bytes(14) + bytes.fromhex("3e00"))
+    'Linux, x86_64'
+    """
+    if head.startswith(_ELF) and len(head) >= 20:
+        code = struct.unpack_from("<H", head, 18)[0]
+        return f"Linux, {_ELF_MACHINES.get(code, _OTHER)}"
+    if head[:4] == _UNIVERSAL:
+        return "macOS"
+    if head[:4] == _MACH_O and len(head) >= 8:
+        code = struct.unpack_from("<I", head, 4)[0]
+        return f"macOS, {_MACH_MACHINES.get(code, _OTHER)}"
+    if head.startswith(_PE) and len(head) >= 64:
+        at = struct.unpack_from("<I", head, 60)[0]
+        if head[at : at + 4] == b"PE\0\0" and len(head) >= at + 6:
+            code = struct.unpack_from("<H", head, at + 4)[0]
+            return f"Windows, {_PE_MACHINES.get(code, _OTHER)}"
+    return ""
+
+
+def machine_name(name: str) -> str:
+    """Return one name for each kind of machine, whatever the system calls it.
+
+    >>> machine_name("AMD64"), machine_name("arm64")
+    ('x86_64', 'aarch64')
+    """
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name.lower(), name)
 
 
 def load_sdk(sdk: Path | None) -> Any:

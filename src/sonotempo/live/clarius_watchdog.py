@@ -20,6 +20,7 @@ class ClariusLimits:
         stale_s: no new image while not frozen, before the connection counts as lost.
         hang_s: no word from the process (it reports four times a second).
         stop_s: the SDK to let go, before its process is killed.
+        orphan_s: a process whose interpreter hangs, if its host has died meanwhile.
         backoff_s: the pause before the first new attempt; it doubles with each one that fails.
         backoff_max_s: the longest pause.
         steady_s: images for so long make the next pause short again.
@@ -31,6 +32,7 @@ class ClariusLimits:
     stale_s: float = 2.0
     hang_s: float = 10.0
     stop_s: float = 3.0
+    orphan_s: float = 60.0
     backoff_s: float = 0.5
     backoff_max_s: float = 10.0
     steady_s: float = 5.0

@@ -75,6 +75,7 @@ class Caster:
     def __init__(self, *callbacks):
         self._control = Path(os.environ["CLARIUS_STAND_IN"])
         self._note("Caster", len(callbacks))
+        self._note("heavy", [name for name in ("torch", "napari", "av") if name in sys.modules])
         expected = _CALLBACKS - self._is_on("version_11")
         if len(callbacks) != expected or self._is_on("other_arity"):
             raise ArgumentError(
