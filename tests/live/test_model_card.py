@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from fakes.onnx_models import write_model
 from onnx import TensorProto, helper
 
+from fakes.onnx_models import write_model
 from sonotempo.errors import ModelError
 from sonotempo.live.model_card import METADATA_KEY, Member, StateSpec, foreign_card, read_card
 from sonotempo.recording import Box

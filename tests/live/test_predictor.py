@@ -3,8 +3,8 @@ import sys
 
 import numpy as np
 import pytest
-from fakes.onnx_models import KEEP, write_model
 
+from fakes.onnx_models import KEEP, write_model
 from sonotempo.errors import ConfigError, ModelError
 from sonotempo.live import engines
 from sonotempo.live.engines import OnnxRuntimeEngine, has_openvino, open_engine

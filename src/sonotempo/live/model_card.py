@@ -212,8 +212,8 @@ def foreign_card(path: Path, structures: StructureSet) -> ModelCard:
     """Describe an ONNX file of another origin whose channels the user names.
 
     Its first input [1, 1, S, S] is the image in 0 to 1; it must give [1, K, S, S]. Whatever else it
-    takes must come back among its outputs in the same order and shape, and is carried as state. Whether
-    it gives probabilities or logits is found by running it once.
+    takes must come back among its outputs in the same order and shape, and is carried as state.
+    Whether it gives probabilities or logits is found by running it once.
 
     Raises:
         ModelError: the file is no ONNX model, or takes and gives something else.
