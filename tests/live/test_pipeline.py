@@ -1,4 +1,5 @@
 import gc
+import os
 import threading
 import time
 from itertools import pairwise
@@ -280,8 +281,9 @@ def engine_threads():
     return [one for one in threading.enumerate() if one.name.startswith("sonotempo")]
 
 
-def shared_memory():
-    return {path.name for path in Path("/dev/shm").glob("sonotempo-*")}
+def shared_memory(pid=None):
+    """What a process, by default this one, has made of it."""
+    return sorted(Path("/dev/shm").glob(f"sonotempo-{pid or os.getpid()}-*"))
 
 
 def test_the_pipeline_is_finished_when_the_last_frame_of_an_ended_source_is(buffer, source):

@@ -18,8 +18,8 @@ from sonotempo.structures import StructureSet
 
 _PANEL_WIDTH_PX = 480  # smaller frames are enlarged to it, so that outlines stay thin
 _OUTLINE_PX = 2
-_BAND_PX = 26
 _FONT_PX = 14
+_LINE_PX = 20
 _TIME_BASE = Fraction(1, 1000)
 _SUFFIXES = (".mp4", ".mov", ".mkv")  # AVI keeps a rate but no time stamps
 
@@ -149,20 +149,29 @@ class OverlayVideo:
         )
         picture_HW3 = outlined(large_HW, large_mask_HW, self._structures)
         height, width = picture_HW3.shape[:2]
-        panel_HW3 = np.zeros((_BAND_PX + height + height % 2, width + width % 2, 3), np.uint8)
-        panel_HW3[:_BAND_PX] = self._legend(title, panel_HW3.shape[1])
-        panel_HW3[_BAND_PX : _BAND_PX + height, :width] = picture_HW3
+        legend_HW3 = self._legend(title, width + width % 2)
+        band = len(legend_HW3)
+        panel_HW3 = np.zeros((band + height + height % 2, width + width % 2, 3), np.uint8)
+        panel_HW3[:band] = legend_HW3
+        panel_HW3[band : band + height, :width] = picture_HW3
         return panel_HW3
 
     def _legend(self, title: str, width: int) -> NDArray[np.uint8]:
-        band = Pillow.new("RGB", (width, _BAND_PX))
-        draw, font = ImageDraw.Draw(band), ImageFont.load_default(_FONT_PX)
-        words = [(title, (255, 255, 255))]
-        words += [(structure.name, structure.color_rgb) for structure in self._structures]
-        x = 6.0
-        for word, color_rgb in words:
-            draw.text((x, 4), word, fill=color_rgb, font=font)
-            x += draw.textlength(word, font=font) + _FONT_PX
+        """The title on a line of its own, so that the legends of all panels are alike."""
+        font = ImageFont.load_default(_FONT_PX)
+        margin = _FONT_PX / 2
+        placed = [(margin, 0, title, (255, 255, 255))]
+        x, line = margin, 1
+        for structure in self._structures:
+            length = font.getlength(structure.name)
+            if x > margin and x + length > width:
+                x, line = margin, line + 1
+            placed.append((x, line, structure.name, structure.color_rgb))
+            x += length + _FONT_PX
+        band = Pillow.new("RGB", (width, (line + 1) * _LINE_PX + 8))
+        draw = ImageDraw.Draw(band)
+        for x, line, word, color_rgb in placed:
+            draw.text((x, 4 + line * _LINE_PX), word, fill=color_rgb, font=font)
         return np.asarray(band)
 
     def _add_stream(self, height: int, width: int) -> Any:
@@ -186,6 +195,4 @@ def _aspect(spacing_mm: Spacing | None) -> Fraction:
 
 def _unwritable(path: Path, error: Exception) -> RecordingError:
     reason = getattr(error, "strerror", None) or error
-    return RecordingError(
-        f"{path} cannot be written ({reason}); give another --video"
-    )
+    return RecordingError(f"{path} cannot be written ({reason}); give another --video")

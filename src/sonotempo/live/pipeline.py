@@ -128,6 +128,11 @@ class Pipeline:
         self.error: PipelineError | None = None
 
     @property
+    def predictors(self) -> tuple[LivePredictor, ...]:
+        """The models; only the engine's thread may step them."""
+        return self._predictors
+
+    @property
     def state(self) -> PipelineState:
         """What it is doing."""
         return self._state
