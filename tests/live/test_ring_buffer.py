@@ -17,7 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fakes.streams import (
+from fakes.numbered_frames import (
     check_numbered,
     read_until,
     write_for,
@@ -132,10 +132,14 @@ TestRingBufferMachine.settings = settings(max_examples=30, stateful_step_count=2
 def test_every_frame_read_under_load_is_one_that_was_written():
     largest_HW = (120, 160)
     with buffer_of(3, largest_HW) as buffer:
-        stop, results, count = SPAWN.Event(), SPAWN.Queue(), SPAWN.Value("q", 0)
+        ready, stop, results = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
+        count = SPAWN.Value("q", 0)
         writer = SPAWN.Process(target=write_for, args=(buffer.handle, 2.5, largest_HW, count))
-        reader = SPAWN.Process(target=read_until, args=(buffer.handle, stop, largest_HW, results))
+        reader = SPAWN.Process(
+            target=read_until, args=(buffer.handle, ready, stop, largest_HW, results)
+        )
         reader.start()
+        assert ready.wait(30)
         writer.start()
         checked = 0
         with buffer.reader() as newest:  # a third process reads in its own way

@@ -198,6 +198,7 @@ class _Attached:
     """
 
     def __init__(self, handle: BufferHandle) -> None:
+        self._is_open = False
         self.handle = handle
         self._memory = _attach(handle)
         self._words = _bytes(self._memory)[: handle.pixels_at].cast("q")
@@ -234,6 +235,9 @@ class _Attached:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        self.close()  # else the memory complains that it is closed while it is looked at
 
     def _fence(self) -> None:
         """Let no load or store pass, in either direction; see the module."""
