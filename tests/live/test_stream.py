@@ -144,6 +144,20 @@ def test_time_is_kept_even_if_no_frame_ever_comes():
     assert "none yet" in screen.file.getvalue()
 
 
+def test_a_source_that_cannot_start_is_an_error_without_a_table_of_zeros():
+    threads = threading.active_count()
+    source, screen = HandSource(), console()
+
+    def refuse(_):
+        raise SonotempoError("no probe there")
+
+    source.start = refuse
+    with pytest.raises(SonotempoError, match="no probe there"):
+        run_stream("probe", source, [StatelessModel()], screen)
+    assert screen.file.getvalue() == ""
+    assert (threading.active_count(), shared_memory()) == (threads, [])
+
+
 def test_a_model_that_fails_ends_the_stream_with_its_table_and_error(recording):
     screen = console()
     source = PlaybackSource(open_recording(recording))

@@ -96,12 +96,12 @@ def run_stream(
             if masks is not None:
                 masks.record()
 
-        # Whatever happens, what was measured is shown; the live table is gone by then.
+        pipeline.start()
+        # Whatever happens now, what was measured is shown; the live table is gone by then.
         parts.callback(lambda: console.print(stream_table(title, pipeline)))
         parts.callback(look)
         parts.callback(pipeline.stop)
         parts.callback(look)  # the pipeline lets go of its results when it stops
-        pipeline.start()
         try:
             with _live_table(console) as draw:
                 _watch(pipeline, seconds, look, lambda: draw(stream_table(title, pipeline)))
