@@ -19,6 +19,8 @@ COMMANDS = [
     ["model", "summary"],
     ["crossval"],
     ["evaluate"],
+    ["stream"],
+    ["segment"],
     ["demo"],
 ]
 
