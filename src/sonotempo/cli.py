@@ -224,15 +224,25 @@ def crossval(
 
 
 @app.command()
-def evaluate(
-    weights: Annotated[Path, typer.Argument(help="A run folder, or a weights.safetensors.")],
+def evaluate(  # noqa: PLR0917
+    weights: Annotated[
+        Path,
+        typer.Argument(help="A run folder, a weights.safetensors, or a folder of masks (--like)."),
+    ],
     data: Annotated[Path, typer.Argument(help="Recordings with masks.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the scores; by default only printed.")
     ] = None,
     cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
+    like: Annotated[
+        Path | None,
+        typer.Option(help="For masks of another tool: the run or config to score them by."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What such masks are called; by default as their folder.")
+    ] = None,
 ) -> None:
-    """Score trained weights on data that they were not trained on."""
+    """Score trained weights on data that they have not seen, or masks that another tool drew."""
     from sonotempo.training.external import judge
     from sonotempo.training.progress import RunProgress
 
@@ -245,10 +255,16 @@ def evaluate(
             ) from error
     console = _console()
     with RunProgress(console) as progress:
-        judgement = judge(weights, data, cache, progress)
+        if like is None:
+            judgement = judge(weights, data, cache, progress, out)
+        else:
+            from sonotempo.training.foreign import judge_masks
+
+            judgement = judge_masks(weights, data, like, cache, progress, arm=name, out=out)
     console.print(judgement.table.rich())
     if out is not None:
         judgement.frames.to_parquet(out / "frames.parquet", index=False)
+        judgement.temporal.to_parquet(out / "temporal.parquet", index=False)
         (out / "table.md").write_text(judgement.table.markdown(), encoding="utf-8")
         (out / "table.csv").write_text(judgement.table.csv(), encoding="utf-8")
         console.print(f"scores and table: {out}", markup=False, soft_wrap=True)

@@ -241,7 +241,7 @@ def test_only_the_last_frame_of_a_still_s_clip_is_scored(still, stateful):
         experiment.evaluate,
         arm="sequence",
         fold=0,
-    )
+    ).frames
     assert frames.frame.tolist() == [15, 15]
     assert predictor.calls == ["reset", *(range(16) if stateful else [15])]
 

@@ -191,8 +191,11 @@ def _centroids(masks_THW: Masks) -> NDArray[np.float64]:
 
 def _cropped(prediction_THW: Masks, reference_THW: Masks) -> tuple[Masks, Masks]:
     """Cut both to the window that holds all of them; one pixel is left of empty masks."""
-    shown_HW = prediction_THW.any(axis=0) | reference_THW.any(axis=0)
-    rows, columns = np.flatnonzero(shown_HW.any(axis=1)), np.flatnonzero(shown_HW.any(axis=0))
+    shown_HW = np.any(prediction_THW | reference_THW, axis=0)
+    rows, columns = (
+        np.flatnonzero(np.any(shown_HW, axis=1)),
+        np.flatnonzero(np.any(shown_HW, axis=0)),
+    )
     if not len(rows):
         return prediction_THW[:, :1, :1], reference_THW[:, :1, :1]
     window = (
