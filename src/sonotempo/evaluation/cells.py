@@ -104,8 +104,12 @@ def temporal_cells(
         keys = ["structure", "metric", "subject"]
         by_seed = table.groupby([*keys, "seed"], sort=True)["value"].mean()
         values = by_seed.groupby(keys, sort=True).mean()
-        of_subjects = {key: of.to_numpy(float) for key, of in values.groupby(level=keys[:2])}
-        reasons = {key: Counter(of) for key, of in table.groupby(keys[:2], sort=False)["reason"]}
+        of_subjects: dict[object, Floats] = {
+            key: of.to_numpy(float) for key, of in values.groupby(level=keys[:2])
+        }
+        reasons: dict[object, Counter[str]] = {
+            key: Counter(of) for key, of in table.groupby(keys[:2], sort=False)["reason"]
+        }
         cells += [
             _temporal(structure, arm, metric, of_subjects.get(key), reasons.get(key))
             for structure in structures

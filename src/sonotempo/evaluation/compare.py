@@ -212,9 +212,7 @@ def _title(read: Sequence[RunScores], lined: LineUp) -> str:
         run.name for run in read
     ]
     kind = f": {known[0].structures.name}" if known else ""
-    return (
-        f"{' and '.join(names)}{kind}, {' against '.join(arm.name for arm in lined.arms[::-1][:2])}"
-    )
+    return f"{' and '.join(names)}{kind}"
 
 
 def _latencies(read: Sequence[RunScores]) -> tuple[Latency, ...]:
