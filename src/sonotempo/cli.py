@@ -62,7 +62,7 @@ app.add_typer(phantom_app, name="phantom", no_args_is_help=True)
 # What `sonotempo[train]` installs and a command may miss.
 _TRAINING_PACKAGES = frozenset(
     {"torch", "torchvision", "lightning", "monai", "timm", "pandas", "pyarrow", "safetensors"}
-    | {"matplotlib", "einops"}
+    | {"matplotlib", "einops", "statsmodels"}
 )
 
 Config = Annotated[Path, typer.Argument(help="Experiment as YAML, see configs/.")]
@@ -268,6 +268,27 @@ def evaluate(  # noqa: PLR0917
         (out / "table.md").write_text(judgement.table.markdown(), encoding="utf-8")
         (out / "table.csv").write_text(judgement.table.csv(), encoding="utf-8")
         console.print(f"scores and table: {out}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders, or arms that `sonotempo evaluate --out` has scored."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over subjects.")] = 0,
+) -> None:
+    """Say with statistics over subjects how arms differ; write tables and a page to look at."""
+    from sonotempo.training.progress import RunProgress
+    from sonotempo.training.reporting import report_runs
+
+    console = _console()
+    with RunProgress(console) as progress:
+        comparison = report_runs(runs, out, progress, seed=seed)
+    for line in (comparison.title, *comparison.notes, *comparison.summary):
+        console.print(line, markup=False, highlight=False)
+    console.print(f"page, tables and numbers: {out}", markup=False, soft_wrap=True)
 
 
 @app.command()

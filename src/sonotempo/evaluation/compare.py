@@ -46,7 +46,9 @@ def compare(
     runs: Sequence[Path],
     *,
     seed: int = 0,
-    on_pair: Callable[[str, int], None] = lambda name, count: None,
+    on_run: Callable[[], None] = lambda: None,
+    on_pairs: Callable[[int], None] = lambda count: None,
+    on_pair: Callable[[], None] = lambda: None,
 ) -> Comparison:
     """Compare the arms of one or more runs.
 
@@ -55,7 +57,9 @@ def compare(
     Args:
         runs: run folders of `sonotempo crossval`, or arms that `sonotempo evaluate` has scored.
         seed: of the bootstrap.
-        on_pair: called before each pair with its name and the number of pairs, for progress.
+        on_run: called after each run that was read, for progress.
+        on_pairs: called with the number of pairs, before the first.
+        on_pair: called after each pair.
 
     Raises:
         ConfigError: a folder is no run or is unfinished, or its arms cannot be compared; the
@@ -63,7 +67,10 @@ def compare(
     """
     if len({path.resolve() for path in runs}) < len(runs):
         raise ConfigError("a run is given twice; name each run once")
-    read = [read_run(path) for path in runs]
+    read = []
+    for path in runs:
+        read.append(read_run(path))
+        on_run()
     lined = line_up(read)
     settings = _settings(lined.config, seed)
     shape = (lined.subjects, lined.structures)
@@ -77,9 +84,10 @@ def compare(
     times_DS = draw_subjects(len(lined.subjects), settings.bootstrap_draws, seed)
     pairs = []
     found = conclude(lined.arms)
+    on_pairs(len(found))
     for one in found:
-        on_pair(f"{one.arm.name} against {one.baseline.name}", len(found))
         pairs.append(_pair(one, scores, metrics, settings, times_DS))
+        on_pair()
     labelled = lined.labelled
     recordings = len(labelled[["subject", "recording"]].drop_duplicates())
     notes = notes_of(read, lined, pairs, settings, metrics)
