@@ -180,13 +180,12 @@ def _jumps(values_TA: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _centroids(masks_THW: Masks) -> NDArray[np.float64]:
     """Return the centre of each mask as shares of height and width, T2; NaN where it is empty."""
-    count, height, width = masks_THW.shape
-    centres = np.full((count, 2), math.nan)
-    for t, mask_HW in enumerate(masks_THW):
-        rows, columns = np.nonzero(mask_HW)
-        if len(rows):
-            centres[t] = rows.mean() / height, columns.mean() / width
-    return centres
+    _, height, width = masks_THW.shape
+    rows_TH, columns_TW = masks_THW.sum(axis=2), masks_THW.sum(axis=1)
+    pixels_T = rows_TH.sum(axis=1).astype(np.float64)
+    pixels_T[pixels_T == 0] = math.nan
+    row_T, column_T = rows_TH @ np.arange(height), columns_TW @ np.arange(width)
+    return np.stack([row_T / pixels_T / height, column_T / pixels_T / width], axis=1)
 
 
 def _cropped(prediction_THW: Masks, reference_THW: Masks) -> tuple[Masks, Masks]:
