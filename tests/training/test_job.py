@@ -220,7 +220,7 @@ def test_a_job_keeps_temporal_metrics_and_the_masks_of_every_test_frame(tmp_path
 def test_masks_are_complete_even_where_labels_are_sparse(tmp_path):
     recordings = [
         cache_recording(
-            make_recording(tmp_path / name, 4, labelled=(3,), subject=name, name=name),
+            make_recording(tmp_path / name, 4, labelled=(1, 3), subject=name, name=name),
             tmp_path / "cache",
             SIZE,
             None,
