@@ -16,7 +16,8 @@ def chromium():
     reason = os.environ.get(SKIP_VARIABLE)
     if reason:
         pytest.skip(reason)
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    path = next((path for path in found if path), None)
     if path is None:
         pytest.skip("no chromium here; to install it: sudo apt-get install -y chromium")
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is in sonotempo[dev]")
