@@ -67,7 +67,7 @@ app.add_typer(phantom_app, name="phantom", no_args_is_help=True)
 # What `sonotempo[train]` installs and a command may miss.
 _TRAINING_PACKAGES = frozenset(
     {"torch", "torchvision", "lightning", "monai", "timm", "pandas", "pyarrow", "safetensors"}
-    | {"matplotlib", "einops", "onnx", "onnxscript"}
+    | {"matplotlib", "einops", "onnx", "onnxscript", "statsmodels"}
 )
 
 Config = Annotated[Path, typer.Argument(help="Experiment as YAML, see configs/.")]
@@ -229,15 +229,25 @@ def crossval(
 
 
 @app.command()
-def evaluate(
-    weights: Annotated[Path, typer.Argument(help="A run folder, or a weights.safetensors.")],
+def evaluate(  # noqa: PLR0917
+    weights: Annotated[
+        Path,
+        typer.Argument(help="A run folder, a weights.safetensors, or a folder of masks (--like)."),
+    ],
     data: Annotated[Path, typer.Argument(help="Recordings with masks.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the scores; by default only printed.")
     ] = None,
     cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
+    like: Annotated[
+        Path | None,
+        typer.Option(help="For masks of another tool: the run or config to score them by."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What such masks are called; by default as their folder.")
+    ] = None,
 ) -> None:
-    """Score trained weights on data that they were not trained on."""
+    """Score trained weights on data that they have not seen, or masks that another tool drew."""
     from sonotempo.training.external import judge
     from sonotempo.training.progress import RunProgress
 
@@ -245,10 +255,16 @@ def evaluate(
         _make_folder(out, "--out")
     console = _console()
     with RunProgress(console) as progress:
-        judgement = judge(weights, data, cache, progress)
+        if like is None:
+            judgement = judge(weights, data, cache, progress, out)
+        else:
+            from sonotempo.training.foreign import judge_masks
+
+            judgement = judge_masks(weights, data, like, cache, progress, arm=name, out=out)
     console.print(judgement.table.rich())
     if out is not None:
         judgement.frames.to_parquet(out / "frames.parquet", index=False)
+        judgement.temporal.to_parquet(out / "temporal.parquet", index=False)
         (out / "table.md").write_text(judgement.table.markdown(), encoding="utf-8")
         (out / "table.csv").write_text(judgement.table.csv(), encoding="utf-8")
         console.print(f"scores and table: {out}", markup=False, soft_wrap=True)
@@ -456,6 +472,27 @@ def export(  # noqa: PLR0917
         markup=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders, or arms that `sonotempo evaluate --out` has scored."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over subjects.")] = 0,
+) -> None:
+    """Say with statistics over subjects how arms differ; write tables and a page to look at."""
+    from sonotempo.training.progress import RunProgress
+    from sonotempo.training.reporting import report_runs
+
+    console = _console()
+    with RunProgress(console) as progress:
+        comparison = report_runs(runs, out, progress, seed=seed)
+    for line in (comparison.title, *comparison.notes, *comparison.summary):
+        console.print(line, markup=False, highlight=False)
+    console.print(f"page, tables and numbers: {out}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -38,11 +38,14 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class RunSource:
-    """A run folder that scores came from: its name (no path), its experiment, seed and note."""
+    """A folder that scores came from: its name without its path, its experiment, seed and note.
+
+    Arms that were scored outside a run have no experiment, and None for a seed.
+    """
 
     folder: str
     experiment: str
-    seed: int
+    seed: int | None
     note: str
 
 
@@ -128,7 +131,7 @@ class Difference:
         sentence: the verdict in words with its numbers.
         reason: why an estimate, interval or p value does not exist; empty if all do.
         undefined_draws: bootstrap draws in which the metric has no value, left out of the interval.
-        subjects: every subject's difference.
+        subjects: every subject's difference, for primary metrics.
     """
 
     structure: str
@@ -190,7 +193,7 @@ class TemporalCell:
     Attributes:
         structure: of the anatomy.
         arm: by name.
-        metric: its name, unit included where it has one.
+        metric: one of :data:`sonotempo.evaluation.temporal.TEMPORAL_METRICS`, which names its unit.
         mean: over subjects; None if not available.
         sd: over subjects; None with fewer than two.
         n: subjects that have a value.
@@ -208,17 +211,18 @@ class TemporalCell:
 
 @dataclass(frozen=True, slots=True)
 class StateAge:
-    """Mean Dice of the frames from ``first`` to ``last`` frames after the state was reset.
+    """Dice and F1 from the ``first`` to the ``last`` frame since the last reset, counted from 1.
 
-    Frame → subject → mean, over frames in which the structure is present; ``subjects`` and
-    ``frames`` say of how many.
+    As :func:`sonotempo.evaluation.state_age.state_age_curve` defines them; ``subjects`` have a
+    Dice. None where nothing is predicted or there.
     """
 
     structure: str
     arm: str
     first: int
     last: int
-    dice: float
+    dice: float | None
+    f1: float | None
     subjects: int
     frames: int
 
@@ -300,10 +304,12 @@ class Comparison:
         labelled_frames: how many were scored.
         cells: structures × arms × metrics.
         pairs: what was compared with what.
+        streaming: as ``cells``, of the masks that were on screen when each frame was shown; of the
+            arms that were scored as streamed, ``latencies`` says with what.
         seed_spread: with several seeds only.
         temporal: structures × arms × temporal metrics, if scored.
         state_age: structures × arms × ages, if scored.
-        latencies: if measured.
+        latencies: that arms were streamed with.
         human: lines from the literature.
         schema: version of this record's JSON.
     """
@@ -321,6 +327,7 @@ class Comparison:
     recordings: int
     labelled_frames: int
     cells: tuple[Cell, ...]
+    streaming: tuple[Cell, ...]
     pairs: tuple[Pair, ...]
     seed_spread: tuple[SeedSpread, ...]
     temporal: tuple[TemporalCell, ...]

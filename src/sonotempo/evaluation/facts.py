@@ -140,6 +140,17 @@ def differences(a: ArmFacts, b: ArmFacts) -> tuple[str, ...]:
     )
 
 
+def fact_texts(facts: ArmFacts) -> dict[str, str]:
+    """Return how an arm was trained and is run, each fact in a few characters; no names, no hashes.
+
+    >>> fact_texts(ArmFacts(arm="frame", fold=0, faults={"dark_probability": 0.4}))["faults"]
+    'dark_probability 0.4'
+    """
+    left_out = {*_IDENTITY, "fold", "seed", "foreign", "start_sha256", "trained_subjects"}
+    names = [one.name for one in fields(ArmFacts) if one.name not in left_out]
+    return {name: _text(facts, name) for name in names}
+
+
 def _plain(facts: ArmFacts, name: str) -> object:
     """Return a fact's value without the order that means nothing."""
     value = getattr(facts, name)
@@ -151,6 +162,8 @@ def _plain(facts: ArmFacts, name: str) -> object:
 def _text(facts: ArmFacts, name: str) -> str:
     """Write a fact's value in a few characters."""
     value = getattr(facts, name)
+    if value is None:
+        return "none"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {value[key]:g}" for key in sorted(value)) or "none"
     if isinstance(value, tuple):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sonotempo.config import EvaluateConfig
 from sonotempo.evaluation.mask_files import DrawnMasks
@@ -78,17 +79,10 @@ def score_recording(
             )
             values |= temporal_values(of_run)
         for metric, value in values.items():
-            known = isinstance(value, float)
+            number, reason = (math.nan, value) if isinstance(value, str) else (value, "")
             temporal.append(
                 TemporalScore(
-                    arm,
-                    fold,
-                    recording.subject,
-                    recording.name,
-                    name,
-                    metric,
-                    value if known else math.nan,
-                    "" if known else str(value),
+                    arm, fold, recording.subject, recording.name, name, metric, number, reason
                 )
             )
     return RecordingScores(frames, temporal)
@@ -133,7 +127,7 @@ def _nsd(scores: Sequence[FrameScore], recording: Recording) -> float | str:
 
 def _counts(
     scores: Sequence[FrameScore], config: EvaluateConfig
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return true positives, false positives and misses, one per frame, of the reading shown."""
     by_frame = np.array(
         [

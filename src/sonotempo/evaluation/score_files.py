@@ -5,18 +5,19 @@ same files: ``frames.parquet``, ``temporal.parquet``, ``masks/`` and, if arms we
 streamed, ``streaming.parquet``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from sonotempo.errors import SonotempoError
-from sonotempo.evaluation.scores import LATER_COLUMNS
-from sonotempo.evaluation.temporal import TEMPORAL_COLUMNS
+from sonotempo.evaluation.scores import FRAME_COLUMNS, LATER_COLUMNS
+from sonotempo.evaluation.temporal import temporal_table
 
 _AGAIN = (
-    "delete finished.json in the job's folder and run the same `sonotempo crossval` again: it "
-    "scores anew and keeps the trained weights"
+    "it was scored by sonotempo 0.1; delete finished.json there and run the same `sonotempo "
+    "crossval` again: it scores anew and keeps the trained weights"
 )
 
 
@@ -37,6 +38,24 @@ class Evaluation:
     temporal: pd.DataFrame
     streaming: pd.DataFrame | None = None
 
+    def of_arm(self, arm: str) -> "Evaluation":
+        """Return what was measured of one arm."""
+        return Evaluation(
+            _rows_of(self.frames, arm),
+            _rows_of(self.temporal, arm),
+            None if self.streaming is None else _rows_of(self.streaming, arm),
+        )
+
+
+def joined(parts: Sequence[Evaluation]) -> Evaluation:
+    """Put the scores of several folds or arms together, in the order given."""
+    streaming = [part.streaming for part in parts if part.streaming is not None]
+    return Evaluation(
+        pd.concat([part.frames for part in parts], ignore_index=True),
+        pd.concat([part.temporal for part in parts], ignore_index=True),
+        pd.concat(streaming, ignore_index=True) if streaming else None,
+    )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreFiles:
@@ -44,7 +63,7 @@ class ScoreFiles:
 
     Attributes:
         evaluation: the tables; those that are missing are empty.
-        missing: what a folder of an older version lacks and how to get it, a sentence each.
+        missing: what a folder of an older version lacks and how to get it; empty or one sentence.
     """
 
     evaluation: Evaluation
@@ -72,20 +91,25 @@ def read_scores(folder: Path) -> ScoreFiles:
             f"{folder} holds no scores: it has no frames.parquet; go on with `sonotempo crossval`, "
             "or score an arm with `sonotempo evaluate`"
         )
-    missing = []
+    lacking = []
     frames = pd.read_parquet(path)
-    for name, unknown in LATER_COLUMNS.items():
+    for name, what in (("state_age", "no state ages"), ("nsd", "no NSD")):
         if name not in frames.columns:
-            missing.append(f"{path} has no column {name!r}, as in sonotempo 0.1; {_AGAIN}")
-            frames[name] = unknown
-    temporal = pd.DataFrame(columns=list(TEMPORAL_COLUMNS)).astype({"value": "float64"})
+            lacking.append(what)
+            frames[name] = LATER_COLUMNS[name]
+    temporal = temporal_table([])
     path = folder / "temporal.parquet"
     if path.is_file():
         temporal = pd.read_parquet(path)
     else:
-        missing.append(f"{path} is not there, as in sonotempo 0.1; {_AGAIN}")
+        lacking.append("no temporal metrics")
     if not (folder / "masks").is_dir():
-        missing.append(f"{folder / 'masks'} is not there, as in sonotempo 0.1; {_AGAIN}")
+        lacking.append("no masks")
     path = folder / "streaming.parquet"
     streaming = pd.read_parquet(path) if path.is_file() else None
-    return ScoreFiles(Evaluation(frames, temporal, streaming), tuple(missing))
+    missing = (f"{folder} holds {', '.join(lacking)}: {_AGAIN}",) if lacking else ()
+    return ScoreFiles(Evaluation(frames[list(FRAME_COLUMNS)], temporal, streaming), missing)
+
+
+def _rows_of(table: pd.DataFrame, arm: str) -> pd.DataFrame:
+    return table[table["arm"] == arm].reset_index(drop=True)

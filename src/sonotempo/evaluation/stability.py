@@ -180,19 +180,21 @@ def _jumps(values_TA: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _centroids(masks_THW: Masks) -> NDArray[np.float64]:
     """Return the centre of each mask as shares of height and width, T2; NaN where it is empty."""
-    count, height, width = masks_THW.shape
-    centres = np.full((count, 2), math.nan)
-    for t, mask_HW in enumerate(masks_THW):
-        rows, columns = np.nonzero(mask_HW)
-        if len(rows):
-            centres[t] = rows.mean() / height, columns.mean() / width
-    return centres
+    _, height, width = masks_THW.shape
+    rows_TH, columns_TW = masks_THW.sum(axis=2), masks_THW.sum(axis=1)
+    pixels_T = rows_TH.sum(axis=1).astype(np.float64)
+    pixels_T[pixels_T == 0] = math.nan
+    row_T, column_T = rows_TH @ np.arange(height), columns_TW @ np.arange(width)
+    return np.stack([row_T / pixels_T / height, column_T / pixels_T / width], axis=1)
 
 
 def _cropped(prediction_THW: Masks, reference_THW: Masks) -> tuple[Masks, Masks]:
     """Cut both to the window that holds all of them; one pixel is left of empty masks."""
-    shown_HW = prediction_THW.any(axis=0) | reference_THW.any(axis=0)
-    rows, columns = np.flatnonzero(shown_HW.any(axis=1)), np.flatnonzero(shown_HW.any(axis=0))
+    shown_HW = np.any(prediction_THW | reference_THW, axis=0)
+    rows, columns = (
+        np.flatnonzero(np.any(shown_HW, axis=1)),
+        np.flatnonzero(np.any(shown_HW, axis=0)),
+    )
     if not len(rows):
         return prediction_THW[:, :1, :1], reference_THW[:, :1, :1]
     window = (

@@ -29,6 +29,9 @@ ALPHA = 0.05
 #: Fewer subjects are described but not judged: with five, no signed-rank p is below 0.05.
 SMALLEST_JUDGED = 6
 
+# Up to so many subjects with equal or zero differences every assignment of signs is counted.
+_EXACT = 13
+
 Floats = NDArray[np.float64]
 
 
@@ -170,6 +173,9 @@ def bootstrap(
 def signed_rank(differences_S: Floats) -> tuple[float, str]:
     """Return Wilcoxon's signed-rank p of paired differences, two-sided, zeros ranked (Pratt).
 
+    Exact for up to 13 subjects, and for up to 50 if no two differences are equal or 0; else by the
+    normal approximation.
+
     Args:
         differences_S: arm − baseline per subject; NaN where a subject has no pair.
 
@@ -181,7 +187,7 @@ def signed_rank(differences_S: Floats) -> tuple[float, str]:
 
     Source: Pratt 1959 (``scipy.stats.wilcoxon``, ``zero_method="pratt"``).
     """
-    from scipy.stats import wilcoxon  # noqa: PLC0415 (slow to import)
+    from scipy.stats import permutation_test, rankdata, wilcoxon  # noqa: PLC0415 (slow to import)
 
     # Without the rounding, equal differences would get different ranks.
     paired = np.round(differences_S[~np.isnan(differences_S)], 12)
@@ -190,7 +196,19 @@ def signed_rank(differences_S: Floats) -> tuple[float, str]:
         return math.nan, f"{count} with a value in both arms: no test"
     if not paired.any():
         return 1.0, ""
-    return float(wilcoxon(paired, zero_method="pratt").pvalue), ""
+    sizes = np.abs(paired)
+    if len(paired) > _EXACT or len(set(sizes[sizes > 0])) == len(paired):
+        return float(wilcoxon(paired, zero_method="pratt").pvalue), ""
+    # What scipy's wilcoxon does too, one permutation after the other: a second a test.
+    signed = np.sign(paired) * rankdata(sizes)
+    test = permutation_test(
+        (signed,),
+        np.sum,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=2**_EXACT,
+    )
+    return float(test.pvalue), ""
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -21,6 +21,7 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.report import ComparisonTable, comparison_table, draw_bars
+from sonotempo.evaluation.score_files import joined, read_scores, write_scores
 from sonotempo.evaluation.scores import summary
 from sonotempo.models.summary import cost_of
 from sonotempo.training.cohort import CohortOnGrid, open_cohort
@@ -64,9 +65,12 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
     )
     for job in jobs:
         run_job(job, experiment, cohort.recordings, progress)
-    frames = pd.concat(
-        [pd.read_parquet(job.folder / "frames.parquet") for job in jobs], ignore_index=True
-    )
+    scores = [read_scores(job.folder) for job in jobs]
+    for sentence in [sentence for one in scores for sentence in one.missing]:
+        progress.say(f"note: {sentence}")
+    evaluation = joined([one.evaluation for one in scores])
+    frames = evaluation.frames
+    write_scores(run, evaluation)
     progress.say("drawing test frames from the worst to the best")
     draw_run_examples(jobs, frames, experiment, cohort.recordings, run / "examples.png")
     notes = [*cohort.notes, _cropped(cohort.recordings, experiment)]
@@ -76,8 +80,7 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
 def write_table(
     run: Path, frames: pd.DataFrame, experiment: Experiment, notes: Sequence[str]
 ) -> ComparisonTable:
-    """Write the scores of all jobs as parquet, CSV, Markdown and bar plot."""
-    frames.to_parquet(run / "frames.parquet", index=False)
+    """Write the scores of all jobs as CSV, Markdown and bar plot."""
     of_arms = summary(frames, experiment.evaluate)
     title = f"{experiment.name}: {experiment.structures.name}, {frames['fold'].nunique()} folds"
     said = [*([experiment.note] if experiment.note else []), *notes]
