@@ -36,7 +36,7 @@ def told():
     with RingBuffer(1, 4, 8, 8) as buffer, buffer.writer() as writer, buffer.reader() as reader:
         said = Said()
         callbacks = CastCallbacks(writer, said)
-        callbacks.is_open = True
+        callbacks.gate = "open"
         yield callbacks, reader, said.messages
 
 
@@ -58,10 +58,22 @@ def test_a_spacing_that_is_none_is_unknown(told, microns):
 
 def test_before_the_host_is_ready_images_are_counted_only(told):
     callbacks, reader, _ = told
-    callbacks.is_open = False
+    callbacks.gate = "shut"
     callbacks.new_processed_image(GREY, 8, 6, 48, 80.0, 5, 0.0, [])
     assert reader.written == 0
     assert (callbacks.received.images, callbacks.received.image_ns) == (1, 5)
+
+
+def test_the_first_image_of_a_connection_is_told_and_none_is_written_before_the_answer(told):
+    callbacks, reader, messages = told
+    callbacks.gate = "connected"
+    for _ in range(3):
+        callbacks.new_processed_image(GREY, 8, 6, 48, 80.0, 5, 0.0, [])
+    assert messages == [("arriving", "")]
+    assert reader.written == 0
+    callbacks.gate = "open"
+    callbacks.new_processed_image(GREY, 8, 6, 48, 80.0, 5, 0.0, [])
+    assert reader.written == 1
 
 
 def test_a_change_of_spacing_is_said_once(told):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
+from sonotempo.phantom.events import Disturbance
 from sonotempo.phantom.motion import Pose
 from sonotempo.phantom.settings import phantom_settings
 from sonotempo.phantom.simulate import Scan, cast, simulate
@@ -146,3 +147,26 @@ def test_shuffled_frames_tell_nothing_about_each_other():
     far_one = [overlap(a, b) for a, b in zip(shuffled, shuffled[4:], strict=False)]
     assert np.mean(next_one) < 0.6
     assert abs(np.mean(next_one) - np.mean(far_one)) < 0.3
+
+
+def test_a_live_scan_has_wide_frames_all_depths_and_may_leave_periods_out():
+    chosen = phantom_settings(size=96, event_rate=0.0, frame_rate_hz=20)
+    start = cast(chosen, 1)
+    one = Scan(start, chosen, width=160, has_all_depths=True)
+    first, later = one.next(0), one.next(7)
+    assert first.image_HW.shape == first.mask_HW.shape == (96, 160)
+    assert later.timestamp_ns == 350_000_000
+    for step, depth_cm in ((-9, min(start.depths_cm)), (9, max(start.depths_cm))):
+        frame = one.next(8, Disturbance(depth_step=step))
+        assert frame.depth_mm == 10 * depth_cm
+        assert frame.image_HW[:, : one.area.left].max(initial=0) == 0
+        assert frame.image_HW[: one.area.bottom, one.area.left : one.area.right].mean() > 5
+
+
+def test_gain_lifts_a_live_scan_without_changing_its_mask():
+    chosen = phantom_settings(size=96, event_rate=0.0)
+    plain, turned = (Scan(cast(chosen, 0), chosen) for _ in range(2))
+    turned.turn_gain(8)
+    before, after = plain.next(0), turned.next(0)
+    np.testing.assert_array_equal(before.mask_HW, after.mask_HW)
+    assert after.image_HW.mean() > before.image_HW.mean() + 10

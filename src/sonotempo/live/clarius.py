@@ -239,7 +239,7 @@ class ClariusSource:
                 watchdog.saw("image", now_s)
                 if watchdog.phase == "streaming" and self._state != "running":
                     self._state = "running"
-                    self._log.add("running", "images are coming in")
+                    self._log.add("running", "images are coming in again")
             overdue = watchdog.overdue(now_s)
             if overdue is not None:
                 return _End("disconnected", overdue)
@@ -257,7 +257,11 @@ class ClariusSource:
         elif kind == "connected":
             self._log.add("connected", detail, host_ns)
             watchdog.saw("connected", now_s)
-            # Nothing is written before, so that no frame overtakes the event.
+        elif kind == "arriving":
+            self._state = "running"
+            self._log.add("running", "images are coming in", host_ns)
+            watchdog.saw("image", now_s)
+            # Nothing is written before, so that no frame overtakes these events.
             child.tell("go")
         elif kind == "frozen":
             self._state = "frozen"

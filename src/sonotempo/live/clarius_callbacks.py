@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 from sonotempo.errors import SonotempoError
 from sonotempo.live.clarius_image import HeldArea, decode_image
 from sonotempo.live.clarius_messages import CastCounts, Message, MessageKind
 from sonotempo.live.ring_buffer import RingWriter
 from sonotempo.recording import Spacing
+
+Gate = Literal["shut", "connected", "told", "open"]
 
 _BUTTONS = {0: "up", 1: "down", 2: "handle"}
 # The same error, frame after frame, is said once in this time.
@@ -64,12 +66,13 @@ class CastCallbacks:
     """What the SDK calls, from threads of its own.
 
     The buffer of an image is valid only during the call, so the image is decoded (which copies it)
-    and written before it returns. As long as ``is_open`` is false images are counted only: the host
-    opens it once it knows that the stream is a new one.
+    and written before it returns. Unless the ``gate`` is "open" images are counted only. The first
+    one after the gate was set to "connected" is told to the host, which opens it then: so every
+    frame is later than the events that say that the stream is a new one.
     """
 
     def __init__(self, writer: RingWriter, outbox: Outbox) -> None:
-        self.is_open = False
+        self.gate: Gate = "shut"
         self.received = CastCounts()
         self._writer = writer
         self._outbox = outbox
@@ -109,11 +112,15 @@ class CastCallbacks:
                 replace(self.received, images=self.received.images + 1, image_ns=int(timestamp_ns)),
                 imu,
             )
-        if not self.is_open:
+        with self._writing:
+            spacing_mm = self._spacing(microns_per_pixel, host_ns)
+        if self.gate == "connected":
+            self.gate = "told"
+            self._outbox.send("arriving", host_ns=host_ns)
+        if self.gate != "open":
             return
         decoded = decode_image(image, int(width), int(height), int(size_bytes))
         with self._writing:
-            spacing_mm = self._spacing(microns_per_pixel, host_ns)
             self._writer.write(
                 decoded.image_HW,
                 probe_ns=int(timestamp_ns),

@@ -7,11 +7,13 @@ from typing import Literal
 from sonotempo.live.source import Command
 
 ImageFormat = Literal["argb", "grey", "jpeg", "png"]
-#: What the process says. "fatal": no use in trying again; "refused": it may work later; "asked": a
+#: What the process says. "arriving": an image came, those after it are written when the host says
+#: "go"; "fatal": no use in trying again; "refused": it may work later; "asked": a
 #: command is being passed to the SDK; "received": a sign of life, with counts.
 MessageKind = Literal[
     "loaded",
     "connected",
+    "arriving",
     "refused",
     "fatal",
     "frozen",

@@ -108,13 +108,14 @@ def _stream(
         outbox.send("refused", refusal(settings.host, settings.port))
         return
     outbox.send("connected", f"{settings.host}:{settings.port}")
+    callbacks.gate = "connected"
     while (instruction := _next(inbox)) != "stop":
         if instruction == "go":
-            callbacks.is_open = True
+            callbacks.gate = "open"
         elif instruction is not None:
             _carry_out(instruction, caster, outbox)
         outbox.send("received", received=callbacks.received)
-    callbacks.is_open = False
+    callbacks.gate = "shut"
     caster.disconnect()
     caster.destroy()
 
