@@ -22,6 +22,7 @@ COMMANDS = [
     ["evaluate"],
     ["stream"],
     ["segment"],
+    ["compare"],
     ["demo"],
 ]
 
@@ -226,6 +227,21 @@ def test_evaluate_refuses_a_folder_that_cannot_be_made_before_it_scores(finished
     result = call("evaluate", finished_run.folder, tmp_path / "nowhere", "--out", tmp_path / "file")
     assert isinstance(result.exception, cli.SonotempoError)
     assert "cannot be made" in str(result.exception)
+
+
+def test_compare_says_what_it_found_and_where_it_is(tmp_path):
+    from fakes.comparisons import write_run
+
+    run = write_run(tmp_path / "run", arms=("frame", "sequence"), subjects=3, frames=3)
+    done = call("compare", run, "--out", tmp_path / "report")
+    assert done.exit_code == 0, done.output
+    text = " ".join(plain(done.output).split())
+    assert "simulated subjects: these numbers say nothing about patients" in text
+    assert "Recipe gain (not memory alone), sequence against frame: not judged in 10" in text
+    assert (tmp_path / "report" / "report.html").is_file()
+    refused = call("compare", run, run, "--out", tmp_path / "other")
+    assert "given twice" in str(refused.exception)
+    assert not (tmp_path / "other").exists()
 
 
 def test_data_inspect_sums_up_a_data_set(shapes):

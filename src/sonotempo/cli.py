@@ -67,7 +67,7 @@ app.add_typer(phantom_app, name="phantom", no_args_is_help=True)
 # What `sonotempo[train]` installs and a command may miss.
 _TRAINING_PACKAGES = frozenset(
     {"torch", "torchvision", "lightning", "monai", "timm", "pandas", "pyarrow", "safetensors"}
-    | {"matplotlib", "einops", "onnx", "onnxscript", "statsmodels"}
+    | {"matplotlib", "einops", "onnx", "onnxscript", "statsmodels", "jinja2", "contourpy"}
 )
 
 Config = Annotated[Path, typer.Argument(help="Experiment as YAML, see configs/.")]

@@ -129,7 +129,7 @@ def test_nsd_is_averaged_over_the_frames_with_the_structure():
     assert (row["nsd"], row["nsd_frames"]) == (0.75, 2)
 
 
-def test_tables_of_the_first_version_can_still_be_added_up():
+def test_tables_of_earlier_versions_can_still_be_added_up():
     first = FRAMES.drop(columns=["state_age", "nsd"])
     pd.testing.assert_frame_equal(pooled(first), pooled(FRAMES))
 

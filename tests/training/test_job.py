@@ -235,7 +235,7 @@ def test_masks_are_complete_even_where_labels_are_sparse(tmp_path):
         assert set(temporal.reason[temporal.metric != "nsd"]) == {"sparse labels"}
 
 
-def test_a_run_of_the_first_version_is_scored_anew_without_training(tmp_path, cohort):
+def test_a_run_of_an_earlier_version_is_scored_anew_without_training(tmp_path, cohort):
     experiment = tiny_experiment(arms=("frame",))
     run_both(tmp_path, cohort, experiment)
     folder = tmp_path / "frame" / "fold-00"

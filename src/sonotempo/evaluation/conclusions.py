@@ -14,7 +14,7 @@ Source: Isensee et al. 2024 (nnU-Net Revisited, arXiv 2404.09556) on what has to
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from sonotempo.evaluation.comparison import Kind
@@ -217,8 +217,9 @@ def _once(phrases: Sequence[str]) -> tuple[str, ...]:
 
 
 def _paired_facts(a: ComparedArm, b: ComparedArm) -> Iterator[tuple[ArmFacts, ArmFacts]]:
+    """Yield both arms' facts of every seed and fold that they share, named as in tables."""
     for key in sorted(set(a.facts) & set(b.facts), key=str):
-        yield a.facts[key], b.facts[key]
+        yield replace(a.facts[key], arm=a.name), replace(b.facts[key], arm=b.name)
 
 
 def _folds(arm: ComparedArm) -> set[tuple[int | None, int]]:

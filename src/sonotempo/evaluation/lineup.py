@@ -144,8 +144,8 @@ def _same_rules(runs: Sequence[RunScores]) -> EvaluateConfig:
             )
         if odd:
             raise ConfigError(
-                f"{first} and {name} were not scored by the same rules ({'; '.join(odd)}); score "
-                "one of them again"
+                f"{first} and {name} were not scored by the same rules ({'; '.join(odd)}); give "
+                "both the same settings and score them again"
             )
     return experiment.evaluate
 

@@ -64,7 +64,7 @@ def read_masks(folder: Path, recording: str) -> DrawnMasks:
     path = mask_path(folder, recording)
     if not path.is_file():
         raise SonotempoError(
-            f"{path} is not there: runs of sonotempo 0.1 kept no masks; delete "
+            f"{path} is not there: earlier versions kept no masks; delete "
             f"{folder / 'finished.json'} and run the same `sonotempo crossval` again: it scores "
             "anew and keeps the trained weights"
         )

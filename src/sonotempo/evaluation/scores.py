@@ -87,7 +87,7 @@ _SCORE_COLUMNS = tuple(field.name for field in fields(FrameScore))
 #: The columns of a table of frames, in order: one row per arm, frame and structure.
 FRAME_COLUMNS = _KEY_COLUMNS + _SCORE_COLUMNS
 
-#: Columns that tables of the first version lack; they count as unknown there.
+#: Columns that tables of earlier versions lack; they count as unknown there.
 LATER_COLUMNS = {"state_age": 0, "nsd": math.nan}
 
 
