@@ -22,7 +22,7 @@ def small(monkeypatch):
         data = DataConfig(
             root=out / "data", structures="axillary", input_size=32, cache=out / "cache"
         )
-        return tiny_experiment(name="demo", data=data)
+        return tiny_experiment(name="demo", data=data, note=demo._NO_PATIENTS)
 
     monkeypatch.setattr(demo, "_on_phantoms", tiny)
 
@@ -39,7 +39,11 @@ def test_the_demo_leaves_what_it_announces_and_goes_on_where_it_stopped(
     said = said_by(tmp_path)
     assert "not a medical device" in said
     run = tmp_path / "run"
-    for path in (run / "table.md", run / "bars.png", run / "frames.parquet"):
+    left = ("report.html", "comparison.json", "frame.onnx", "sequence.onnx", "pair.onnx")
+    for path in (
+        *(run / name for name in ("table.md", "bars.png", "frames.parquet")),
+        *(tmp_path / name for name in left),
+    ):
         assert str(path) in said
         assert path.stat().st_size > 100
     assert (tmp_path / "preview.png").is_file()
@@ -81,6 +85,7 @@ def test_the_demo_takes_stills_of_your_own(tmp_path, monkeypatch):
     tiny = tiny_experiment(stills, tmp_path / "cache", name="demo")
     monkeypatch.setattr(demo, "_on_stills", lambda *_: tiny)
     monkeypatch.setattr(demo, "preview_experiment", lambda *_, **__: None)
+    monkeypatch.setattr(demo, "export_model", lambda *_, **__: None)
     said = said_by(tmp_path / "out", stills)
     assert "motion is added" in said
     table = (tmp_path / "out" / "run" / "table.md").read_text(encoding="utf-8")

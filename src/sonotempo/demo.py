@@ -1,4 +1,4 @@
-"""The whole path in a few minutes: data, two arms, folds, table and pictures.
+"""The whole path in a few minutes: data, arms, folds, comparison, pictures and exported models.
 
 It trains on a simulated cohort, or on stills that it is pointed at.
 """
@@ -7,29 +7,38 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sonotempo.arms import ARMS
 from sonotempo.config import (
     DataConfig,
     Experiment,
+    FaultsConfig,
     FoldsConfig,
     SequenceConfig,
     TrainConfig,
 )
 from sonotempo.errors import SonotempoError
+from sonotempo.export.job import export_model
 from sonotempo.phantom.cohort import write_cohort
 from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.training.crossval import crossvalidate
 from sonotempo.training.preview import preview_experiment
 from sonotempo.training.progress import RunProgress
+from sonotempo.training.reporting import report_runs
 
 # Subjects differ less than people do, so that three of them teach a network something.
 _COHORT = PhantomConfig(
-    procedure="axillary", subjects=8, seconds=2.4, size=128, variability=0.4, seed=0
+    procedure="axillary", subjects=8, seconds=2.4, size=128, variability=0.25, seed=0
 )
+_EXPORTS = {
+    "frame.onnx": ("frame",),
+    "sequence.onnx": ("sequence",),
+    "pair.onnx": ("frame", "sequence"),
+}
 _NO_PATIENTS = "simulated subjects: these numbers say nothing about patients"
 
 
 def run_demo(out: Path, data: Path | None, console: Console) -> None:
-    """Make or read data, cross-validate both arms, print the table and save the pictures.
+    """Make or read data, cross-validate the arms, compare them, and export both models.
 
     The same folder again continues where it stopped.
 
@@ -43,8 +52,9 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
             f"{out} cannot be made ({error.strerror}); give another --out"
         ) from error
     experiment = _on_phantoms(out) if data is None else _on_stills(out, data)
+    run, preview = out / "run", out / "preview.png"
     console.print(
-        "[bold]sonotempo demo[/]: about 10 minutes on two CPU cores. For research and education, "
+        "[bold]sonotempo demo[/]: about 12 minutes on two CPU cores. For research and education, "
         "not a medical device."
     )
     with RunProgress(console) as progress:
@@ -58,23 +68,34 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
             write_cohort(experiment.data.root, _COHORT, on_subject=progress.advance)
         else:
             progress.say(f"1. Stills from {data}; motion is added to them")
-        run = out / "run"
+        progress.say(f"2. Draw what training sees -> {preview}")
+        preview_experiment(experiment, preview, examples=2)
         progress.say(
-            f"2. Train and score {' and '.join(experiment.arms)} in {experiment.folds.count} "
-            f"folds -> {run}"
+            f"3. Train and score {', '.join(experiment.arms)} in {experiment.folds.count} folds "
+            f"-> {run}"
         )
         table = crossvalidate(experiment, run, progress)
-    console.print(table.rich())
-    preview = out / "preview.png"
-    console.print("3. A picture of what training sees", highlight=False)
-    preview_experiment(experiment, preview, examples=2)
+        console.print(table.rich())
+        progress.say(f"4. Compare the arms -> {out / 'report.html'}")
+        for sentence in report_runs([run], out, progress).summary:
+            progress.say(f"   {sentence}")
+        progress.say("5. Export the models of fold 0, each checked against its training network")
+        for name, arms in _EXPORTS.items():
+            export_model(run, out / name, progress, arms=arms, pair=len(arms) > 1)
     for what, path in (
-        ("table", run / "table.md"),
+        ("the comparison as a page, open it in a browser", out / "report.html"),
+        ("its numbers", out / "comparison.json"),
+        ("its tables", out / "tables.md"),
+        ("table of all folds", run / "table.md"),
         ("bar plot", run / "bars.png"),
-        ("frames as both arms drew them", run / "examples.png"),
+        ("frames as the arms drew them", run / "examples.png"),
         ("every frame's scores", run / "frames.parquet"),
         ("weights", run / "<arm>" / "fold-<n>" / "weights.safetensors"),
         ("training clips", preview),
+        *(
+            (f"model for `sonotempo stream phantom://{_COHORT.procedure}`", out / n)
+            for n in _EXPORTS
+        ),
     ):
         console.print(f"   {what}: {path}", highlight=False, markup=False, soft_wrap=True)
 
@@ -91,11 +112,12 @@ def _on_phantoms(out: Path) -> Experiment:
             cache=out / "cache",
         ),
         folds=FoldsConfig(count=2),
-        train=TrainConfig(
-            epochs=36, batch_size=4, learning_rate=1e-3, schedule="cosine", loss="dice"
-        ),
+        arms=tuple(arm.name for arm in ARMS),
+        # Harder than the default: with few short clips the memory stays unused otherwise.
+        faults=FaultsConfig(dark_probability=0.5, contact_loss_probability=0.4),
+        train=TrainConfig(epochs=36, batch_size=4, learning_rate=1e-3, loss="dice_ce"),
         sequence=SequenceConfig(
-            epochs=14,
+            epochs=8,
             batch_size=2,
             learning_rate=5e-4,
             memory_learning_rate=5e-3,
@@ -111,9 +133,7 @@ def _on_stills(out: Path, data: Path) -> Experiment:
         note="a small, short training to show the path: configs/stills.yaml trains longer",
         data=DataConfig(root=data, layout="stills", input_size=96, cache=out / "cache"),
         folds=FoldsConfig(count=2, validation_subjects=4),
-        train=TrainConfig(
-            epochs=20, batch_size=4, learning_rate=1e-3, schedule="cosine", loss="dice_ce"
-        ),
+        train=TrainConfig(epochs=20, batch_size=4, learning_rate=1e-3, loss="dice_ce"),
         sequence=SequenceConfig(
             epochs=4,
             batch_size=4,
