@@ -3,9 +3,9 @@
 import json
 
 import pytest
+
 from fakes.comparisons import write_run
 from fakes.experiments import Told
-
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
 from sonotempo.training.reporting import report_runs
