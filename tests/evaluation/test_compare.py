@@ -324,3 +324,12 @@ def test_latencies_of_the_config_are_shown(tmp_path):
     (latency,) = found.latencies
     assert (latency.arm, latency.samples_ms) == ("sequence", (20.5, 30.0))
     assert latency.source.startswith("measured")
+
+
+def test_what_was_on_screen_has_a_table_of_its_own(tmp_path):
+    run = run_of(tmp_path / "run", arms=("frame", "sequence"))
+    for job in run.glob("sequence/fold-*"):
+        frames = pd.read_parquet(job / "frames.parquet")
+        frames.assign(shown_frame=0, shown_age_ms=50.0).to_parquet(job / "streaming.parquet")
+    found = compare([run])
+    assert found.streaming == tuple(cell for cell in found.cells if cell.arm == "sequence")

@@ -40,7 +40,9 @@ def notes_of(
     given.sort(key=lambda note: SIMULATED not in note)  # stable
     notes = [*given, *_on_numbers(lined, pairs, settings)]
     if "nsd" not in metrics:
-        notes.append("NSD is not available: no frame has a known spacing")
+        notes.append(
+            "NSD is not available: no frame has a known spacing, or an earlier version scored them"
+        )
     for name, by_arm in lined.absent.items():
         notes.append(left_out(name, by_arm).reason)
     if any((one.scores.frames["state_age"] == 0).any() for arm in lined.arms for one in arm.seeds):

@@ -16,9 +16,8 @@ from sonotempo.evaluation.scores import FRAME_COLUMNS, LATER_COLUMNS
 from sonotempo.evaluation.temporal import temporal_table
 
 _AGAIN = (
-    "an earlier version scored it; delete finished.json there and run the same "
-    "`sonotempo crossval` "
-    "again: it scores anew and keeps the trained weights"
+    "an earlier version scored it; delete finished.json there and run the same `sonotempo "
+    "crossval` again: it scores anew and keeps the trained weights"
 )
 
 
