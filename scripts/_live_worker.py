@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,8 @@ def write_files(folder: Path, size: int) -> None:
         card = export_graph({arm: models[arm] for arm in arms}, AXILLARY, size, full)
         to_half(full, half)
         to_int8(full, int8, card, iter([iter(clip)]))
-        for path in (half, int8):
-            write_card(path, card)
+        write_card(half, replace(card, precision="fp16"))
+        write_card(int8, replace(card, precision="int8"))
 
 
 if __name__ == "__main__":

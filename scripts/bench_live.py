@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--endurance", action="store_true", help="many frames: time and memory")
     parser.add_argument("--frames", type=int, help="of the endurance run; by default 100 000")
     parser.add_argument("--model", type=Path, help="an exported file for the endurance run")
+    parser.add_argument("--only", nargs="+", default=[""], help='rows, as in "openvino pair int8"')
     parser.add_argument("--rounds", type=int, help="turns that every process takes")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--json", type=Path, help="where to write all times")
@@ -91,7 +92,9 @@ def main() -> None:
             measure_endurance(model, frames, options.threads)
             return
         rounds = options.rounds or (2 if options.quick else 12)
-        rows = measure_engines(folder, rounds, 3 if options.quick else 6, options.threads)
+        rows = measure_engines(
+            folder, rounds, 3 if options.quick else 6, options.threads, options.only
+        )
         print_engines(rows, options.threads)
         measure_preparation(size)
         measure_pipeline(folder, options.threads, 3 if options.quick else 20)
@@ -109,8 +112,10 @@ def make(folder: Path, size: int) -> None:
     np.save(folder / "frames.npy", random.integers(0, 256, (16, *FRAME_HW), np.uint8))
 
 
-def measure_engines(folder: Path, rounds: int, frames: int, threads: int) -> dict[str, Row]:
-    """Time every engine on every file, in turns; return the rows by key."""
+def measure_engines(
+    folder: Path, rounds: int, frames: int, threads: int, only: list[str]
+) -> dict[str, Row]:
+    """Time every engine on every file, or those asked for, in turns; return the rows by key."""
     engines = [*(["cuda"] if has_cuda() else []), *(["openvino"] if has_openvino() else [])]
     workers: dict[str, tuple[str, Worker]] = {}
     for layout in ("eager", "channels last"):
@@ -139,6 +144,7 @@ def measure_engines(folder: Path, rounds: int, frames: int, threads: int) -> dic
                 worker = fast_worker(python, path, folder / "frames.npy", engine)
                 key = f"fast {engine} {precision}"
                 workers[key] = (f"FAST with {engine}: frame, {precision}", worker)
+    workers = {k: v for k, v in workers.items() if any(words in k for words in only)}
     times: dict[str, list[float]] = {key: [] for key in workers}
     with ExitStack() as stack:
         for _, worker in workers.values():

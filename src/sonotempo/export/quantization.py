@@ -32,9 +32,21 @@ _QUANTIZED = ("Conv", "ConvTranspose", "Relu", "MaxPool", "Concat", "Resize")
 def to_half(path: Path, out: Path) -> None:
     """Write the graph with weights and activations in half precision."""
     model = onnx.load(str(path))
+    _give_each_resize_its_scales(model.graph)
     with _quiet():
         half = convert_float_to_float16(model, keep_io_types=True)
     onnx.save(half, str(out))
+
+
+def _give_each_resize_its_scales(graph: onnx.GraphProto) -> None:
+    """Copy scales that several Resize share: the converter would cast them under one name twice."""
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for number, node in enumerate(node for node in graph.node if node.op_type == "Resize"):
+        for place, name in enumerate(node.input):
+            if place > 0 and name in weights:
+                own = graph.initializer.add()
+                own.CopyFrom(weights[name])
+                own.name = node.input[place] = f"{name}_{number}"
 
 
 def to_int8(
