@@ -164,6 +164,7 @@ class TestHonesty:
         page = page_of(compare([run]), tmp_path)
         section = page[page.index('<section id="time">') : page.index("State age")]
         assert "not available: sparse labels" in text_of(section)
+        assert "not available: not available" not in text_of(section)
         assert "0.000" not in text_of(section)
         assert "nan" not in text_of(page).lower().split()
 

@@ -48,6 +48,16 @@ class TestPacking:
         seen_SS = np.asarray(image.convert("L"), int)
         assert np.abs(seen_SS - smooth_SS.T).mean() < 3
 
+    def test_empty_rows_at_the_bottom_are_left_out(self):
+        clip = make_clip(frames=2)
+        frames_TSS = clip.frames_TSS.copy()
+        frames_TSS[:, 20:] = 0
+        _, content = packed(replace(clip, frames_TSS=frames_TSS))
+        lowest = np.flatnonzero(clip.reference_TSS.any(axis=(0, 2)))[-1]
+        assert lowest < content["rows"] < 64  # down to the lowest mask, whoever drew it
+        image = Image.open(io.BytesIO(base64.b64decode(content["frames"][0])))
+        assert image.size == (content["columns"], content["rows"])
+
     def test_what_is_not_labelled_or_not_predicted_is_not_an_empty_mask(self):
         clip = make_clip(frames=4, labelled=[3])
         _, content = packed(clip)

@@ -290,13 +290,19 @@ def _latency_panel(comparison: Comparison) -> Panel | None:
 
 
 def latency_words(measured: Latency) -> str:
-    """Say a latency's median and 95th percentile.
+    """Say a latency's median and 95th percentile, or the one number that was stated.
 
     >>> latency_words(Latency("frame", "measured on this machine", (1.0, 2.0, 3.0)))
-    'median 2.0 ms, 95 % within 2.9 ms, 3 frames'
+    'median 2.0 ms, 95 % within 2.9 ms, of 3 values'
+    >>> latency_words(Latency("frame", "stated", (40.0,)))
+    '40.0 ms'
     """
+    if len(measured.samples_ms) == 1:
+        return f"{measured.samples_ms[0]:.1f} ms"
     median, late = np.percentile(measured.samples_ms, [50, 95])
-    return f"median {median:.1f} ms, 95 % within {late:.1f} ms, {len(measured.samples_ms)} frames"
+    return (
+        f"median {median:.1f} ms, 95 % within {late:.1f} ms, of {len(measured.samples_ms)} values"
+    )
 
 
 def _key(place: int) -> str:

@@ -82,6 +82,7 @@ def _render(
         "counted": _counted,
         "latency": latency_words,
         "by_structure": _by_structure,
+        "gap": _gap,
         "findings": _findings,
         "temporal_title": _temporal_title,
     }
@@ -208,6 +209,12 @@ def _temporal_title(metric: str) -> str:
     one = TEMPORAL_METRICS[metric]
     arrow = {"higher": "↑", "lower": "↓"}.get(one.better, "→0")
     return f"{one.title}, {one.unit} {arrow}" if one.unit else f"{one.title} {arrow}"
+
+
+def _gap(cell: TemporalCell | None) -> str:
+    """Say why there is no value."""
+    reason = cell.reason if cell is not None else "not scored"
+    return reason if reason.startswith("not available") else f"not available: {reason}"
 
 
 def _same_gap(a: TemporalCell | None, b: TemporalCell | None) -> bool:

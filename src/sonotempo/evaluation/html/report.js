@@ -14,6 +14,7 @@
   let clip = null; // the recording's content, with .images decoded from its frames
   let index = 0;
   let playing = null; // {at: when play began, from: the time shown then}
+  let ownLayout = false; // whether the reader chose how pictures are laid out
   let loads = 0; // counts recordings asked for: a slow one must not replace a later one
 
   // ---- reading a recording
@@ -34,6 +35,14 @@
     const broken = decoded.filter((result) => result.status === "rejected").length;
     clip = next;
     index = 0;
+    for (const name of ["arms", "reference"]) {
+      part(name).style.aspectRatio = `${clip.columns} / ${clip.rows}`;
+    }
+    if (!ownLayout) {
+      // Flat pictures fit one below the other even into the window of a phone.
+      part("large").checked = clip.rows < 0.85 * clip.columns;
+      layOut();
+    }
     part("scrubber").max = clip.images.length - 1;
     part("notice").textContent = [
       viewer.querySelector(`option[value="${position}"]`).dataset.notice,
@@ -76,17 +85,21 @@
   const hidden = (label) => !part(`structure-${label}`).checked;
 
   function drawInto(canvas, layers) {
-    const side = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
-    if (!side) return;
-    if (canvas.width !== side) canvas.width = canvas.height = side;
+    const width = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
+    if (!width) return;
+    const height = Math.round(width * clip.rows / clip.columns);
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+    }
     const context = canvas.getContext("2d");
-    const scale = side / clip.size;
-    const point = canvas.clientWidth ? side / canvas.clientWidth / scale : 1; // a CSS pixel
+    const scale = width / clip.columns;
+    const point = clip.columns / canvas.clientWidth; // a CSS pixel
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.fillStyle = "#000";
-    context.fillRect(0, 0, clip.size, clip.size);
+    context.fillRect(0, 0, clip.columns, clip.rows);
     const image = clip.images[index];
-    if (image.complete && image.naturalWidth) context.drawImage(image, 0, 0, clip.size, clip.size);
+    if (image.complete && image.naturalWidth) context.drawImage(image, 0, 0, clip.columns, clip.rows);
     context.lineJoin = context.lineCap = "round";
     const numbered = new Set();
     for (const { outlines, lines, numbers } of layers) {
@@ -104,7 +117,7 @@
         if (numbers && part("numbers").checked) numbered.add([label, centre]);
       }
     }
-    context.font = `600 ${12 * point}px system-ui, sans-serif`;
+    context.font = `600 ${(canvas.clientWidth < 260 ? 9 : 12) * point}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.setLineDash([]);
@@ -235,8 +248,10 @@
   viewer.querySelectorAll('input[type="checkbox"]').forEach((box) => {
     box.addEventListener("change", () => { if (clip) { describe(part("position").textContent); draw(); } });
   });
+  const layOut = () => part("stage").classList.toggle("large", part("large").checked);
   part("large").addEventListener("change", () => {
-    part("stage").classList.toggle("large", part("large").checked);
+    ownLayout = true;
+    layOut();
   });
   part("play").addEventListener("click", () => (playing ? pause() : play()));
   part("back").addEventListener("click", () => step(-1));

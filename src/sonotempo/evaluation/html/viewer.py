@@ -205,6 +205,7 @@ def pack_clips(clips: Clips, written: Callable[[float], str]) -> tuple[PackedCli
 
 def pack_clip(clip: Clip, limits: ClipLimits, written: Callable[[float], str]) -> PackedClip:
     """Pack one recording."""
+    rows = _rows_shown(clip)
     drawn = {name: _outlines(arm.masks_TSS, arm.predicted_T) for name, arm in clip.arms.items()}
     dice = {
         name: [
@@ -214,10 +215,11 @@ def pack_clip(clip: Clip, limits: ClipLimits, written: Callable[[float], str]) -
     }
     content = {
         "name": clip.name,
-        "size": clip.frames_TSS.shape[1],
+        "columns": clip.frames_TSS.shape[2],
+        "rows": rows,
         "numbers": clip.frame_numbers.tolist(),
         "times_ms": _times_ms(clip.timestamps_ns),
-        "frames": [_webp(image_SS, limits.quality) for image_SS in clip.frames_TSS],
+        "frames": [_webp(image_SS[:rows], limits.quality) for image_SS in clip.frames_TSS],
         "reference": _outlines(clip.reference_TSS, clip.labelled_T),
         "drawn": drawn,
         "dice": dice,
@@ -258,6 +260,16 @@ def worst_part(dice_T: NDArray[np.floating], most: int) -> slice:
     worst = 0 if np.isnan(dice_T).all() else int(np.nanargmin(dice_T))
     start = max(0, min(worst - most // 2, count - most))
     return slice(start, min(start + most, count))
+
+
+def _rows_shown(clip: Clip) -> int:
+    """Return how many rows there are down to the last that shows anything.
+
+    The fit pads short images with zeros at the bottom; a window has better uses for that room.
+    """
+    drawn = [clip.frames_TSS, clip.reference_TSS, *(arm.masks_TSS for arm in clip.arms.values())]
+    used_S = np.any([stack_TSS.any(axis=(0, 2)) for stack_TSS in drawn], axis=0)
+    return int(np.flatnonzero(used_S)[-1]) + 1 if used_S.any() else len(used_S)
 
 
 def _outlines(masks_TSS: Image, there_T: NDArray[np.bool_]) -> list[list[tuple[int, str]] | None]:
