@@ -1,4 +1,4 @@
-"""The whole path in a few minutes: data, two arms, folds, table and pictures.
+"""The whole path in a few minutes: data, two arms, folds, table, pictures and models to stream.
 
 It trains on a simulated cohort, or on stills that it is pointed at.
 """
@@ -15,6 +15,7 @@ from sonotempo.config import (
     TrainConfig,
 )
 from sonotempo.errors import SonotempoError
+from sonotempo.export.job import export_model
 from sonotempo.phantom.cohort import write_cohort
 from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.training.crossval import crossvalidate
@@ -64,9 +65,13 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
             f"folds -> {run}"
         )
         table = crossvalidate(experiment, run, progress)
+        progress.say("3. Export fold 0 for live use: each arm, and both in one file")
+        for arm in experiment.arms:
+            export_model(run, out / f"{arm}.onnx", progress, arms=[arm])
+        export_model(run, out / "pair.onnx", progress, pair=True)
     console.print(table.rich())
     preview = out / "preview.png"
-    console.print("3. A picture of what training sees", highlight=False)
+    console.print("4. A picture of what training sees", highlight=False)
     preview_experiment(experiment, preview, examples=2)
     for what, path in (
         ("table", run / "table.md"),
@@ -74,6 +79,7 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
         ("frames as both arms drew them", run / "examples.png"),
         ("every frame's scores", run / "frames.parquet"),
         ("weights", run / "<arm>" / "fold-<n>" / "weights.safetensors"),
+        ("models to stream", out / "<frame, sequence or pair>.onnx"),
         ("training clips", preview),
     ):
         console.print(f"   {what}: {path}", highlight=False, markup=False, soft_wrap=True)
