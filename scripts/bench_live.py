@@ -274,14 +274,15 @@ def measure_endurance(model: Path, count: int, threads: int) -> None:
         RingBuffer(10, 30, *FRAME_HW) as buffer,
     ):
         print(f"{predictor.model.name}, {predictor.engine}: {count} frames", flush=True)
-        source = Metronome(frames_THW, rate_hz=None, count=count)
+        # A few more than are measured: at its end the pipeline lets go of the buffer's memory.
+        source = Metronome(frames_THW, rate_hz=None, count=count + count // 20)
         pipeline = Pipeline(buffer, source, [predictor], "every")
         source.wait_for = lambda number: number < done[0] + 100
         done = [0]
         began = time.monotonic()
         last, last_cpu = began, cpu_seconds(process)
         with pipeline:
-            while pipeline.state == "running":
+            while pipeline.state == "running" and len(marks) < 20:
                 time.sleep(0.02)
                 newest = pipeline.newest()
                 done[0] = newest.frame.index + 1 if newest else 0
