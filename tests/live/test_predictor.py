@@ -202,3 +202,17 @@ def test_labels_are_those_of_argmax_also_for_equal_scores():
 def test_the_predictor_never_imports_torch():
     code = "import sys, sonotempo.live.predictor; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed")
+def test_nothing_reports_over_the_network_that_a_model_runs(path):
+    write_model(path)
+    code = (
+        "import sys, threading\n"
+        "from sonotempo.live.predictor import OnnxPredictor\n"
+        f"OnnxPredictor({str(path)!r}, 'openvino').close()\n"
+        "assert sys.modules['openvino_telemetry'] is None\n"
+        "print([thread.name for thread in threading.enumerate()])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "['MainThread']"

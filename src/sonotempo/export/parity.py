@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sonotempo.errors import ModelError
 from sonotempo.evaluation.overlap import pixel_overlaps
-from sonotempo.live.engines import has_openvino, open_engine
+from sonotempo.live.engines import has_openvino, import_openvino, open_engine
 from sonotempo.live.model_card import ModelCard
 from sonotempo.live.predictor import OnnxPredictor
 from sonotempo.models import Segmenter
@@ -85,8 +85,7 @@ def _steppers(path: Path) -> dict[str, Stepper]:
         "ONNX Runtime": lambda feed: dict(zip(names, session.run(names, feed), strict=True))
     }
     if has_openvino():
-        import openvino  # noqa: PLC0415  (where it is installed)
-
+        openvino = import_openvino()
         compiled = openvino.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         request = compiled.create_infer_request()
 
