@@ -5,26 +5,19 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from fakes.experiments import tiny_experiment, write_config
 from fakes.shapes import write_shapes
 from sonotempo import cli
 
-COMMANDS = [
-    [],
-    ["data"],
-    ["data", "inspect"],
-    ["data", "preview"],
-    ["model"],
-    ["model", "summary"],
-    ["crossval"],
-    ["evaluate"],
-    ["stream"],
-    ["segment"],
-    ["compare"],
-    ["demo"],
-]
+
+def commands_of(command, words=()):
+    """Return the words of a command and of all below it."""
+    below = getattr(command, "commands", {}).items()
+    inner = [each for name, one in below for each in commands_of(one, (*words, name))]
+    return [words, *inner]
 
 
 def call(*arguments):
@@ -48,7 +41,7 @@ def spawn(code, *arguments):
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", commands_of(typer.main.get_command(cli.app)), ids=" ".join)
 def test_every_command_explains_itself(command):
     result = call(*command, "--help")
     assert result.exit_code == 0
@@ -160,6 +153,27 @@ def test_the_console_script_says_it_on_stderr_without_a_traceback(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("package", ["torch", "pandas"])
+def test_a_command_whose_package_is_missing_says_how_to_install_it(package, tmp_path):
+    code = (
+        "import sys\n"
+        f"sys.modules[{package!r}] = None\n"  # as if it were not installed
+        "from sonotempo.cli import main; main()"
+    )
+    result = spawn(code, "compare", tmp_path)
+    assert result.returncode == 2
+    sentence = f"this command needs {package}; install it with: pip install 'sonotempo[train]'"
+    assert result.stderr == f"sonotempo: {sentence}\n"
+
+
+def test_another_missing_package_is_a_fault_that_is_shown_whole(tmp_path):
+    code = "import sys; sys.modules['yaml'] = None; from sonotempo.cli import main; main()"
+    result = spawn(code, "crossval", tmp_path / "no.yaml")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+    assert "yaml" in result.stderr.splitlines()[-1]
+
+
 def test_a_missing_argument_is_a_usage_error():
     result = call("crossval")
     assert result.exit_code == 2
@@ -227,6 +241,14 @@ def test_evaluate_refuses_a_folder_that_cannot_be_made_before_it_scores(finished
     result = call("evaluate", finished_run.folder, tmp_path / "nowhere", "--out", tmp_path / "file")
     assert isinstance(result.exception, cli.SonotempoError)
     assert "cannot be made" in str(result.exception)
+
+
+def test_export_into_a_folder_that_cannot_be_made_is_a_sentence(finished_run, tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    result = call("export", finished_run.folder, "--out", tmp_path / "file" / "m.onnx")
+    assert isinstance(result.exception, cli.SonotempoError)
+    assert f"{tmp_path / 'file'} cannot be made" in str(result.exception)
+    assert str(result.exception).endswith("give another --out")
 
 
 def test_compare_says_what_it_found_and_where_it_is(tmp_path):

@@ -16,8 +16,8 @@ from sonotempo.config import (
     SequenceConfig,
     TrainConfig,
 )
-from sonotempo.errors import SonotempoError
 from sonotempo.export.job import export_model
+from sonotempo.folders import make_folder
 from sonotempo.phantom.cohort import write_cohort
 from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.training.crossval import crossvalidate
@@ -45,12 +45,7 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
     Raises:
         SonotempoError: the data cannot be used, or the folder cannot be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SonotempoError(
-            f"{out} cannot be made ({error.strerror}); give another --out"
-        ) from error
+    make_folder(out, "--out")
     experiment = _on_phantoms(out) if data is None else _on_stills(out, data)
     run, preview = out / "run", out / "preview.png"
     console.print(

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,6 +126,16 @@ def test_a_folder_that_holds_files_is_left_alone(tmp_path, predictors):
         segment_recording(
             recorded(tmp_path), predictors["frame"], tmp_path / "masks" / "old.mhd" / "more"
         )
+
+
+def test_a_folder_that_may_not_be_listed_is_a_sentence(tmp_path, predictors, monkeypatch):
+    def denied(self):
+        raise PermissionError(13, "Permission denied")
+
+    one = recorded(tmp_path)
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(RecordingError, match=r"cannot be read \(Permission denied\).*--out"):
+        segment_recording(one, predictors["frame"], tmp_path / "masks")
 
 
 def test_a_disk_that_fills_up_leaves_the_frames_before_complete(tmp_path, predictors, monkeypatch):

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.folders import make_folder
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
 from sonotempo.structures import StructureSet
@@ -131,12 +132,7 @@ def cache_recording(
     folder = root / key
     about = folder / "recording.json"
     if not about.is_file():
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordingError(
-                f"the folder {root} cannot be made ({error.strerror}); set data.cache to another"
-            ) from error
+        make_folder(root, "data.cache", RecordingError)
         unfinished = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=root))
         try:
             _write(recording, unfinished, input_size, area)

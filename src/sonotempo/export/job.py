@@ -23,6 +23,7 @@ from sonotempo.export.parity import (
     pooled_dice,
     require_same_logits,
 )
+from sonotempo.folders import make_folder
 from sonotempo.live.model_card import ModelCard, Precision
 from sonotempo.models import Segmenter
 from sonotempo.preprocess import area_from, fit_frame
@@ -109,11 +110,13 @@ def export_model(
     export = _opened(run, fold, arms, pair)
     passport = export.passport
     train, validation = _recordings(export, progress, needed=precision != "fp32")
+    make_folder(out.parent, "--out", ConfigError)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent)
     except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror}); give another") from error
+        raise ConfigError(
+            f"{out} cannot be written ({error.strerror}); give another --out"
+        ) from error
     with folder as name:
         full, fewer = Path(name) / "fp32.onnx", Path(name) / f"{precision}.onnx"
         progress.step(f"exporting {export.name}", 1)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sonotempo import __version__
 from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.folders import make_folder
 from sonotempo.io.skipped import Skipped
 from sonotempo.io.writers import write_frame
 from sonotempo.live.continuity import MAX_GAP_MS, Continuity
@@ -114,19 +115,21 @@ def segment_recording(
 
 def _folders(out: Path, arms: Sequence[str]) -> dict[str, Path]:
     """Make a folder for each arm; ``out`` itself if there is one arm."""
+    make_folder(out, "--out", RecordingError)
     try:
-        if out.is_dir() and any(out.iterdir()):
-            raise RecordingError(
-                f"{out} is not empty; masks of two recordings or models must not mix: give another "
-                "--out"
-            )
-        folders = {arm: out / arm if len(arms) > 1 else out for arm in arms}
-        for folder in folders.values():
-            folder.mkdir(parents=True, exist_ok=True)
+        holds_files = any(out.iterdir())
     except OSError as error:
         raise RecordingError(
-            f"{out} cannot be made ({error.strerror}); give another --out"
+            f"{out} cannot be read ({error.strerror}); give another --out"
         ) from error
+    if holds_files:
+        raise RecordingError(
+            f"{out} is not empty; masks of two recordings or models must not mix: give another "
+            "--out"
+        )
+    folders = {arm: out / arm if len(arms) > 1 else out for arm in arms}
+    for folder in folders.values():
+        make_folder(folder, "--out", RecordingError)
     return folders
 
 

@@ -23,6 +23,7 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.report import ComparisonTable, comparison_table, draw_bars
 from sonotempo.evaluation.score_files import joined, read_scores, write_scores
 from sonotempo.evaluation.scores import summary
+from sonotempo.folders import make_folder
 from sonotempo.models.summary import cost_of
 from sonotempo.training.cohort import CohortOnGrid, open_cohort
 from sonotempo.training.examples import draw_run_examples
@@ -159,10 +160,7 @@ def _keys(recordings: Sequence[CachedRecording]) -> dict[str, str]:
 
 def _claim(run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]) -> None:
     """Make the run folder; nothing is changed that a run before this one has settled."""
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{run} cannot be made ({error.strerror}); give another --out") from error
+    make_folder(run, "--out", ConfigError)
     (run / "skipped.txt").write_text("".join(f"{line}\n" for line in cohort.skipped), "utf-8")
     if (run / "config.yaml").is_file():
         return

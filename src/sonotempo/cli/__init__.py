@@ -1,0 +1,74 @@
+"""The command line: one command per verb, each a thin call. Imports wait until they are needed.
+
+Commands lie in files named after the part of sonotempo that they call. This one puts them together:
+a new command is a function there and a line here.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from sonotempo import __version__
+from sonotempo.cli import data, demo, export, live, model, phantom, training
+from sonotempo.errors import SonotempoError
+
+app = typer.Typer(
+    name="sonotempo",
+    help="Frame and sequence U-nets for ultrasound-guided regional anaesthesia, compared fairly.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"sonotempo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say which."),
+    ] = False,
+) -> None:
+    """Frame and sequence U-nets for ultrasound-guided regional anaesthesia, compared fairly."""
+
+
+# In the order of `sonotempo --help`, which shows groups last.
+app.command()(training.crossval)
+app.command()(training.evaluate)
+app.command()(live.stream)
+app.command()(live.segment)
+app.command()(export.export)
+app.command()(training.compare)
+app.command()(demo.demo)
+app.add_typer(data.group, name="data", no_args_is_help=True)
+app.add_typer(model.group, name="model", no_args_is_help=True)
+app.add_typer(phantom.group, name="phantom", no_args_is_help=True)
+
+# What `sonotempo[train]` installs and a command may miss.
+_TRAINING_PACKAGES = frozenset(
+    {"torch", "torchvision", "lightning", "monai", "timm", "pandas", "pyarrow", "safetensors"}
+    | {"matplotlib", "einops", "onnx", "onnxscript", "statsmodels", "jinja2", "contourpy"}
+)
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends in one sentence and status 2."""
+    try:
+        app()
+    except SonotempoError as error:
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING_PACKAGES:
+            raise
+        _fail(f"this command needs {error.name}; install it with: pip install 'sonotempo[train]'")
+
+
+def _fail(sentence: str) -> None:
+    print(f"sonotempo: {sentence}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,46 @@
+"""`sonotempo data`: what is in recordings, and what training makes of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sonotempo.cli.terminal import Config, Overrides, make_console
+
+group = typer.Typer(help="Look at recordings and at what training makes of them.")
+
+
+@group.command("inspect")
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A recording, or a folder of them.")],
+    structures: Annotated[
+        str, typer.Option(help="A named set, or your own names separated by commas.")
+    ] = "nerve+vessel",
+    layout: Annotated[
+        str, typer.Option(help="auto, annotation_web, stills or recordings.")
+    ] = "auto",
+    frames_root: Annotated[
+        Path | None, typer.Option(help="The recordings that an annotation export was made from.")
+    ] = None,
+) -> None:
+    """Say what is in a recording or data set: subjects, frames, labels, gaps, spacing, faults."""
+    from sonotempo.inspection import inspection_table, parse_structures
+
+    table = inspection_table(path, parse_structures(structures), layout, frames_root)
+    make_console().print(table)
+
+
+@group.command("preview")
+def preview(
+    config: Config,
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("preview.png"),
+    examples: Annotated[int, typer.Option(min=1, help="How many recordings to show.")] = 3,
+) -> None:
+    """Draw originals beside augmented clips with their masks."""
+    from sonotempo.config import load_experiment
+    from sonotempo.training.preview import preview_experiment
+
+    experiment = load_experiment(config, overrides or [])
+    preview_experiment(experiment, out, examples)
+    make_console().print(f"wrote {out}", markup=False, soft_wrap=True)

@@ -1,0 +1,21 @@
+"""`sonotempo demo`: the whole path in a few minutes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sonotempo.cli.terminal import make_console
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Stills with nerve and vessel masks; without, a simulated cohort."),
+    ] = None,
+) -> None:
+    """Show the whole path in a few minutes: data, two arms, folds, table and pictures."""
+    from sonotempo.demo import run_demo
+
+    run_demo(out, data, make_console())

@@ -1,0 +1,167 @@
+"""The commands that run exported models: on a live source, or on a whole recording."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from sonotempo.cli.terminal import make_console
+from sonotempo.errors import SonotempoError
+from sonotempo.folders import make_folder
+
+if TYPE_CHECKING:
+    from sonotempo.live.pipeline import Policy
+    from sonotempo.live.predictor import OnnxPredictor
+
+Models = Annotated[
+    list[Path],
+    typer.Option("--model", help="An .onnx file of `sonotempo export`; give several to compare."),
+]
+EngineOption = Annotated[str, typer.Option(help="auto, cuda, openvino or onnxruntime.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Cores that a model may use; by default all.")
+]
+ForeignStructures = Annotated[
+    str | None,
+    typer.Option(
+        "--structures",
+        help="What a model of another origin finds: a named set, or names separated by commas.",
+    ),
+]
+MaxGap = Annotated[
+    float, typer.Option("--max-gap-ms", min=0, help="A longer gap resets the models' states.")
+]
+
+
+def stream(  # noqa: PLR0917
+    source: Annotated[
+        str,
+        typer.Argument(help="A recording, clarius://192.168.1.1:5828, or phantom://axillary."),
+    ],
+    model: Models,
+    policy: Annotated[
+        str, typer.Option(help="newest skips frames if models are slow, every does not.")
+    ] = "newest",
+    record: Annotated[
+        Path | None, typer.Option(help="Keep all frames: a .mkv file, or a folder.")
+    ] = None,
+    record_predictions: Annotated[
+        bool, typer.Option("--record-predictions", help="Keep the masks in the recording too.")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="How long; by default until the end or Ctrl-C.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the statistics there.")
+    ] = None,
+    sdk: Annotated[
+        Path | None, typer.Option(help="The folder of the Clarius SDK, if not installed.")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="How many times faster to play a recording.")] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Play a recording again and again.")] = False,
+    engine: EngineOption = "auto",
+    threads: Threads = None,
+    structures: ForeignStructures = None,
+    max_gap_ms: MaxGap = 500.0,
+) -> None:
+    """Segment a live source with one model or several, and show how fast that is."""
+    import json
+
+    from sonotempo.live.sources import open_source
+    from sonotempo.live.stream import run_stream, stream_report
+
+    chosen = cast("Policy", policy)  # the pipeline refuses what is none
+    if record_predictions and record is None:
+        raise SonotempoError("--record-predictions needs a recording; name it with --record")
+    if json_file is not None:
+        make_folder(json_file.parent, "--json")
+    opened = open_source(source, sdk=sdk, rate=rate, loop=loop)
+    with _predictors(model, engine, threads, structures) as predictors:
+        streamed = run_stream(
+            source,
+            opened,
+            predictors,
+            make_console(),
+            policy=chosen,
+            max_gap_ms=max_gap_ms,
+            seconds=seconds,
+            record=record,
+            record_predictions=record_predictions,
+        )
+        report = stream_report(source, chosen, predictors, streamed)
+    if json_file is not None:
+        _write_text(json_file, json.dumps(report, indent=1), "--json")
+    if streamed.recorded is not None:
+        kept = f"{streamed.recorded.frames} frames, {streamed.recorded.predictions} masks"
+        make_console().print(f"recorded {kept}: {record}", markup=False, soft_wrap=True)
+    if streamed.error is not None:
+        raise streamed.error
+
+
+def segment(  # noqa: PLR0917
+    recording: Annotated[Path, typer.Argument(help="A file or folder that holds one recording.")],
+    model: Annotated[Path, typer.Option(help="An .onnx file of `sonotempo export`.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the masks.")],
+    video: Annotated[
+        Path | None, typer.Option(help="Also write a video with the outlines: .mp4, .mov or .mkv.")
+    ] = None,
+    engine: EngineOption = "auto",
+    threads: Threads = None,
+    structures: ForeignStructures = None,
+    max_gap_ms: MaxGap = 500.0,
+) -> None:
+    """Segment a whole recording and write the masks as files."""
+    from rich.progress import Progress
+
+    from sonotempo.io import open_recording
+    from sonotempo.live.segment import segment_recording
+
+    opened = open_recording(recording)
+    console = make_console()
+    with (
+        _predictors([model], engine, threads, structures) as (predictor,),
+        Progress(console=console) as progress,
+    ):
+        bar = progress.add_task("segmenting", total=len(opened))
+        done = segment_recording(
+            opened,
+            predictor,
+            out,
+            video=video,
+            max_gap_ms=max_gap_ms,
+            on_frame=lambda: progress.advance(bar),
+        )
+        card = predictor.model
+        said = [f"{card.name} on {predictor.engine}", *([card.note] if card.note else [])]
+    said += [f"left out: {one.reason}" for one in done.skipped]
+    said += [f"state reset at frame {number}: {why}" for number, why in done.resets[1:]]
+    said += [f"{done.frames} frames, {arm}: {folder}" for arm, folder in done.folders.items()]
+    for line in [*said, *([f"video: {video}"] if video else [])]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _predictors(
+    models: list[Path], engine: str, threads: int | None, structures: str | None
+) -> "Iterator[list[OnnxPredictor]]":
+    """Open models, and close them at the end."""
+    from sonotempo.inspection import parse_structures
+    from sonotempo.live.predictor import OnnxPredictor
+
+    known = parse_structures(structures) if structures else None
+    with ExitStack() as opened:
+        yield [
+            opened.enter_context(OnnxPredictor(path, engine, threads, structures=known))
+            for path in models
+        ]
+
+
+def _write_text(path: Path, text: str, option: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SonotempoError(
+            f"{path} cannot be written ({error.strerror}); give another {option}"
+        ) from error

@@ -1,0 +1,92 @@
+"""The commands of an experiment: train and score its arms, score others, compare them all."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sonotempo.cli.terminal import Config, Overrides, make_console
+from sonotempo.folders import make_folder
+
+
+def crossval(
+    config: Config,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder; by default runs/<name>.")
+    ] = None,
+) -> None:
+    """Train and score every arm in every fold; the same command again continues."""
+    from sonotempo.config import load_experiment
+
+    experiment = load_experiment(config, overrides or [])
+    from sonotempo.training.crossval import crossvalidate
+    from sonotempo.training.progress import RunProgress
+
+    run = out or Path("runs") / experiment.name
+    console = make_console()
+    with RunProgress(console) as progress:
+        table = crossvalidate(experiment, run, progress)
+    console.print(table.rich())
+    console.print(f"table, scores and bar plot: {run}", markup=False, soft_wrap=True)
+
+
+def evaluate(  # noqa: PLR0917
+    weights: Annotated[
+        Path,
+        typer.Argument(help="A run folder, a weights.safetensors, or a folder of masks (--like)."),
+    ],
+    data: Annotated[Path, typer.Argument(help="Recordings with masks.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the scores; by default only printed.")
+    ] = None,
+    cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
+    like: Annotated[
+        Path | None,
+        typer.Option(help="For masks of another tool: the run or config to score them by."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What such masks are called; by default as their folder.")
+    ] = None,
+) -> None:
+    """Score trained weights on data that they have not seen, or masks that another tool drew."""
+    from sonotempo.training.external import judge
+    from sonotempo.training.progress import RunProgress
+
+    if out is not None:
+        make_folder(out, "--out")
+    console = make_console()
+    with RunProgress(console) as progress:
+        if like is None:
+            judgement = judge(weights, data, cache, progress, out)
+        else:
+            from sonotempo.training.foreign import judge_masks
+
+            judgement = judge_masks(weights, data, like, cache, progress, arm=name, out=out)
+    console.print(judgement.table.rich())
+    if out is not None:
+        judgement.frames.to_parquet(out / "frames.parquet", index=False)
+        judgement.temporal.to_parquet(out / "temporal.parquet", index=False)
+        (out / "table.md").write_text(judgement.table.markdown(), encoding="utf-8")
+        (out / "table.csv").write_text(judgement.table.csv(), encoding="utf-8")
+        console.print(f"scores and table: {out}", markup=False, soft_wrap=True)
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders, or arms that `sonotempo evaluate --out` has scored."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over subjects.")] = 0,
+) -> None:
+    """Say with statistics over subjects how arms differ; write tables and a page to look at."""
+    from sonotempo.training.progress import RunProgress
+    from sonotempo.training.reporting import report_runs
+
+    console = make_console()
+    with RunProgress(console) as progress:
+        comparison = report_runs(runs, out, progress, seed=seed)
+    for line in (comparison.title, *comparison.notes, *comparison.summary):
+        console.print(line, markup=False, highlight=False)
+    console.print(f"page, tables and numbers: {out}", markup=False, soft_wrap=True)

@@ -1,0 +1,28 @@
+import pytest
+
+from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.folders import make_folder
+
+
+def test_a_folder_is_made_with_all_above_it_and_left_alone_if_it_is_there(tmp_path):
+    folder = tmp_path / "a" / "b"
+    make_folder(folder, "--out")
+    (folder / "kept").write_text("precious", encoding="utf-8")
+    make_folder(folder, "--out")
+    assert (folder / "kept").read_text(encoding="utf-8") == "precious"
+
+
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_file_in_the_way_is_a_sentence_that_names_the_option(tmp_path, below):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    wanted = tmp_path / "file" / below
+    with pytest.raises(SonotempoError, match=r"cannot be made \(.+\); give another --cache$") as no:
+        make_folder(wanted, "--cache")
+    assert str(no.value).startswith(f"{wanted} ")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
+
+
+def test_the_error_is_of_the_class_that_the_caller_promises(tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(RecordingError):
+        make_folder(tmp_path / "file", "--out", RecordingError)
