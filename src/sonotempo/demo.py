@@ -109,13 +109,13 @@ def _on_phantoms(out: Path) -> Experiment:
         folds=FoldsConfig(count=2),
         arms=tuple(arm.name for arm in ARMS),
         # Harder than the default: with few short clips the memory stays unused otherwise.
-        faults=FaultsConfig(dark_probability=0.5, contact_loss_probability=0.4),
+        faults=FaultsConfig(dark_probability=0.7, contact_loss_probability=0.7),
         train=TrainConfig(epochs=36, batch_size=4, learning_rate=1e-3, loss="dice_ce"),
         sequence=SequenceConfig(
             epochs=8,
-            batch_size=2,
-            learning_rate=5e-4,
-            memory_learning_rate=5e-3,
+            batch_size=1,
+            learning_rate=3e-4,
+            memory_learning_rate=1e-2,
             clip_frames=8,
             backpropagation_frames=8,
         ),
