@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from sonotempo.arms import ARMS
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.report import comparison_table, draw_bars
@@ -121,7 +122,7 @@ def test_csv_and_markdown_agree():
     assert list(rows.columns[:8]) == (
         ["structure", "arm", "metric", "mean", "sd", "n", "pooled", "subjects"]
     )
-    assert len(rows) == 3 * 2 * 5  # dice_all is in the CSV only
+    assert len(rows) == 3 * 2 * 6  # dice_all and nsd are in the CSV only
     titles = {"precision": "Precision", "recall": "Recall", "f1": "F1", "dice": "Dice"}
     for row in rows[rows["metric"].isin(list(titles))].itertuples():
         shown = table.texts[row.structure, row.arm, titles[row.metric]]
@@ -137,6 +138,19 @@ def test_a_narrow_terminal_keeps_each_arm_on_its_own_rows():
     console.print(table_of(structures=["nerve"]).rich())
     arms = re.findall(r"\b(frame|sequence) +(\d\.\d\d)", console.export_text())
     assert arms == [("frame", "0.75"), ("sequence", "1.00")]
+
+
+def test_six_arms_of_a_long_structure_fit_a_terminal_of_80_columns():
+    arms = tuple(arm.name for arm in ARMS)
+    of_frame = scored(("frame",)).replace("nerve", "musculocutaneous nerve")
+    table = table_of(pd.concat([of_frame.assign(arm=arm) for arm in arms]), arms)
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(table.rich())
+    text = console.export_text()
+    for arm in arms:
+        assert re.search(rf"^ *{arm} +[\d–]", text, re.MULTILINE), text
+    assert "Precision" in text
+    assert "F1 pooled" in text
 
 
 def test_markup_in_names_is_shown_as_written():

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
+from sonotempo.evaluation.comparison import Settings
+from sonotempo.evaluation.evidence import differences_of
 from sonotempo.evaluation.statistics import (
     SubjectScores,
     bootstrap,
@@ -185,3 +187,22 @@ def test_ten_thousand_draws_of_a_hundred_subjects_take_under_two_seconds():
     for metric in ("f1", "dice"):
         assert len(bootstrap(arm, baseline, metric, times_DS)) == 6
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(("found", "verdict"), [(0, "not judged"), (1, "equivalent")])
+def test_arms_that_both_find_nothing_are_not_called_equivalent(found, verdict):
+    same = scores_of([(found, 0, 1)] * 8)
+    given = Settings(
+        overlap="reference",
+        overlap_threshold=0.25,
+        ignored_radius_px=7.0,
+        primary_metrics=("f1",),
+        equivalence_margin=0.02,
+        bootstrap_draws=50,
+        confidence=0.95,
+        alpha=0.05,
+        seed=0,
+    )
+    (difference,) = differences_of(same, same, ["f1"], given, draw_subjects(8, 50, 0))
+    assert difference.verdict == verdict
+    assert ("neither arm finds it in any subject" in difference.sentence) == (not found)

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from fakes.comparisons import write_run
-from fakes.experiments import Told
+from fakes.experiments import Told, tiny_experiment
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
+from sonotempo.training.crossval import crossvalidate
 from sonotempo.training.reporting import report_runs
 
 FILES = ["comparison.csv", "comparison.json", "report.html", "tables.md", "tables.tex"]
@@ -49,3 +50,16 @@ def test_what_cannot_be_compared_leaves_no_folder(tmp_path):
     with Told() as progress, pytest.raises(ConfigError, match="nothing to compare"):
         report_runs([run], tmp_path / "report", progress)
     assert not (tmp_path / "report").exists()
+
+
+def test_the_same_experiment_run_again_gives_the_same_bytes(finished_run, shapes, tmp_path):
+    experiment = tiny_experiment(shapes, tmp_path / "cache")
+    again = tmp_path / "again" / "run"
+    again.parent.mkdir()
+    with Told() as progress:
+        crossvalidate(experiment, again, progress)
+        for name, run in (("first", finished_run.folder), ("second", again)):
+            report_runs([run], tmp_path / name, progress)
+    for file in ("comparison.json", "comparison.csv", "tables.tex", "tables.md"):
+        first, second = (tmp_path / name / file for name in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes(), file

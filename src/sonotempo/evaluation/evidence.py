@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sonotempo.evaluation.comparison import Difference, Settings, SubjectDifference
+from sonotempo.evaluation.comparison import Difference, Settings, SubjectDifference, Verdict
 from sonotempo.evaluation.rounding import P_DECIMALS, joined, number, rounded
 from sonotempo.evaluation.statistics import (
     SMALLEST_JUDGED,
@@ -89,9 +89,14 @@ def _difference(
     n = int((~np.isnan(_paired(arm, baseline, metric)[:, k])).sum())
     p, no_test = test or (math.nan, "")
     corrected = rounded(p_holm, P_DECIMALS)
-    verdict = judge(low, high, corrected, n, settings.equivalence_margin)
+    is_found = any(np.nan_to_num(one.values_SK(metric)[:, k]).any() for one in (arm, baseline))
+    # Two arms that both find nothing agree in every draw, which says nothing of either.
+    verdict: Verdict = (
+        judge(low, high, corrected, n, settings.equivalence_margin) if is_found else "not judged"
+    )
     reason = joined(
         [
+            "" if is_found or estimate is None else "neither arm finds it in any subject",
             f"{UNDEFINED[metric]} in every subject" if estimate is None else "",
             bounds.reason,
             no_test,

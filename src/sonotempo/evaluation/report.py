@@ -98,16 +98,16 @@ class ComparisonTable:
             box=box.SIMPLE,
             collapse_padding=True,
         )
-        table.add_column("Structure", overflow="fold")
-        table.add_column("Arm", min_width=max(map(len, self.arms)))
+        # Structure and arm share a column, and values are narrow: 80 columns are enough.
+        table.add_column("Structure", overflow="fold", min_width=2 + max(map(len, self.arms)))
         for column in _COLUMNS:
             table.add_column(column, justify="right")
         for name in self.structures:
+            table.add_row(escape(name), style="bold")
             for arm in self.arms:
-                first = name if arm == self.arms[0] else ""
-                # Without spaces a value keeps to one line on a terminal of 80 columns.
-                cells = [self.texts[name, arm, c].replace(" ± ", "±") for c in _COLUMNS]
-                table.add_row(*map(escape, [first, arm, *cells]))
+                texts = [self.texts[name, arm, column] for column in _COLUMNS]
+                cells = [t.replace(" ± ", "±").replace(" (", "\n(") for t in texts]
+                table.add_row(*map(escape, [f"  {arm}", *cells]))
             table.add_section()
         return table
 
