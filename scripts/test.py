@@ -6,6 +6,7 @@ one that fails, which is what CI does.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,13 +31,14 @@ def lint_commands(python: str) -> list[list[str]]:
 def pytest_command(
     python: str, arguments: Sequence[str], variables: Mapping[str, str]
 ) -> list[str]:
-    """Return the command that runs the tests.
+    """Return the command that runs the tests, on two processors where there are two.
 
-    Where GUI tests are skipped, Qt may not even be importable: pytest-qt would stop everything
+    A file's tests stay together, so what they share is made once. Where GUI tests are skipped, Qt may not even be importable: pytest-qt would stop everything
     and napari's plugin would try again for every test.
     """
     without_qt = ["-p", "no:pytest-qt", "-p", "no:napari"] if SKIP_VARIABLE in variables else []
-    return [python, "-m", "pytest", *without_qt, *arguments]
+    workers = ["-n", "2", "--dist", "loadfile"] if (os.cpu_count() or 1) > 1 else []
+    return [python, "-m", "pytest", *workers, *without_qt, *arguments]
 
 
 def main(arguments: Sequence[str]) -> int:

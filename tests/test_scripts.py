@@ -346,9 +346,15 @@ class TestArguments:
     def test_demo_default_folder(self):
         assert demo.demo_arguments(["--seed", "3"]) == ["--out", "demo", "--seed", "3"]
 
-    def test_pytest_gets_the_rest(self):
+    @pytest.mark.parametrize(
+        ("cores", "workers"), [(1, []), (8, ["-n", "2", "--dist", "loadfile"])]
+    )
+    def test_pytest_gets_the_rest_and_two_workers_where_there_are_cores(
+        self, cores, workers, monkeypatch
+    ):
+        monkeypatch.setattr(test_script.os, "cpu_count", lambda: cores)
         assert test_script.pytest_command("py", ["-k", "io"], {}) == [
-            *("py", "-m", "pytest"),
+            *("py", "-m", "pytest", *workers),
             *("-k", "io"),
         ]
 
@@ -375,7 +381,7 @@ class TestArguments:
             assert commands[-1][-1] == "mypy"
         else:
             assert status == 0
-            assert commands[0][-1] == "-q"
+            assert commands[0][-1] == "-q"  # after the workers
 
 
 def test_ci_is_a_thin_call():
