@@ -33,8 +33,9 @@ def pytest_command(
 ) -> list[str]:
     """Return the command that runs the tests, on two processors where there are two.
 
-    A file's tests stay together, so what they share is made once. Where GUI tests are skipped, Qt may not even be importable: pytest-qt would stop everything
-    and napari's plugin would try again for every test.
+    A file's tests stay together, so what they share is made once. Where GUI tests are skipped, Qt
+    may not even be importable: pytest-qt would stop everything and napari's plugin would try again
+    for every test.
     """
     without_qt = ["-p", "no:pytest-qt", "-p", "no:napari"] if SKIP_VARIABLE in variables else []
     workers = ["-n", "2", "--dist", "loadfile"] if (os.cpu_count() or 1) > 1 else []
@@ -53,7 +54,9 @@ def main(arguments: Sequence[str]) -> int:
     passed_on = [argument for argument in arguments if argument != "--lint"]
     with gui_variables() as variables:
         command = pytest_command(python, passed_on, variables)
-        return run(command, cwd=ROOT, variables={**variables, **browser_variables()})
+        # Each worker has a processor: threads of its own would fight over it.
+        one_thread = {"OMP_NUM_THREADS": "1"}
+        return run(command, cwd=ROOT, variables={**variables, **browser_variables(), **one_thread})
 
 
 if __name__ == "__main__":
