@@ -7,7 +7,7 @@ For each procedure it simulates a cohort, trains the frame U-net and the sequenc
 into src/sonotempo/live/ready, and writes what it found into docs/ready-models.md with a picture of
 a live stream. The same command again goes on where it stopped; what is finished is kept.
 
-One procedure takes about half an hour of one core. Two can run side by side, each with its
+One procedure takes about 20 minutes of one core. Two can run side by side, each with its
 `--procedure`; the page is written when both are there. `--quick` tries the script out in seconds:
 its models find nothing and go into the work folder.
 """
