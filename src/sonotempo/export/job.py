@@ -66,6 +66,12 @@ class Export:
         run = f"{self.experiment.name} " if self.experiment else ""
         return f"{run}{arms}, fold {self.passport.fold}"
 
+    @property
+    def trained_on(self) -> str:
+        """What the model has learnt from."""
+        run = f" of run {self.experiment.name}" if self.experiment else ""
+        return f"{len(self.passport.trained_on)} recordings{run}"
+
 
 def export_model(
     run: Path,
@@ -77,6 +83,9 @@ def export_model(
     precision: str = "fp32",
     pair: bool = False,
     accept_loss: bool = False,
+    name: str = "",
+    trained_on: str = "",
+    facts: Sequence[str] = (),
 ) -> ModelCard:
     """Write one arm of a fold, or two that share their encoder, as one self-contained ONNX file.
 
@@ -93,6 +102,9 @@ def export_model(
         precision: of weights and activations.
         pair: write two arms in one file, in which the encoder runs once.
         accept_loss: write the file although fewer bits cost more Dice than allowed.
+        name: what the model is called on screen; by default after its run, arms and fold.
+        trained_on: what it has learnt from, in words; by default how many recordings of which run.
+        facts: what else was measured of it, one sentence each, before the export's own checks.
 
     Returns:
         The card that is in the file.
@@ -117,8 +129,8 @@ def export_model(
         raise ConfigError(
             f"{out} cannot be written ({error.strerror}); give another --out"
         ) from error
-    with folder as name:
-        full, fewer = Path(name) / "fp32.onnx", Path(name) / f"{precision}.onnx"
+    with folder as inside:
+        full, fewer = Path(inside) / "fp32.onnx", Path(inside) / f"{precision}.onnx"
         progress.step(f"exporting {export.name}", 1)
         card = export_graph(export.models, passport.structure_set, passport.input_size, full)
         checks = [
@@ -150,16 +162,15 @@ def export_model(
                 checks.append(check)
         card = replace(
             card,
-            name=export.name,
+            name=name or export.name,
             area=area_from(passport.area),
             precision=wanted,
             run=export.experiment.name if export.experiment else "",
             fold=passport.fold,
-            trained_on=f"{len(passport.trained_on)} recordings"
-            + (f" of run {export.experiment.name}" if export.experiment else ""),
+            trained_on=trained_on or export.trained_on,
             note=export.experiment.note if export.experiment else "",
             version=__version__,
-            checks=tuple(checks),
+            checks=(*facts, *checks),
         )
         write_card(fewer, card)
         fewer.replace(out)

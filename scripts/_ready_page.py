@@ -1,0 +1,173 @@
+"""What scripts/train_ready_models.py leaves for people: tables of figures, and a live picture."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from sonotempo.live.history import StepResult
+from sonotempo.live.model_card import read_card
+from sonotempo.live.overlay import outlined
+from sonotempo.live.pipeline import Pipeline
+from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.live.sources import buffer_for, open_source
+from sonotempo.structures import StructureSet
+from sonotempo.training.progress import RunProgress
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE, PICTURE = DOCS / "ready-models.md", DOCS / "images" / "ready-models.png"
+# Between these lines the page is written anew, and nothing else of it.
+BEGIN, END = "<!-- figures: written by scripts/train_ready_models.py -->", "<!-- /figures -->"
+
+# When the live stream is looked at, in seconds after its first result.
+LOOKS_S = (1.0, 4.0, 7.0)
+WAIT_S = 60.0
+PANEL_PX = (400, 300)
+FONT_PX = 15
+
+
+def write_page(found: list[dict[str, Any]], files: list[Path], progress: RunProgress) -> None:
+    """Write the figures into the page, and draw what the pairs see in a live stream.
+
+    Args:
+        found: the figures of each procedure.
+        files: the exported models.
+        progress: where to tell how it goes.
+    """
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    tables = "\n\n".join([*map(dice_table, found), training_table(found), file_table(files)])
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
+    pairs = [path for path in files if len(read_card(path).members) == 2]
+    progress.step("looking at live streams", len(pairs) * len(LOOKS_S))
+    strips = [live_strip(path, progress) for path in pairs]
+    Pillow.fromarray(np.concatenate(strips)).save(PICTURE, optimize=True)
+    progress.say(f"wrote {PAGE} and {PICTURE}; look at the picture")
+
+
+def dice_table(found: dict[str, Any]) -> str:
+    """Return the Dice of both arms by structure, as Markdown."""
+    arms = found["dice"]
+    lines = [
+        f"**{found['procedure'].capitalize()}**: Dice on {found['held_out_subjects']} held-out "
+        f"simulated subjects ({found['held_out_frames']} frames), mean ± SD over subjects.",
+        "",
+        f"| structure | {' | '.join(arms)} |",
+        f"| --- |{' ---: |' * len(arms)}",
+    ]
+    for structure in next(iter(arms.values())):
+        cells = [dice_text(of[structure], found["held_out_subjects"]) for of in arms.values()]
+        lines.append(f"| {structure} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def dice_text(value: list[float], subjects: int) -> str:
+    """Return mean ± SD; of how many subjects, if some do not show the structure."""
+    mean, deviation, shown = value
+    text = f"{mean:.2f} ± {deviation:.2f}"
+    return text if shown == subjects else f"{text} (n={shown:.0f})"
+
+
+def training_table(found: list[dict[str, Any]]) -> str:
+    """Return how each procedure's models were trained, as Markdown."""
+    rows = {
+        "training subjects": lambda one: one["subjects"],
+        "training frames": lambda one: one["frames"],
+        "seeds of the cohorts (training, held-out)": lambda one: (
+            f"{one['seed']}, {one['held_out_seed']}"
+        ),
+        "network grid": lambda one: f"{one['input_size']}×{one['input_size']}",
+        "epochs (steps) of the frame U-net": lambda one: stage_text(one, "frame"),
+        "then of the sequence U-net": lambda one: stage_text(one, "sequence"),
+        "change of probabilities by the memory, under faults": lambda one: (
+            f"{one['memory_use']:.4f}"
+        ),
+        "minutes of one CPU core": lambda one: f"{one['cpu_minutes']:.0f}",
+    }
+    return "\n".join(
+        [
+            f"| training | {' | '.join(one['procedure'] for one in found)} |",
+            f"| --- |{' ---: |' * len(found)}",
+            *(
+                f"| {name} | {' | '.join(str(value(one)) for one in found)} |"
+                for name, value in rows.items()
+            ),
+        ]
+    )
+
+
+def stage_text(found: dict[str, Any], arm: str) -> str:
+    """Return how long an arm was trained."""
+    return f"{found['epochs'][arm]} ({found['steps'][arm]})"
+
+
+def file_table(files: list[Path]) -> str:
+    """Return what the files are, as Markdown."""
+    lines = ["| file | arms | precision | MB |", "| --- | --- | --- | ---: |"]
+    for path in files:
+        card = read_card(path)
+        size = path.stat().st_size / 1e6
+        lines.append(f"| `{path.name}` | {', '.join(card.arms)} | {card.precision} | {size:.1f} |")
+    total = sum(path.stat().st_size for path in files) / 1e6
+    return "\n".join([*lines, f"| all | | | {total:.1f} |"])
+
+
+def live_strip(path: Path, progress: RunProgress) -> NDArray[np.uint8]:
+    """Stream the phantom through a pair; return its looks, one row of panels for each arm."""
+    with OnnxPredictor(path) as pair:
+        structures = pair.model.structures
+        source = open_source(f"phantom://{structures.name}")
+        looks = []
+        with buffer_for(source) as buffer, Pipeline(buffer, source, [pair]) as pipeline:
+            began = newest(pipeline, 0).ready_ns
+            for seconds in LOOKS_S:
+                looks.append(newest(pipeline, began + round(seconds * 1e9)))
+                progress.advance()
+    timed = list(zip(looks, LOOKS_S, strict=True))
+    rows = [
+        np.concatenate([panel(look, row, structures, seconds) for look, seconds in timed], axis=1)
+        for row in range(len(looks[0].predictions))
+    ]
+    legend_HW3 = legend(structures, rows[0].shape[1])
+    return np.concatenate([legend_HW3, *rows])
+
+
+def newest(pipeline: Pipeline, after_ns: int) -> StepResult:
+    """Wait for a result that became ready after a moment of the monotonic clock."""
+    give_up = time.monotonic() + WAIT_S
+    while time.monotonic() < give_up and pipeline.error is None:
+        result = pipeline.newest()
+        if result is not None and result.ready_ns >= after_ns:
+            return result
+        time.sleep(0.01)
+    raise SystemExit(f"no live result within {WAIT_S:g} s ({pipeline.error or 'none came'})")
+
+
+def panel(
+    look: StepResult, row: int, structures: StructureSet, seconds: float
+) -> NDArray[np.uint8]:
+    """Draw one arm's outlines on a live frame, with what it is."""
+    prediction = look.predictions[row]
+    picture = Pillow.fromarray(outlined(look.frame.image_HW, prediction.mask_HW(), structures))
+    picture = picture.resize(PANEL_PX, Pillow.Resampling.LANCZOS)
+    words = f"{prediction.model}, {seconds:g} s"
+    draw = ImageDraw.Draw(picture)
+    draw.text((6, 4), words, fill="white", font=ImageFont.load_default(FONT_PX))
+    return np.asarray(picture)
+
+
+def legend(structures: StructureSet, width: int) -> NDArray[np.uint8]:
+    """Draw the structures' names in their colours."""
+    font = ImageFont.load_default(FONT_PX)
+    band = Pillow.new("RGB", (width, 2 * FONT_PX))
+    draw = ImageDraw.Draw(band)
+    x = 6.0
+    title = f"{structures.name}, simulated:"
+    for word, color in [(title, (255, 255, 255)), *((s.name, s.color_rgb) for s in structures)]:
+        draw.text((x, FONT_PX / 2), word, fill=color, font=font)
+        x += font.getlength(word) + FONT_PX
+    return np.asarray(band)

@@ -1,0 +1,314 @@
+"""Train the ready-made models that come with sonotempo, on simulated subjects, and export them.
+
+    .venv/bin/python scripts/train_ready_models.py
+
+For each procedure it simulates a cohort, trains the frame U-net and the sequence U-net on it as
+`sonotempo crossval` does, scores both on a second cohort that no training has seen, exports them
+into src/sonotempo/live/ready, and writes what it found into docs/ready-models.md with a picture of
+a live stream. The same command again goes on where it stopped; what is finished is kept.
+
+One procedure takes about 20 minutes of one core. Two can run side by side, each with its
+`--procedure`; the page is written when both are there. `--quick` tries the script out in seconds:
+its models find nothing and go into the work folder.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from _ready_page import dice_text, write_page
+from sonotempo.config import (
+    DataConfig,
+    Experiment,
+    FaultsConfig,
+    FoldsConfig,
+    SequenceConfig,
+    TrainConfig,
+)
+from sonotempo.data.folds import Fold, save_folds
+from sonotempo.errors import ModelError, SonotempoError
+from sonotempo.evaluation.facts import FACTS_FILE, read_facts
+from sonotempo.export.job import export_model
+from sonotempo.live.model_card import read_card
+from sonotempo.phantom.cohort import write_cohort
+from sonotempo.phantom.settings import PhantomConfig, Procedure
+from sonotempo.training.crossval import crossvalidate
+from sonotempo.training.external import judge
+from sonotempo.training.progress import RunProgress
+
+ROOT = Path(__file__).parents[1]
+READY = ROOT / "src" / "sonotempo" / "live" / "ready"
+PROCEDURES: tuple[Procedure, ...] = ("axillary", "femoral")
+EXPORTS = {
+    "frame": ("frame",),
+    "sequence": ("sequence",),
+    "pair": ("frame", "sequence"),
+}
+NOTE = "trained on simulated subjects only: not for patients"
+# The live simulation begins with seed 0, so neither cohort holds the subject that it shows.
+TRAINING_SEED, HELD_OUT_SEED = 2026, 2027
+# All of them have to fit into the wheel: 8 bits wherever they keep the Dice.
+PRECISIONS = ("int8", "fp16")
+LARGEST_MB = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How much is simulated and trained.
+
+    Attributes:
+        subjects: that weights are fitted to; they take turns on the three scanners.
+        watched: subjects for checks of precision, and as many again for the run's own table.
+        seconds: of each of them; many short recordings teach more than a few long ones.
+        held_out: subjects of the second cohort, which the published figures are of.
+        held_out_seconds: longer than any clip of training, as a live stream is.
+        frame_px: side of the simulated frames.
+        input_size: side of the network grid.
+        frame_epochs: of the frame arm.
+        sequence_epochs: of the sequence arm.
+    """
+
+    subjects: int = 96
+    watched: int = 3
+    seconds: float = 0.7
+    held_out: int = 6
+    held_out_seconds: float = 4.0
+    frame_px: int = 256
+    input_size: int = 128
+    frame_epochs: int = 8
+    sequence_epochs: int = 6
+
+
+QUICK = Recipe(
+    subjects=2,
+    watched=1,
+    seconds=0.4,
+    held_out=1,
+    held_out_seconds=0.2,
+    frame_px=64,
+    input_size=32,
+    frame_epochs=1,
+    sequence_epochs=1,
+)
+
+
+def main() -> None:
+    """Train and export what was asked for."""
+    parser = argparse.ArgumentParser(description="Train the ready-made models on simulation.")
+    parser.add_argument("--procedure", choices=PROCEDURES, help="only this one")
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "ready", help="for all files")
+    parser.add_argument("--quick", action="store_true", help="only try the script out")
+    options = parser.parse_args()
+    try:
+        make(options)
+    except SonotempoError as error:
+        raise SystemExit(f"{error}") from error
+
+
+def make(options: argparse.Namespace) -> None:
+    """Train, score and export; with both procedures there, write the page."""
+    recipe, out = (QUICK, options.work / "models") if options.quick else (Recipe(), READY)
+    with RunProgress(Console()) as progress:
+        for procedure in [options.procedure] if options.procedure else PROCEDURES:
+            work = options.work / procedure
+            with processor_time(work):
+                run = train(procedure, recipe, work, progress)
+            facts = figures(procedure, recipe, run, work, progress)
+            for kind, arms in EXPORTS.items():
+                export(run, arms, facts, out / f"{procedure}-{kind}.onnx", progress)
+        files = sorted(out.glob("*.onnx"))
+        for path in files:
+            progress.say(f"{path}: {read_card(path).precision}, {megabytes([path]):.1f} MB")
+        if megabytes(files) >= LARGEST_MB:
+            raise SystemExit(f"{megabytes(files):.1f} MB in all; at most {LARGEST_MB:g} may ship")
+        found = [options.work / procedure / "figures.json" for procedure in PROCEDURES]
+        if not options.quick and all(path.is_file() for path in found):
+            write_page([json.loads(path.read_text("utf-8")) for path in found], files, progress)
+
+
+def train(procedure: Procedure, recipe: Recipe, work: Path, progress: RunProgress) -> Path:
+    """Simulate a cohort and train both arms on it in one split; return the run's folder."""
+    watched = recipe.watched
+    total = recipe.subjects + 2 * watched
+    cohort = cohort_of(procedure, recipe, total, recipe.seconds, TRAINING_SEED)
+    progress.step(f"simulating {total} {procedure} subjects", total)
+    write_cohort(work / "data", cohort, on_subject=progress.advance)
+    names = [f"subject-{number:03d}" for number in range(total)]
+    first, last = recipe.subjects, recipe.subjects + watched
+    fold = Fold(0, tuple(names[:first]), tuple(names[first:last]), tuple(names[last:]))
+    run = work / "run"
+    run.mkdir(parents=True, exist_ok=True)
+    # A run whose folds are given trains in these and no others.
+    save_folds([fold], run / "folds.json")
+    crossvalidate(experiment(procedure, recipe, work), run, progress)
+    return run
+
+
+def cohort_of(
+    procedure: Procedure, recipe: Recipe, subjects: int, seconds: float, seed: int
+) -> PhantomConfig:
+    """Return the settings of a cohort; what is not named here is the simulation's default."""
+    return PhantomConfig(
+        procedure=procedure,
+        subjects=subjects,
+        seconds=seconds,
+        size=recipe.frame_px,
+        seed=seed,
+    )
+
+
+def experiment(procedure: Procedure, recipe: Recipe, work: Path) -> Experiment:
+    """Return the settings of one procedure's training."""
+    return Experiment(
+        name=f"ready-{procedure}",
+        note=NOTE,
+        data=DataConfig(
+            root=work / "data",
+            layout="annotation_web",
+            structures=procedure,
+            input_size=recipe.input_size,
+            cache=work / "cache",
+        ),
+        folds=FoldsConfig(count=2, validation_subjects=recipe.watched),
+        # Harder than the default: with few short clips the memory stays unused otherwise.
+        faults=FaultsConfig(dark_probability=0.5, contact_loss_probability=0.4),
+        train=TrainConfig(
+            epochs=recipe.frame_epochs, batch_size=4, learning_rate=1e-3, loss="dice_ce"
+        ),
+        sequence=SequenceConfig(
+            epochs=recipe.sequence_epochs,
+            batch_size=2,
+            learning_rate=5e-4,
+            memory_learning_rate=5e-3,
+            clip_frames=8,
+            backpropagation_frames=8,
+        ),
+    )
+
+
+def figures(
+    procedure: Procedure, recipe: Recipe, run: Path, work: Path, progress: RunProgress
+) -> dict[str, Any]:
+    """Score both arms on subjects of another cohort; return and keep what is to be published."""
+    path = work / "figures.json"
+    if path.is_file():
+        return dict(json.loads(path.read_text("utf-8")))
+    cohort = cohort_of(procedure, recipe, recipe.held_out, recipe.held_out_seconds, HELD_OUT_SEED)
+    progress.step(f"simulating {recipe.held_out} held-out subjects", recipe.held_out)
+    write_cohort(work / "held-out", cohort, on_subject=progress.advance)
+    scores = judge(run, work / "held-out", work / "cache", progress)
+    cells = scores.table.cells
+    dice = cells[cells["metric"] == "dice"]
+    arms = {arm: read_facts(run / arm / "fold-00" / FACTS_FILE) for arm in ("frame", "sequence")}
+    found = {
+        "procedure": procedure,
+        "subjects": recipe.subjects,
+        "frames": arms["frame"].labelled_frames,
+        "seed": TRAINING_SEED,
+        "input_size": recipe.input_size,
+        "epochs": {arm: facts.epochs for arm, facts in arms.items()},
+        "steps": {arm: facts.optimiser_steps for arm, facts in arms.items()},
+        "memory_use": memory_use(run),
+        "cpu_minutes": round(cpu_seconds(work) / 60, 1),
+        "held_out_subjects": recipe.held_out,
+        "held_out_frames": int(scores.frames.groupby("arm")["recording"].size().iloc[0])
+        // int(scores.frames["structure"].nunique()),
+        "held_out_seed": HELD_OUT_SEED,
+        "dice": {
+            arm: {
+                str(row.structure): [round(float(row.mean), 3), round(float(row.sd), 3), int(row.n)]
+                for row in dice[dice["arm"] == arm].itertuples()
+            }
+            for arm in arms
+        },
+    }
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
+
+
+def memory_use(run: Path) -> float:
+    """Return how much the memory changed probabilities of the validation subjects at the end."""
+    logs = sorted((run / "sequence" / "fold-00" / "log").glob("*/metrics.csv"))
+    use = pd.concat([pd.read_csv(log) for log in logs])["memory_use"].dropna()
+    return round(float(use.iloc[-1]), 5)
+
+
+def export(
+    run: Path, arms: tuple[str, ...], found: dict[str, Any], path: Path, progress: RunProgress
+) -> None:
+    """Write a model with its figures in the fewest bits that keep its Dice."""
+    procedure = found["procedure"]
+    trained_on = (
+        f"{found['subjects']} simulated {procedure} subjects, {found['frames']} frames (seed "
+        f"{found['seed']}): {found['epochs']['frame']} epochs of the frame U-net, then "
+        f"{found['epochs']['sequence']} of the sequence U-net, {found['cpu_minutes']:.0f} minutes "
+        f"of one CPU core by scripts/train_ready_models.py --procedure {procedure}"
+    )
+    if path.is_file() and read_card(path).trained_on == trained_on:
+        return
+    scored = (
+        f"{found['held_out_subjects']} held-out simulated subjects ({found['held_out_frames']} "
+        f"frames, seed {found['held_out_seed']})"
+    )
+    facts = [
+        f"{arm}: Dice on {scored}, mean ± SD over subjects: "
+        + ", ".join(
+            f"{name} {dice_text(value, found['held_out_subjects'])}"
+            for name, value in found["dice"][arm].items()
+        )
+        for arm in arms
+    ]
+    for precision in PRECISIONS:
+        try:
+            export_model(
+                run,
+                path,
+                progress,
+                arms=arms,
+                pair=len(arms) > 1,
+                precision=precision,
+                name=f"{procedure} {' + '.join(arms)}, trained on simulation",
+                trained_on=trained_on,
+                facts=facts,
+            )
+        except ModelError as refused:
+            progress.say(f"not in {precision}: {refused}")
+        else:
+            return
+    raise SystemExit(f"{path.name} keeps its Dice in none of {', '.join(PRECISIONS)}")
+
+
+@contextmanager
+def processor_time(work: Path) -> Iterator[None]:
+    """Add what the processor spends here to the work folder's account, also when cut off."""
+    began = time.process_time()
+    try:
+        yield
+    finally:
+        work.mkdir(parents=True, exist_ok=True)
+        if not (work / "figures.json").is_file():  # else nothing was trained
+            spent = cpu_seconds(work) + time.process_time() - began
+            (work / "cpu_seconds.json").write_text(f"{spent:.1f}\n", encoding="utf-8")
+
+
+def cpu_seconds(work: Path) -> float:
+    """Return how long the processor has worked so far."""
+    path = work / "cpu_seconds.json"
+    return float(path.read_text("utf-8")) if path.is_file() else 0.0
+
+
+def megabytes(paths: list[Path]) -> float:
+    """Return how large files are together."""
+    return sum(path.stat().st_size for path in paths) / 1e6
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The ready-made models that the package brings: what they say of themselves, and that they see."""
+
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sonotempo import live
+from sonotempo.live.engines import has_cuda, has_openvino
+from sonotempo.live.model_card import read_card
+from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.phantom.settings import PhantomConfig
+from sonotempo.phantom.simulate import Scan, cast
+from sonotempo.recording import Frame
+from sonotempo.structures import NAMED_SETS
+
+READY = Path(live.__file__).parent / "ready"
+ARMS = {"frame": ("frame",), "sequence": ("sequence",), "pair": ("frame", "sequence")}
+NAMES = [f"{procedure}-{kind}" for procedure in ("axillary", "femoral") for kind in ARMS]
+ENGINES = [
+    "onnxruntime",
+    *(["openvino"] if has_openvino() else []),
+    *(["cuda"] if has_cuda() else []),
+]
+
+
+def path_of(name):
+    return READY / f"{name}.onnx"
+
+
+@cache
+def scanned(procedure):
+    """What the live simulation shows by default, as a frame and its reference."""
+    settings = PhantomConfig(procedure=procedure, size=240, frame_rate_hz=30, event_rate=0)
+    scan = Scan(cast(settings, 1), settings, width=320)
+    shown = next(islice(scan.frames(), 5, None))
+    frame = Frame(shown.image_HW, 0, 0, shown.spacing_mm, area=scan.area)
+    return frame, shown.mask_HW
+
+
+def test_there_are_these_and_no_others():
+    assert sorted(path.stem for path in READY.glob("*.onnx")) == sorted(NAMES)
+
+
+def test_they_are_small_enough_to_ship():
+    assert sum(path.stat().st_size for path in READY.glob("*.onnx")) < 25e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_says_what_it_is_and_that_it_knows_no_patients(name):
+    card = read_card(path_of(name))
+    procedure, _, kind = name.partition("-")
+    assert card.structures == NAMED_SETS[procedure]
+    assert card.arms == ARMS[kind]
+    assert card.stateful == (kind != "frame")
+    assert card.name == f"{procedure} {' + '.join(card.arms)}, trained on simulation"
+    assert "simulated" in card.note
+    assert "not for patients" in card.note
+    assert f"simulated {procedure} subjects" in card.trained_on
+    assert "train_ready_models.py" in card.trained_on
+    for arm in card.arms:
+        (figures,) = [check for check in card.checks if check.startswith(f"{arm}: Dice on")]
+        assert "held-out simulated subjects" in figures
+        assert all(structure in figures for structure in card.structures.names)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_finds_vessels_and_nerves_of_the_live_simulation(name, engine):
+    frame, reference_HW = scanned(name.partition("-")[0])
+    with OnnxPredictor(path_of(name), engine, threads=1) as predictor:
+        for prediction in predictor.step(frame):
+            assert prediction.mask_HW.shape == reference_HW.shape
+            names = predictor.model.structures.names
+            assert prediction.mask_HW.max() <= len(names)
+            for what in ("blood", "nerve"):
+                labels = [label for label, one in enumerate(names, start=1) if what in one]
+                mine = np.isin(prediction.mask_HW, labels)
+                theirs = np.isin(reference_HW, labels)
+                dice = 2 * (mine & theirs).sum() / (mine.sum() + theirs.sum())
+                assert dice > 0.5, (what, dice)

@@ -1,0 +1,136 @@
+"""The parts of scripts/train_ready_models.py that train nothing."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fakes.experiments import Told
+from fakes.onnx_models import write_model
+from sonotempo.structures import AXILLARY, FEMORAL
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # the one imports the other by name
+    spec.loader.exec_module(module)
+    return module
+
+
+page = load("_ready_page")
+script = load("train_ready_models")
+
+FOUND = {
+    "procedure": "femoral",
+    "subjects": 90,
+    "frames": 1200,
+    "seed": 5,
+    "input_size": 128,
+    "epochs": {"frame": 8, "sequence": 4},
+    "steps": {"frame": 2400, "sequence": 500},
+    "memory_use": 0.0125,
+    "cpu_minutes": 17.4,
+    "held_out_subjects": 6,
+    "held_out_frames": 480,
+    "held_out_seed": 6,
+    "dice": {
+        "frame": {"blood": [0.912, 0.034, 6], "bone": [0.5, 0.25, 4]},
+        "sequence": {"blood": [0.934, 0.012, 6], "bone": [0.75, 0.05, 4]},
+    },
+}
+
+
+class TestPage:
+    def test_dice_of_both_arms_by_structure(self):
+        table = page.dice_table(FOUND).splitlines()
+        assert "6 held-out simulated subjects (480 frames)" in table[0]
+        assert table[-2:] == [
+            "| blood | 0.91 ± 0.03 | 0.93 ± 0.01 |",
+            "| bone | 0.50 ± 0.25 (n=4) | 0.75 ± 0.05 (n=4) |",
+        ]
+
+    def test_how_each_procedure_was_trained(self):
+        table = page.training_table([FOUND, {**FOUND, "procedure": "axillary", "subjects": 91}])
+        assert "| training | femoral | axillary |" in table
+        assert "| training subjects | 90 | 91 |" in table
+        assert "| then of the sequence U-net | 4 (500) | 4 (500) |" in table
+        assert "| minutes of one CPU core | 17 | 17 |" in table
+
+    def test_only_what_is_between_its_lines_is_written_anew(self, tmp_path, monkeypatch):
+        text, picture = tmp_path / "page.md", tmp_path / "page.png"
+        text.write_text(f"above\n{page.BEGIN}\nold figures\n{page.END}\nbelow\n", "utf-8")
+        monkeypatch.setattr(page, "PAGE", text)
+        monkeypatch.setattr(page, "PICTURE", picture)
+        strip = np.full((4, 6, 3), 9, np.uint8)
+        monkeypatch.setattr(page, "live_strip", lambda path, progress: strip)
+        single, pair = tmp_path / "a-frame.onnx", tmp_path / "a-pair.onnx"
+        write_model(single)
+        write_model(pair, arms=("frame", "sequence"))
+        with Told() as progress:
+            page.write_page([FOUND], [single, pair], progress)
+            page.write_page([FOUND], [single, pair], progress)
+        written = text.read_text("utf-8")
+        assert written.startswith(f"above\n{page.BEGIN}\n\n**Femoral**")
+        assert written.endswith(f"\n\n{page.END}\nbelow\n")
+        assert "old figures" not in written
+        assert written.count("| `a-pair.onnx` | frame, sequence | fp32 |") == 1
+        assert Image.open(picture).size == (6, 4)  # the pair's alone
+
+    def test_the_legend_names_every_structure_in_its_colour(self):
+        for structures in (AXILLARY, FEMORAL):
+            legend_HW3 = page.legend(structures, 1200)
+            assert legend_HW3.shape[1:] == (1200, 3)
+            for structure in structures:
+                assert (legend_HW3 == structure.color_rgb).all(axis=2).any()
+
+
+class TestTraining:
+    @pytest.mark.parametrize("procedure", script.PROCEDURES)
+    def test_no_cohort_holds_the_subject_of_the_live_simulation(self, procedure):
+        assert 0 not in (script.TRAINING_SEED, script.HELD_OUT_SEED)
+        assert script.TRAINING_SEED != script.HELD_OUT_SEED
+        experiment = script.experiment(procedure, script.Recipe(), Path("work"))
+        assert experiment.structures.name == procedure
+        assert "not for patients" in experiment.note
+
+    def test_every_scanner_is_held_out(self):
+        recipe = script.Recipe()
+        assert recipe.held_out % 3 == recipe.watched % 3 == recipe.subjects % 3 == 0
+
+    def test_processor_time_adds_up_over_attempts_and_stops_with_the_figures(self, tmp_path):
+        (tmp_path / "cpu_seconds.json").write_text("60.0\n", "utf-8")
+
+        def cut_off():
+            with script.processor_time(tmp_path):
+                sum(range(2_000_000))
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            cut_off()
+        spent = script.cpu_seconds(tmp_path)
+        assert 60 < spent < 70
+        (tmp_path / "figures.json").touch()
+        with script.processor_time(tmp_path):
+            sum(range(2_000_000))
+        assert script.cpu_seconds(tmp_path) == spent
+
+    def test_an_unknown_procedure_is_refused(self, monkeypatch, capsys):
+        monkeypatch.setattr(sys, "argv", ["train_ready_models.py", "--procedure", "knee"])
+        with pytest.raises(SystemExit):
+            script.main()
+        assert "knee" in capsys.readouterr().err
+
+    def test_work_of_other_settings_is_refused_in_a_sentence(self, tmp_path, monkeypatch):
+        cohort = tmp_path / "femoral" / "data"
+        cohort.mkdir(parents=True)
+        (cohort / "cohort.json").write_text('{"procedure": "axillary", "subjects": 2}', "utf-8")
+        given = ["--quick", "--procedure", "femoral", "--work", str(tmp_path)]
+        monkeypatch.setattr(sys, "argv", ["train_ready_models.py", *given])
+        with pytest.raises(SystemExit, match="holds a cohort with procedure axillary"):
+            script.main()
