@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SHAPE_HW = (480, 640)
-SCRUBS = 200
 
 
 def main() -> None:
@@ -34,22 +33,27 @@ def main() -> None:
     readers = commands.add_parser("readers", help="opening and scrubbing long recordings")
     readers.add_argument("--gigabytes", type=float, default=2.0, help="of pixels in a recording")
     readers.add_argument("--keep", type=Path, help="a folder to make and keep the recordings in")
+    readers.add_argument("--steps", type=int, default=200, help="of the time slider, of each kind")
     given = parser.parse_args()
     if given.keep is not None:
         given.keep.mkdir(parents=True, exist_ok=True)
-        bench_readers(given.gigabytes, given.keep)
+        bench_readers(given.gigabytes, given.keep, given.steps)
         return
     with tempfile.TemporaryDirectory() as folder:
-        bench_readers(given.gigabytes, Path(folder))
+        bench_readers(given.gigabytes, Path(folder), given.steps)
 
 
-def bench_readers(gigabytes: float, folder: Path) -> None:
+def bench_readers(gigabytes: float, folder: Path, steps: int) -> None:
     """Print opening times and the time of a scrub for one recording of each kind."""
     count = max(2, round(gigabytes * 1e9 / (SHAPE_HW[0] * SHAPE_HW[1])))
-    print(f"{count} frames of {SHAPE_HW[1]}x{SHAPE_HW[0]}, {SCRUBS} scrubs of each kind")
-    print(f"{'':24}{'opening':>9}  {'step forward':>14}  {'step backward':>14}  {'jump':>14}")
-    print(f"{'':24}{'s':>9}" + 3 * f"  {'p50 / p95 ms':>14}" + "  memory")
-    _print_one("numpy, in memory", None)  # what the window itself costs
+    print(
+        f"{count} frames of {SHAPE_HW[1]}x{SHAPE_HW[0]}, {steps} steps of each kind, p50 / p95 ms"
+    )
+    print(
+        f"{'':24}{'opening':>9}  {'forward':>14}  {'backward':>14}  {'jump':>14}"
+        f"  {'backward, read':>14}  {'jump, read':>14}  memory"
+    )
+    _print_one("numpy, in memory", None, steps)  # what the window itself costs
     for what, name, write in (
         ("MetaImage .mha", "cine.mha", write_mha),
         ("DICOM", "cine.dcm", write_dicom),
@@ -61,17 +65,17 @@ def bench_readers(gigabytes: float, folder: Path) -> None:
         path = folder / name
         if not path.exists():
             write(path, count)
-        _print_one(what, path)
+        _print_one(what, path, steps)
 
 
-def _print_one(what: str, path: Path | None) -> None:
+def _print_one(what: str, path: Path | None, steps: int) -> None:
     import napari  # noqa: PLC0415  # needs a display, which --help does not
 
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1280, 800)
     _paint(viewer)
     if path is None:
-        images_THW = np.stack(list(_frames(3 * SCRUBS)))
+        images_THW = np.stack(list(_frames(3 * steps)))
         viewer.add_image(images_THW, contrast_limits=(0, 255))
         viewer.layers.clear()
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -87,14 +91,32 @@ def _print_one(what: str, path: Path | None) -> None:
     random = np.random.default_rng(0)
     _scrub(viewer, [first])
     times = [
-        _scrub(viewer, range(first + 1, first + 1 + SCRUBS)),
-        _scrub(viewer, range(2 * first, 2 * first - SCRUBS, -1)),
-        _scrub(viewer, random.integers(0, count, SCRUBS).tolist()),
+        _scrub(viewer, range(first + 1, first + 1 + steps)),
+        _scrub(viewer, range(2 * first, 2 * first - steps, -1)),
+        _scrub(viewer, random.integers(0, count, steps).tolist()),
     ]
     grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb) / 1024
-    columns = "  ".join(f"{_p(ms, 50):7.1f} /{_p(ms, 95):5.0f}" for ms in times)
-    print(f"{what:24}{opening_s:9.2f}  {columns}  +{grown_mb:.0f} MB", flush=True)
+    times += [[], []] if path is None else _reading(path, steps)
+    columns = "  ".join(f"{_p(ms, 50):7.1f} /{_p(ms, 95):5.0f}" if ms else 14 * " " for ms in times)
+    print(f"{what:24}{opening_s:7.2f} s  {columns}  +{grown_mb:.0f} MB", flush=True)
     viewer.close()
+
+
+def _reading(path: Path, steps: int) -> list[list[float]]:
+    """Return the milliseconds of reading frames alone, without a window: backwards, and jumps."""
+    from napari_sonotempo._reader import read_recordings  # noqa: PLC0415
+
+    images = read_recordings(path)[0][0]
+    count = len(images)
+    jumps = np.random.default_rng(1).integers(0, count, steps).tolist()
+    times: list[list[float]] = []
+    for positions in (range(count // 2, count // 2 - steps, -1), jumps):
+        times.append([])
+        for position in positions:
+            start = time.perf_counter()
+            np.asarray(images[position])
+            times[-1].append((time.perf_counter() - start) * 1e3)
+    return times
 
 
 def _scrub(viewer: Any, positions: Any) -> list[float]:

@@ -5,6 +5,7 @@ painted on need an array that can be written to frame by frame.
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,11 @@ from sonotempo.recording import Image, Recording
 
 #: Frames kept in memory by each image stack, so that going back and forth does not decode again.
 CACHE_BYTES = 128 << 20
+
+#: A frame that takes longer to read comes from a video that has to be decoded from a key frame far
+#: before it. Going back, so many frames are then read at once, in order, as that costs the same.
+SLOW_SECONDS = 0.03
+FRAMES_BACK = 32
 
 
 class LazyStack:
@@ -44,6 +50,7 @@ class LazyStack:
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, Image] = OrderedDict()
         self._told: set[int] = set()
+        self._is_slow = False
 
     @property
     def size(self) -> int:
@@ -63,34 +70,34 @@ class LazyStack:
         """Read like a numpy array; only the frames that the key names are read."""
         if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim == self.ndim:
             key = np.nonzero(key)
-        time, inside = _split(key)
-        if isinstance(time, (int, np.integer)):
-            return self._frame(self._position(time))[inside]
-        if not isinstance(time, slice):
-            return self._picked(np.asarray(time), inside)
-        positions = range(*time.indices(len(self)))
+        when, inside = _split(key)
+        if isinstance(when, (int, np.integer)):
+            return self._frame(self._position(when))[inside]
+        if not isinstance(when, slice):
+            return self._picked(np.asarray(when), inside)
+        positions = range(*when.indices(len(self)))
         shape = np.empty(self.shape[1:], np.bool_)[inside].shape
         out = np.empty((len(positions), *shape), self.dtype)
         for place, position in enumerate(positions):
             out[place] = self._frame(position)[inside]
         return out
 
-    def _picked(self, time: NDArray[Any], inside: tuple[Any, ...]) -> NDArray[np.uint8]:
+    def _picked(self, when: NDArray[Any], inside: tuple[Any, ...]) -> NDArray[np.uint8]:
         """Read single pixels, given by an array for every axis, or whole frames."""
         if len(inside) < 2 or any(isinstance(index, slice) for index in inside):
-            rows = [self._frame(self._position(t))[inside] for t in time.tolist()]
+            rows = [self._frame(self._position(t))[inside] for t in when.tolist()]
             return np.array(rows, self.dtype)
-        time, *inside = np.broadcast_arrays(time, *inside)
-        out = np.empty(time.shape, self.dtype)
-        for position in np.unique(time).tolist():
-            here = time == position
+        when, *inside = np.broadcast_arrays(when, *inside)
+        out = np.empty(when.shape, self.dtype)
+        for position in np.unique(when).tolist():
+            here = when == position
             out[here] = self._frame(self._position(position))[tuple(i[here] for i in inside)]
         return out
 
-    def _position(self, time: Any) -> int:
-        position = int(time) + (len(self) if time < 0 else 0)
+    def _position(self, when: Any) -> int:
+        position = int(when) + (len(self) if when < 0 else 0)
         if not 0 <= position < len(self):
-            raise IndexError(f"frame {time} of {len(self)}")
+            raise IndexError(f"frame {when} of {len(self)}")
         return position
 
     def _frame(self, position: int) -> Image:
@@ -99,13 +106,22 @@ class LazyStack:
             if position in self._kept:
                 self._kept.move_to_end(position)
                 return self._kept[position]
+            goes_back = position + 1 in self._kept
+        if self._is_slow and goes_back:
+            for earlier in range(max(0, position - FRAMES_BACK + 1), position):
+                self._keep(earlier, self._fitted(self._read, earlier))
+        start = time.perf_counter()
         image_HW = self._fitted(self._read, position)
+        self._is_slow = time.perf_counter() - start > SLOW_SECONDS or (self._is_slow and goes_back)
+        self._keep(position, image_HW)
+        return image_HW
+
+    def _keep(self, position: int, image_HW: Image) -> None:
         image_HW.flags.writeable = False
         with self._lock:
             self._kept[position] = image_HW
             while len(self._kept) > 1 and len(self._kept) * image_HW.size > CACHE_BYTES:
                 self._kept.popitem(last=False)
-        return image_HW
 
     def _read(self, position: int) -> Image | None:
         return self.recording.images[position]
@@ -174,12 +190,12 @@ class LazyMasks(LazyStack):
         """Write like into a numpy array; only the frames that the key names are touched."""
         if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim == self.ndim:
             key = np.nonzero(key)
-        time, inside = _split(key)
-        if isinstance(time, (int, np.integer)):
-            self._editable(self._position(time))[inside] = value
+        when, inside = _split(key)
+        if isinstance(when, (int, np.integer)):
+            self._editable(self._position(when))[inside] = value
             return
-        if isinstance(time, slice):
-            positions = range(*time.indices(len(self)))
+        if isinstance(when, slice):
+            positions = range(*when.indices(len(self)))
             shape = np.empty(self.shape[1:], np.bool_)[inside].shape
             values = np.broadcast_to(np.asarray(value), (len(positions), *shape))
             for place, position in enumerate(positions):
@@ -187,10 +203,10 @@ class LazyMasks(LazyStack):
             return
         if len(inside) < 2 or any(isinstance(index, slice) for index in inside):
             raise IndexError("masks are written by numbers, slices or one index array an axis")
-        time, *inside = np.broadcast_arrays(time, *inside)
-        values = np.broadcast_to(np.asarray(value), time.shape)
-        for position in np.unique(time).tolist():
-            here = time == position
+        when, *inside = np.broadcast_arrays(when, *inside)
+        values = np.broadcast_to(np.asarray(value), when.shape)
+        for position in np.unique(when).tolist():
+            here = when == position
             frame_HW = self._editable(self._position(position))
             frame_HW[tuple(index[here] for index in inside)] = values[here]
 

@@ -42,7 +42,11 @@ def nothing_left(qapp):
         objects = gc.get_objects()
         return {
             "threads": set(threading.enumerate()),
-            "Qt threads": {o for o in objects if isinstance(o, QThread) and o.isRunning()},
+            "Qt threads": {
+                o
+                for o in objects
+                if isinstance(o, QThread) and o.isRunning() and o != qapp.thread()
+            },
             "timers": {o for o in objects if isinstance(o, QTimer) and o.isActive()},
             "windows": set(qapp.topLevelWidgets()),
         }

@@ -62,6 +62,19 @@ def test_the_memory_for_frames_looked_at_is_bounded(tmp_path, monkeypatch):
     assert recording.images.reads == [0, *range(10), 0]
 
 
+def test_going_back_through_a_slow_recording_reads_ahead_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(_lazy_stack, "SLOW_SECONDS", 0)
+    monkeypatch.setattr(_lazy_stack, "FRAMES_BACK", 4)
+    recording = make_recording(tmp_path, 20)
+    stack = LazyStack(recording)
+    recording.images.reads.clear()
+    for index in range(12, 3, -1):
+        np.testing.assert_array_equal(stack[index], recording.images[index])
+        recording.images.reads.pop()
+    assert recording.images.reads == [12, 8, 9, 10, 11, 4, 5, 6, 7]
+
+
+@settings(deadline=None)
 @given(key=basic_indices(SHAPE, allow_newaxis=False))
 def test_any_index_reads_what_numpy_would(small, key):
     expected = whole(small)[key]
@@ -70,6 +83,7 @@ def test_any_index_reads_what_numpy_would(small, key):
     np.testing.assert_array_equal(found, expected)
 
 
+@settings(deadline=None)
 @given(
     key=basic_indices(SHAPE, allow_newaxis=False),
     value=st.integers(0, 2),
