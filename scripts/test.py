@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from _browser import browser_variables
 from _display import SKIP_VARIABLE, gui_variables
 from _environment import ROOT, prepare, program, run, start
 
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str]) -> int:
                 return status
     passed_on = [argument for argument in arguments if argument != "--lint"]
     with gui_variables() as variables:
-        return run(pytest_command(python, passed_on, variables), cwd=ROOT, variables=variables)
+        command = pytest_command(python, passed_on, variables)
+        return run(command, cwd=ROOT, variables={**variables, **browser_variables()})
 
 
 if __name__ == "__main__":

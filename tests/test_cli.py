@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -19,6 +20,8 @@ COMMANDS = [
     ["model", "summary"],
     ["crossval"],
     ["evaluate"],
+    ["stream"],
+    ["segment"],
     ["demo"],
 ]
 
@@ -175,10 +178,41 @@ def test_evaluate_prints_and_writes_scores_on_other_data(finished_run, tmp_path)
     assert result.exit_code == 0, result.output
     assert "sequence" in result.output
     assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == [
+        "frame",
         "frames.parquet",
+        "sequence",
         "table.csv",
         "table.md",
+        "temporal.parquet",
     ]
+    assert sorted(path.name for path in (tmp_path / "scores" / "frame").iterdir()) == [
+        "frames.parquet",
+        "masks",
+        "temporal.parquet",
+    ]
+
+
+def test_evaluate_scores_a_folder_of_masks_by_the_rules_of_a_run(finished_run, shapes, tmp_path):
+    masks = tmp_path / "another-tool"
+    for path in shapes.rglob("*_gt.*"):
+        copy = masks / path.relative_to(shapes)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    out, cache = tmp_path / "scores", tmp_path / "c"
+    arguments = ["evaluate", masks, shapes, "--cache", cache]
+    result = call(*arguments, "--like", finished_run.folder, "--name", "truth", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "truth" in result.output
+    assert sorted(path.name for path in out.iterdir()) == [
+        "facts.json",
+        "frames.parquet",
+        "masks",
+        "table.csv",
+        "table.md",
+        "temporal.parquet",
+    ]
+    bare = call(*arguments)
+    assert "add --like RUN" in str(bare.exception)
 
 
 def test_evaluate_leaves_training_recordings_out(finished_run, shapes, tmp_path):

@@ -5,7 +5,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from sonotempo.config import ARMS, Experiment, experiment_from, known_keys, load_experiment
+from sonotempo.arms import ARMS
+from sonotempo.config import Experiment, experiment_from, known_keys, load_experiment
 from sonotempo.errors import ConfigError
 
 SOURCES = Path(__file__).parents[1] / "src" / "sonotempo"
@@ -78,10 +79,11 @@ def test_every_wrong_value_is_named_with_its_key_and_what_was_given(config):
     [
         ("train.epochs", "expected key=value"),
         ("train.epochs=[1", "not YAML"),
-        ("arms=[sequence]", "starts from the weights of arm 'frame'"),
+        ("arms=[sequence]", "uses the weights of arm 'frame'"),
         ("arms=[]", "at least one"),
         ("arms=[frame, frame]", "each arm once"),
-        ("arms=[frame, transformer]", "arms"),
+        ("arms=[frame, transformer]", "unknown arm 'transformer'"),
+        ("arms=[frame, sequence_reset]", "uses the weights of arm 'sequence'"),
         ("sequence.clip_frames=9", "not a multiple of backpropagation_frames 8"),
         ("augment.gamma=[2, 1]", "swap the two"),
         ("augment.gamma=[0, 1]", "greater than 0"),
@@ -158,7 +160,7 @@ def test_what_is_written_is_read_back_the_same(config):
 def test_every_shipped_config_is_an_experiment_with_a_shared_encoder(path):
     experiment = load_experiment(path)
     assert experiment.model.share_encoder
-    assert set(experiment.arms) <= set(ARMS)
+    assert set(experiment.arms) <= {arm.name for arm in ARMS}
 
 
 @pytest.mark.parametrize("key", sorted(known_keys()))

@@ -26,6 +26,7 @@ def load(name: str) -> ModuleType:
 
 environment = load("_environment")
 display = load("_display")
+browser = load("_browser")
 demo = load("demo")
 test_script = load("test")
 
@@ -71,7 +72,7 @@ class TestPython:
         assert "needs Python 3.11 or newer and this is Python 3.8.10" in message
         assert "\n" not in message
 
-    @pytest.mark.parametrize("name", ["_environment", "_display", "demo", "test"])
+    @pytest.mark.parametrize("name", ["_environment", "_display", "_browser", "demo", "test"])
     def test_an_old_python_can_parse_the_scripts(self, name):
         source = (SCRIPTS / f"{name}.py").read_text(encoding="utf-8")
         ast.parse(source, name, feature_version=(3, 8))
@@ -302,6 +303,41 @@ class TestDisplay:
         assert servers[0].poll() is not None
 
 
+class TestBrowser:
+    @pytest.fixture
+    def machine(self, monkeypatch):
+        """A Linux machine with apt-get and no browser; returns what is run on it."""
+        commands = []
+        monkeypatch.delenv(browser.SKIP_VARIABLE, raising=False)
+        monkeypatch.setattr(browser.sys, "platform", "linux")
+        monkeypatch.setattr(
+            browser.shutil, "which", lambda name: "/apt" if name == "apt-get" else None
+        )
+        monkeypatch.setattr(browser, "run", lambda command, **_: commands.append(command) or 0)
+        return commands
+
+    def test_asked_to_skip(self, monkeypatch, capsys):
+        monkeypatch.setenv(browser.SKIP_VARIABLE, "no time")
+        assert browser.browser_variables() == {browser.SKIP_VARIABLE: "no time"}
+        assert "skipped: no time" in capsys.readouterr().out
+
+    def test_one_that_is_there_is_taken(self, machine, monkeypatch):
+        monkeypatch.setattr(browser.shutil, "which", lambda name: f"/usr/bin/{name}")
+        assert browser.browser_variables() == {}
+        assert machine == []
+
+    @pytest.mark.parametrize(("user", "runs"), [(0, ["update", "install"]), (1000, [])])
+    def test_only_root_installs(self, user, runs, machine, monkeypatch):
+        monkeypatch.setattr(browser.os, "geteuid", lambda: user, raising=False)
+        reason = browser.browser_variables()[browser.SKIP_VARIABLE]
+        assert display.install_line(["chromium"]) in reason
+        assert [command[3] for command in machine] == runs
+
+    def test_without_apt_the_programs_are_named(self, machine, monkeypatch):
+        monkeypatch.setattr(browser.shutil, "which", lambda name: None)
+        assert "none of chromium, " in browser.provide_browser()
+
+
 class TestArguments:
     @pytest.mark.parametrize("given", [["--out", "here"], ["--out=here"]])
     def test_demo_leaves_a_given_folder(self, given):
@@ -329,6 +365,7 @@ class TestArguments:
             return 9 if "mypy" in command else 0
 
         monkeypatch.setenv(display.SKIP_VARIABLE, "because")
+        monkeypatch.setenv(browser.SKIP_VARIABLE, "because")
         monkeypatch.setattr(test_script, "prepare", lambda extras: Path("py"))
         monkeypatch.setattr(test_script, "run", run)
         monkeypatch.setattr(sys, "stdout", io.StringIO())

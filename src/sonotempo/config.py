@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from sonotempo.arms import arm_named
 from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.structures import StructureSet, structure_set
 
@@ -25,9 +26,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1)]
 JpegQuality = Annotated[int, Field(ge=1, le=100)]
-
-#: The arms that can be compared; `sequence` starts from the weights of `frame`.
-ARMS = ("frame", "sequence")
+Latency = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Latencies = Latency | Annotated[tuple[Latency, ...], Field(min_length=1)]
 
 
 def _lowest_first(pair: tuple[float, float]) -> tuple[float, float]:
@@ -210,13 +210,16 @@ class TrainConfig(Section):
 
 
 class SequenceConfig(Section):
-    """The sequence arm's training, which starts from the same fold's frame weights.
+    """The training of every arm that starts from the same fold's frame weights.
+
+    The sequence arm and its controls are trained alike, so that they differ in the memory alone.
 
     Attributes:
         epochs: passes over the labelled frames, as clips.
         batch_size: clips per step.
         learning_rate: Adam's, of all that is not memory.
-        memory_learning_rate: of the memory, which starts at zero and has to catch up.
+        memory_learning_rate: of the memory, or of what stands in its place, which starts at zero
+            and has to catch up.
         clip_frames: T, how long the state is carried.
         backpropagation_frames: how many frames gradients flow through; T is a multiple.
     """
@@ -239,19 +242,50 @@ class SequenceConfig(Section):
 
 
 class EvaluateConfig(Section):
-    """The seed paper's region rules; radii refer to a 256-pixel grid and scale with it.
+    """How arms are scored and compared; radii refer to a 256-pixel grid and scale with it.
 
     Attributes:
         overlap: what the intersection is divided by: the reference region, or the union.
         overlap_threshold: a true positive overlaps by more than this share.
         ignored_radius_px: regions smaller than a circle of this radius do not count.
         still_clip_frames: length of the clip that both arms see of a still.
+        nsd_tolerance_mm: how far apart two boundaries may lie that count as agreeing.
+        streaming_latency_ms: from a frame's arrival to its mask, if arms are to be scored as
+            streamed too: one number, or measured ones to draw from, for all arms or by arm.
+        primary_metrics: what a comparison tests.
+        equivalence_margin: arms that surely differ by less count as equal.
+        bootstrap_draws: how often subjects are drawn anew for a confidence interval.
     """
 
     overlap: Literal["reference", "iou"] = "reference"
     overlap_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.25
     ignored_radius_px: Annotated[float, Field(ge=0)] = 7.0
     still_clip_frames: Annotated[int, Field(ge=1)] = 16
+    nsd_tolerance_mm: Positive = 1.0
+    streaming_latency_ms: Latencies | dict[str, Latencies] | None = None
+    primary_metrics: Annotated[
+        tuple[Literal["precision", "recall", "f1", "dice", "dice_all", "nsd"], ...],
+        Field(min_length=1),
+    ] = ("f1", "dice")
+    equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    bootstrap_draws: Annotated[int, Field(ge=100)] = 10_000
+
+    @field_validator("primary_metrics")
+    @classmethod
+    def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError(f"{list(names)} must name each metric once")
+        return names
+
+
+class ControlsConfig(Section):
+    """The control arms that have a setting of their own.
+
+    Attributes:
+        ema_decay: how much of the smoothed logits `frame_ema` keeps from frame to frame.
+    """
+
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.6
 
 
 class Experiment(Section):
@@ -261,13 +295,13 @@ class Experiment(Section):
         name: of the run, and of its folder.
         note: a sentence that is printed above every table.
         seed: the same seed, data and machine give the same folds and weights.
-        arms: the models to compare.
+        arms: the models to compare, see :mod:`sonotempo.arms`.
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
     note: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
-    arms: tuple[Literal["frame", "sequence"], ...] = ("frame", "sequence")
+    arms: tuple[str, ...] = ("frame", "sequence")
     data: DataConfig = DataConfig()
     folds: FoldsConfig = FoldsConfig()
     model: ModelConfig = ModelConfig()
@@ -276,16 +310,22 @@ class Experiment(Section):
     motion: MotionConfig = MotionConfig()
     train: TrainConfig = TrainConfig()
     sequence: SequenceConfig = SequenceConfig()
+    controls: ControlsConfig = ControlsConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
 
     @model_validator(mode="after")
     def _arms_have_their_start(self) -> "Experiment":
         if not self.arms or len(set(self.arms)) < len(self.arms):
             raise ValueError(f"arms {list(self.arms)} must name each arm once, at least one")
-        if "sequence" in self.arms and "frame" not in self.arms:
-            raise ValueError(
-                "arm 'sequence' starts from the weights of arm 'frame'; add it to arms"
-            )
+        for name in self.arms:
+            try:
+                arm = arm_named(name)
+            except ConfigError as error:
+                raise ValueError(f"arms: {error}") from error
+            if arm.needs and arm.needs not in self.arms:
+                raise ValueError(
+                    f"arm {name!r} uses the weights of arm {arm.needs!r}; add it to arms"
+                )
         return self
 
     @property

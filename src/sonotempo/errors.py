@@ -19,6 +19,18 @@ class ConfigError(SonotempoError):
     """A setting that does not exist or does not make sense."""
 
 
+class ModelError(SonotempoError):
+    """An exported model that cannot be read, does not fit its description, or cannot run."""
+
+
+class SourceError(SonotempoError):
+    """A stream that cannot be started, steered, buffered or recorded."""
+
+
+class PipelineError(SonotempoError):
+    """A model that failed on a frame of a stream, or a part that did not end."""
+
+
 def unknown_option(what: str, given: str, options: Iterable[str]) -> str:
     """Say what was given and which options exist, with the nearest one first.
 

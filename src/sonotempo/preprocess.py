@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from sonotempo.errors import RecordingError
 from sonotempo.recording import Box, Frame, Image, Spacing
@@ -38,8 +39,8 @@ class Fit:
     input_size: int
     scaled_rows: int
     spacing_mm: Spacing | None
-    _row_weights: NDArray[np.float32] = field(repr=False)
-    _column_weights: NDArray[np.float32] = field(repr=False)
+    _row_weights: "csr_array[np.float32]" = field(repr=False)
+    _column_weights: "csr_array[np.float32]" = field(repr=False)
 
     @property
     def content_rows(self) -> int:
@@ -49,9 +50,11 @@ class Fit:
     def image(self, image_HW: Image) -> Image:
         """Resample a frame to uint8 SS, antialiased where it shrinks."""
         area_HW = self._cropped(image_HW).astype(np.float32)
-        scaled = self._row_weights @ area_HW @ self._column_weights.T
+        rows = self._row_weights @ area_HW
+        # Sparse times dense is fast along rows of memory: columns are resampled as rows.
+        scaled = (self._column_weights @ np.ascontiguousarray(rows.T)).T
         fitted_SS = np.zeros((self.input_size, self.input_size), np.uint8)
-        fitted_SS[: self.content_rows] = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+        fitted_SS[: self.content_rows] = np.rint(np.clip(scaled, 0, 255))
         return fitted_SS
 
     def mask(self, mask_HW: Image) -> Image:
@@ -87,12 +90,12 @@ class Fit:
             raise ValueError(f"mask of shape {grid_SS.shape}; expected ({size}, {size})")
         height, width = self.area.shape
         rows = _nearest(self.scaled_rows, height)
-        seen = rows < self.content_rows
-        columns = _nearest(size, width)
-        area_HW = np.zeros((height, width), grid_SS.dtype)
-        area_HW[seen] = grid_SS[np.ix_(rows[seen], columns)]
+        rows = rows[rows < self.content_rows]
+        # ``take`` twice is many times as fast as indexing once with both.
+        seen_HW = grid_SS.take(_nearest(size, width), axis=1).take(rows, axis=0)
+        top, left = self.area.top, self.area.left
         whole_HW = np.zeros(self.shape_HW, grid_SS.dtype)
-        whole_HW[self.area.top : self.area.bottom, self.area.left : self.area.right] = area_HW
+        whole_HW[top : top + len(rows), left : left + width] = seen_HW
         return whole_HW
 
     def _cropped(self, pixels_HW: Image) -> Image:
@@ -166,10 +169,11 @@ def _nearest(source: int, target: int) -> NDArray[np.intp]:
     return np.minimum(centres.astype(np.intp), source - 1)
 
 
-def _linear_weights(source: int, target: int, keep: int) -> NDArray[np.float32]:
+def _linear_weights(source: int, target: int, keep: int) -> "csr_array[np.float32]":
     """Weights (keep, source) of the first cells of a linear filter that widens where it shrinks.
 
-    This is Pillow's BILINEAR. As dense matrices the resampling is two matrix products.
+    This is Pillow's BILINEAR. The resampling is two products with these matrices, of which nearly
+    all is zero.
     """
     ratio = source / target
     support = max(ratio, 1.0)
@@ -177,4 +181,4 @@ def _linear_weights(source: int, target: int, keep: int) -> NDArray[np.float32]:
     distance = np.abs(np.arange(source)[None, :] + 0.5 - centres) / support
     weights = np.maximum(0.0, 1.0 - distance)
     weights /= weights.sum(axis=1, keepdims=True)
-    return weights.astype(np.float32)
+    return csr_array(weights.astype(np.float32))

@@ -167,5 +167,5 @@ def test_bars_are_drawn_with_undefined_values_and_one_subject(tmp_path):
         colors = {color for _, color in image.convert("RGB").getcolors(1 << 24)}
     for of_metric in ((0, 114, 178), (86, 180, 233), (230, 159, 0), (0, 158, 115)):
         assert of_metric in colors
-    with pytest.raises(ConfigError, match="5 arms do not fit"):
-        draw_bars(scored(), None, drawn, arms=list("abcde"))
+    with pytest.raises(ConfigError, match="7 arms do not fit"):
+        draw_bars(scored(), None, drawn, arms=list("abcdefg"))

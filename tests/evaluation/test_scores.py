@@ -105,12 +105,41 @@ def test_renaming_the_labels_of_both_masks_renames_the_scores(prediction, refere
         assert str(replace(old, structure="")) == str(replace(new, structure=""))
 
 
+def test_boundaries_are_scored_where_the_spacing_is_known():
+    labels = np.zeros((256, 256), np.uint8)
+    labels[10:40, 10:40] = 1
+    shifted = np.roll(labels, 3, axis=0)
+    unknown = score_frame(shifted, labels, FEMORAL, CONFIG)
+    assert all(np.isnan(one.nsd) for one in unknown)
+    near = score_frame(shifted, labels, FEMORAL, CONFIG, spacing_mm=(0.3, 0.3))
+    assert (near[0].nsd, str(near[1].nsd)) == (1.0, "nan")
+    strict = EvaluateConfig(nsd_tolerance_mm=0.5)
+    assert score_frame(shifted, labels, FEMORAL, strict, spacing_mm=(0.3, 0.3))[0].nsd < 1
+
+
+def test_nsd_is_averaged_over_the_frames_with_the_structure():
+    scores = [
+        replace(score("nerve", 1, 0, 0, (9, 9, 9)), nsd=0.5),
+        replace(score("nerve", 1, 0, 0, (9, 9, 9)), nsd=1.0),
+        replace(score("nerve", 0, 1, 0, (0, 9, 0)), nsd=0.0),  # absent
+    ]
+    (row,) = pooled(frames_of(*(("frame", "A", i, one) for i, one in enumerate(scores)))).to_dict(
+        "records"
+    )
+    assert (row["nsd"], row["nsd_frames"]) == (0.75, 2)
+
+
+def test_tables_of_the_first_version_can_still_be_added_up():
+    first = FRAMES.drop(columns=["state_age", "nsd"])
+    pd.testing.assert_frame_equal(pooled(first), pooled(FRAMES))
+
+
 def test_a_table_of_frames_has_the_agreed_columns_and_types_even_when_empty():
     assert tuple(FRAMES.columns) == FRAME_COLUMNS
     assert (
-        *("arm", "fold", "subject", "recording", "frame", "structure"),
+        *("arm", "fold", "subject", "recording", "frame", "state_age", "structure"),
         *("tp_reference", "fp_reference", "fn_reference", "tp_iou", "fp_iou", "fn_iou"),
-        *("dice", "intersection_px", "predicted_px", "reference_px"),
+        *("dice", "intersection_px", "predicted_px", "reference_px", "nsd"),
     ) == FRAME_COLUMNS
     empty = frame_table([])
     assert list(empty.dtypes) == list(FRAMES.dtypes)
@@ -146,10 +175,26 @@ def test_each_subject_is_pooled_over_its_frames():
             "f1": [0.5, 1.0, 0.0],
             "dice": [0.3, 1.0, NAN],
             "dice_all": [0.3, 1.0, 0.0],
+            "nsd": [NAN, NAN, NAN],
         },
         index=table.index,
     )
     pd.testing.assert_frame_equal(table[list(METRICS)], expected)
+
+
+def test_dice_of_a_subject_is_averaged_over_its_recordings_and_regions_are_summed():
+    long = [
+        (FrameKey("frame", 0, "A", "long", i), [score("nerve", 1, 0, 0, (9, 9, 9))])
+        for i in range(3)
+    ]
+    short = (FrameKey("frame", 0, "A", "short", 0), [score("nerve", 0, 1, 1, (0, 5, 5))])
+    (row,) = per_subject(frame_table([*long, short])).to_dict("records")
+    assert row["dice"] == row["dice_all"] == 0.5  # of recordings with 1 and 0
+    assert row["f1"] == pytest.approx(6 / 8)  # of 3 true, 1 false and 1 missed region
+    assert (row["dice_frames"], row["frames"]) == (4, 4)
+    absent = (FrameKey("frame", 0, "A", "empty", 0), [score("nerve")])
+    (row,) = per_subject(frame_table([*long, absent])).to_dict("records")
+    assert row["dice"] == 1  # a recording without the structure has no Dice to average
 
 
 def test_without_regions_every_ratio_is_undefined():

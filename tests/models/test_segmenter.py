@@ -49,7 +49,7 @@ def clip(batch=2, frames=4, size=SIZE, seed=0):
     return torch.rand(batch, frames, 1, size, size, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.fixture(params=["frame", "sequence"])
+@pytest.fixture(params=["frame", "frame_extra", "sequence"])
 def arm(request):
     return request.param
 
@@ -70,7 +70,7 @@ def test_a_clip_gives_logits_of_its_shape_and_a_state_like_the_one_given(model):
     assert logits.shape == (2, 3, CLASSES, SIZE, SIZE)
     initial = model.initial_state(2, SIZE, SIZE)
     assert [part.shape for part in state] == [part.shape for part in initial]
-    assert len(state) == 2 * len(model.memories)
+    assert len(state) == sum(len(memory.state_channels) for memory in model.memories.values())
     assert torch.isfinite(logits).all()
 
 
@@ -169,11 +169,12 @@ def test_channels_last_changes_the_layout_and_not_the_numbers(arm):
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
-def test_a_sequence_model_from_a_frame_model_predicts_exactly_the_same(name):
+@pytest.mark.parametrize("arm", ["frame_extra", "frame_continued", "sequence"])
+def test_a_model_that_starts_from_a_frame_model_predicts_exactly_the_same(arm, name):
     config = NETWORKS[name]
     frame = build("frame", config)
     torch.manual_seed(1)
-    sequence = build_model("sequence", config, CLASSES).eval()
+    sequence = build_model(arm, config, CLASSES).eval()
     sequence.start_from(frame)
     x = clip(2, 5)
     with torch.no_grad():
@@ -184,7 +185,17 @@ def test_a_sequence_model_from_a_frame_model_predicts_exactly_the_same(name):
             alone, _ = frame(x[:, t : t + 1])
             assert torch.equal(logits, alone), f"frame {t}"
         assert torch.equal(sequence(x)[0], expected)
-    assert any(part.any() for part in state), "the memory fills although it adds nothing"
+    if arm == "sequence":
+        assert any(part.any() for part in state), "the memory fills although it adds nothing"
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_the_convolutions_in_place_of_a_memory_have_as_many_parameters(name):
+    counts = [
+        sum(w.numel() for w in build_model(arm, NETWORKS[name], CLASSES).parameters())
+        for arm in ("frame_extra", "sequence")
+    ]
+    assert counts[0] == counts[1]
 
 
 def test_a_frame_model_of_another_network_cannot_be_the_start():

@@ -314,7 +314,7 @@ def test_key_frames_alone_are_refused_for_the_sequence_arm_with_the_way_out(tmp_
     with pytest.raises(ConfigError) as error:
         crossvalidate(experiment, tmp_path / "run", Told())
     said = str(error.value)
-    assert "needs consecutive frames, but only 0% of neighbouring frames follow" in said
+    assert "need consecutive frames, but only 0% of neighbouring frames follow" in said
     assert "data.frames_root" in said
     assert "arms=[frame]" in said
 

@@ -75,17 +75,17 @@ def test_data_that_were_all_trained_on_cannot_be_judged(finished_run, shapes, tm
 
 def test_a_run_s_own_data_are_read_as_it_read_them(finished_run, shapes, tmp_path):
     """An export of key frames paired with its recordings: alone it would look like other data."""
-    from sonotempo.training.external import _with_data
+    from sonotempo.training.external import with_data
 
     run = finished_run.experiment
     paired = run.data.model_copy(update={"frames_root": tmp_path, "layout": "annotation_web"})
-    own = _with_data(
+    own = with_data(
         run.model_copy(update={"data": paired}), shapes / ".." / shapes.name, tmp_path / "c"
     )
     assert own.data.frames_root == tmp_path
     assert own.data.layout == "annotation_web"
     assert own.data.cache == tmp_path / "c"
-    other = _with_data(run.model_copy(update={"data": paired}), tmp_path, tmp_path / "c")
+    other = with_data(run.model_copy(update={"data": paired}), tmp_path, tmp_path / "c")
     assert other.data.frames_root is None
     assert other.data.layout == "auto"
 

@@ -13,6 +13,9 @@ from sonotempo.data.cache import cache_recording
 from sonotempo.data.folds import Fold
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.evaluate import evaluate
+from sonotempo.evaluation.mask_files import read_masks
+from sonotempo.evaluation.score_files import read_scores
+from sonotempo.evaluation.temporal import TEMPORAL_METRICS
 from sonotempo.training import job as job_module
 from sonotempo.training.job import Job, run_job, shown_recordings
 from sonotempo.training.weights import load_weights, read_passport
@@ -198,6 +201,67 @@ def test_every_labelled_frame_of_the_test_subjects_is_scored_and_no_other(tmp_pa
         assert set(subjects.subject) == {"s2"}
 
 
+def test_a_job_keeps_temporal_metrics_and_the_masks_of_every_test_frame(tmp_path, cohort):
+    run_both(tmp_path, cohort, tiny_experiment())
+    for arm in ("frame", "sequence"):
+        folder = tmp_path / arm / "fold-00"
+        scores = read_scores(folder)
+        assert scores.missing == ()
+        assert set(scores.evaluation.temporal.metric) == set(TEMPORAL_METRICS)
+        assert set(scores.evaluation.temporal.arm) == {arm}
+        masks = read_masks(folder, "s2")
+        assert masks.frame_numbers.tolist() == [0, 1, 2, 3]
+        frames = scores.evaluation.frames.set_index(["frame", "structure"])
+        for number, mask_SS in masks.by_number().items():
+            assert frames.predicted_px[number, "nerve"] == np.count_nonzero(mask_SS == 1)
+            assert frames.state_age[number, "nerve"] == number + 1
+
+
+def test_masks_are_complete_even_where_labels_are_sparse(tmp_path):
+    recordings = [
+        cache_recording(
+            make_recording(tmp_path / name, 4, labelled=(1, 3), subject=name, name=name),
+            tmp_path / "cache",
+            SIZE,
+            None,
+        )
+        for name in ("s0", "s1", "s2")
+    ]
+    run_both(tmp_path / "run", recordings, tiny_experiment())
+    for arm in ("frame", "sequence"):
+        folder = tmp_path / "run" / arm / "fold-00"
+        assert read_masks(folder, "s2").frame_numbers.tolist() == [0, 1, 2, 3]
+        temporal = read_scores(folder).evaluation.temporal
+        assert set(temporal.reason[temporal.metric != "nsd"]) == {"sparse labels"}
+
+
+def test_a_run_of_the_first_version_is_scored_anew_without_training(tmp_path, cohort):
+    experiment = tiny_experiment(arms=("frame",))
+    run_both(tmp_path, cohort, experiment)
+    folder = tmp_path / "frame" / "fold-00"
+    shutil.rmtree(folder / "masks")
+    (folder / "temporal.parquet").unlink()
+    weights = folder.joinpath("weights.safetensors").read_bytes()
+    assert run_both(tmp_path, cohort, experiment).steps == [], "it stays finished, and readable"
+    (said,) = read_scores(folder).missing
+    assert "no temporal metrics, no masks" in said
+    (folder / "finished.json").unlink()
+    again = run_both(tmp_path, cohort, experiment)
+    assert [name for name, *_ in again.steps] == ["frame, fold 0: scoring"]
+    assert read_scores(folder).missing == ()
+    assert folder.joinpath("weights.safetensors").read_bytes() == weights
+
+
+def test_arms_are_scored_as_streamed_if_the_experiment_says_how_late(tmp_path, cohort):
+    late = EvaluateConfig(streaming_latency_ms={"frame": 20, "sequence": (20, 70)})
+    run_both(tmp_path, cohort, tiny_experiment(evaluate=late))
+    for arm in ("frame", "sequence"):
+        streaming = read_scores(tmp_path / arm / "fold-00").evaluation.streaming
+        assert streaming.shown_frame.iloc[0] == -1
+        assert (streaming.shown_frame < streaming.frame).all()
+        assert len(streaming) == 4 * 2
+
+
 @pytest.fixture
 def still(tmp_path):
     recording = make_recording(tmp_path / "still", 1, name="still", content=b"still")
@@ -241,7 +305,7 @@ def test_only_the_last_frame_of_a_still_s_clip_is_scored(still, stateful):
         experiment.evaluate,
         arm="sequence",
         fold=0,
-    )
+    ).frames
     assert frames.frame.tolist() == [15, 15]
     assert predictor.calls == ["reset", *(range(16) if stateful else [15])]
 

@@ -1,11 +1,17 @@
-"""Any Predictor over recordings with references, scored frame by frame."""
+"""Any Predictor over recordings with references, scored frame by frame, over time, as streamed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
 from sonotempo.config import EvaluateConfig
-from sonotempo.evaluation.scores import FrameKey, FrameScore, frame_table, score_frame
+from sonotempo.evaluation.mask_files import DrawnMasks
+from sonotempo.evaluation.prediction import predict_recording
+from sonotempo.evaluation.recording_scores import drawn_masks, score_recording
+from sonotempo.evaluation.score_files import Evaluation
+from sonotempo.evaluation.scores import FrameKey, FrameScore, frame_table
+from sonotempo.evaluation.streaming import latencies_of, score_stream, screen_table
+from sonotempo.evaluation.temporal import TemporalScore, temporal_table
 from sonotempo.recording import Predictor, Recording
 
 
@@ -16,49 +22,58 @@ def evaluate(
     *,
     arm: str,
     fold: int,
+    every_frame: bool = False,
+    seed: int = 0,
+    on_masks: Callable[[DrawnMasks], object] = lambda masks: None,
     on_recording: Callable[[], None] = lambda: None,
-) -> pd.DataFrame:
+) -> Evaluation:
     """Stream each recording through a predictor and score the labelled frames.
 
-    Every frame is input; the state is reset where a recording begins and where it has a gap.
+    Every frame is input; the state is reset where a recording begins and where it has a gap. The
+    masks of one recording at a time are in memory: ``on_masks`` may keep them on disk.
 
     Args:
         predictor: what to judge; its first prediction counts.
         recordings: frames and references on the evaluation grid (the fitted network grid).
-        config: the region rules.
-        arm: the predictor's name in the table.
+        config: the region rules; with ``streaming_latency_ms`` for this arm, what would have been
+            on screen is scored as well.
+        arm: the predictor's name in the tables.
         fold: the fold whose test set this is.
+        every_frame: predict unlabelled frames even where a predictor without state does not need
+            them, so that its masks are complete.
+        seed: of the latencies that are drawn.
+        on_masks: called with the masks of each recording.
         on_recording: called after each recording, for progress.
 
-    Returns:
-        A table with one row per labelled frame and structure, see
-        :data:`sonotempo.evaluation.scores.FRAME_COLUMNS`.
+    Raises:
+        SonotempoError: the predictor gave values that are no numbers.
     """
-
-    def scored() -> Iterator[tuple[FrameKey, list[FrameScore]]]:
-        for recording in recordings:
-            for index, scores in _scored_frames(predictor, recording, config):
-                number = int(recording.frame_numbers[index])
-                key = FrameKey(arm, fold, recording.subject, recording.name, number)
-                yield key, scores
-            on_recording()
-
-    return frame_table(scored())
-
-
-def _scored_frames(
-    predictor: Predictor, recording: Recording, config: EvaluateConfig
-) -> Iterator[tuple[int, list[FrameScore]]]:
-    labelled = set(recording.labelled)
-    for segment in recording.segments():
-        predictor.reset()
-        for index in segment:
-            if index not in labelled and not predictor.stateful:
-                continue
-            prediction, *_ = predictor.step(recording[index])
-            reference_HW = recording.mask(index)
-            if reference_HW is not None:
-                yield (
-                    index,
-                    score_frame(prediction.mask_HW, reference_HW, recording.structures, config),
+    frames: list[tuple[FrameKey, list[FrameScore]]] = []
+    temporal: list[TemporalScore] = []
+    latencies_ms = latencies_of(config.streaming_latency_ms, arm)
+    screens = [screen_table([], [], [])]
+    for recording in recordings:
+        masks = predict_recording(predictor, recording, arm, every_frame=every_frame)
+        scores = score_recording(recording, masks, config, arm=arm, fold=fold)
+        frames += scores.frames
+        temporal += scores.temporal
+        if latencies_ms is not None:
+            screens.append(
+                score_stream(
+                    predictor,
+                    recording,
+                    latencies_ms,
+                    config,
+                    arm=arm,
+                    fold=fold,
+                    seed=seed,
+                    known=masks,
                 )
+            )
+        on_masks(drawn_masks(recording, masks))
+        on_recording()
+    return Evaluation(
+        frame_table(frames),
+        temporal_table(temporal),
+        pd.concat(screens, ignore_index=True) if latencies_ms is not None else None,
+    )

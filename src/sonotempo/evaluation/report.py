@@ -30,7 +30,7 @@ _COLUMNS = (*_TITLES.values(), _POOLED_F1)
 
 # Okabe & Ito 2008, colour-blind safe; in the order of the paper's bars.
 _BARS = {"f1": "#0072b2", "recall": "#56b4e9", "precision": "#e69f00", "dice": "#009e73"}
-_HATCHES = ("", "///", "...", "xxx")
+_HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")
 
 _DIVISORS = {"reference": "reference area", "iou": "union (IoU)"}
 # What a mark means, by the pattern of the cells that hold it.
@@ -165,7 +165,7 @@ def draw_bars(
         summary: as :func:`sonotempo.evaluation.scores.summary` returns it.
         structures: the groups of bars in their order; None for the summary's.
         out_png: where to write; its folder exists.
-        arms: the arms to draw, four at most; by default the summary's.
+        arms: the arms to draw, six at most; by default the summary's.
         title: the heading, with ``notes`` on lines under it.
 
     Raises:

@@ -9,9 +9,12 @@ of per-frame ratios. Undefined values are NaN, by these rules:
 - ``f1`` = 2·tp / (2·tp + fp + fn): neither (it is 0, not NaN, if all predictions are false);
 - ``dice``, the mean over frames in which the structure is present in the reference: no such frame;
 - ``dice_all``, the mean over all frames but those where it is neither predicted nor there: no such
-  frame. A false prediction on a frame without the structure counts as 0 here, not in ``dice``.
+  frame. A false prediction on a frame without the structure counts as 0 here, not in ``dice``;
+- ``nsd``, the mean surface Dice over the frames that ``dice`` is of: no such frame, or no frame
+  whose spacing is known.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -21,12 +24,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotempo.config import EvaluateConfig
+from sonotempo.evaluation.boundary import surface_dice
 from sonotempo.evaluation.detection import Reading, find_regions, smallest_area_px
 from sonotempo.evaluation.overlap import pixel_overlaps
+from sonotempo.recording import Spacing
 from sonotempo.structures import StructureSet
 
 #: The metrics of the aggregated tables, each in 0 to 1.
-METRICS = ("precision", "recall", "f1", "dice", "dice_all")
+METRICS = ("precision", "recall", "f1", "dice", "dice_all", "nsd")
+
+#: Those that are means over frames; the others come from region counts.
+AVERAGED = ("dice", "dice_all", "nsd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class FrameKey:
         subject: who was scanned: the unit of all statistics.
         recording: the recording's name, unique within its subject.
         frame: the frame's number within its recording.
+        state_age: how many frames the recording has shown since it began or went on after a gap
+            (where every state is reset), this one included; 0 if unknown.
     """
 
     arm: str
@@ -46,14 +56,15 @@ class FrameKey:
     subject: str
     recording: str
     frame: int
+    state_age: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FrameScore:
     """One structure's scores in one frame, under both readings of the overlap.
 
-    ``dice`` is NaN where the structure is neither predicted nor there. Areas are in pixels of the
-    fitted network grid.
+    ``dice`` is NaN where the structure is neither predicted nor there, and so is ``nsd``, which is
+    also NaN where the spacing is unknown. Areas are in pixels of the fitted network grid.
     """
 
     structure: str
@@ -67,6 +78,7 @@ class FrameScore:
     intersection_px: int
     predicted_px: int
     reference_px: int
+    nsd: float = math.nan
 
 
 _KEY_COLUMNS = tuple(field.name for field in fields(FrameKey))
@@ -75,12 +87,16 @@ _SCORE_COLUMNS = tuple(field.name for field in fields(FrameScore))
 #: The columns of a table of frames, in order: one row per arm, frame and structure.
 FRAME_COLUMNS = _KEY_COLUMNS + _SCORE_COLUMNS
 
+#: Columns that tables of the first version lack; they count as unknown there.
+LATER_COLUMNS = {"state_age": 0, "nsd": math.nan}
+
 
 def score_frame(
     prediction_HW: NDArray[np.integer],
     reference_HW: NDArray[np.integer],
     structures: StructureSet,
     config: EvaluateConfig,
+    spacing_mm: Spacing | None = None,
 ) -> list[FrameScore]:
     """Score every structure of one frame, in the structure set's order.
 
@@ -90,6 +106,7 @@ def score_frame(
         structures: what the labels mean.
         config: the overlap threshold, and the radius below which regions are ignored. Its
             ``overlap`` plays no part here: both readings are counted.
+        spacing_mm: millimetres a pixel on the network grid; None leaves NSD undefined.
 
     >>> from sonotempo.structures import FEMORAL
     >>> reference_HW = np.zeros((256, 256), np.uint8)
@@ -119,9 +136,21 @@ def score_frame(
                 intersection_px=pixels.intersection_px,
                 predicted_px=pixels.predicted_px,
                 reference_px=pixels.reference_px,
+                nsd=_nsd(prediction_HW == label, reference_HW == label, spacing_mm, config),
             )
         )
     return scores
+
+
+def _nsd(
+    prediction_HW: NDArray[np.bool_],
+    reference_HW: NDArray[np.bool_],
+    spacing_mm: Spacing | None,
+    config: EvaluateConfig,
+) -> float:
+    if spacing_mm is None:
+        return math.nan
+    return surface_dice(prediction_HW, reference_HW, spacing_mm, config.nsd_tolerance_mm)
 
 
 def frame_table(scored: Iterable[tuple[FrameKey, Sequence[FrameScore]]]) -> pd.DataFrame:
@@ -131,7 +160,7 @@ def frame_table(scored: Iterable[tuple[FrameKey, Sequence[FrameScore]]]) -> pd.D
     table = pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
     # Typed even when empty, so that the parquet files of all folds agree.
     kinds = {"arm": "str", "subject": "str", "recording": "str", "structure": "str"}
-    kinds["dice"] = "float64"
+    kinds |= {"dice": "float64", "nsd": "float64"}
     return table.astype({name: kinds.get(name, "int64") for name in FRAME_COLUMNS})
 
 
@@ -145,8 +174,8 @@ def pooled(frames: pd.DataFrame, overlap: Reading = "reference") -> pd.DataFrame
     Returns:
         One row per arm and structure, in the order of first appearance: ``arm, structure,
         subjects, frames, tp, fp, fn, precision, recall, f1, dice, dice_frames, dice_all,
-        dice_all_frames``; the last of each Dice is how many frames it is the mean of. Undefined
-        values are NaN, see the module.
+        dice_all_frames, nsd, nsd_frames``; the last of each Dice and of NSD is how many frames it
+        is the mean of. Undefined values are NaN, see the module.
 
     Raises:
         ValueError: columns are missing, a key is empty, or a frame was scored twice.
@@ -158,9 +187,11 @@ def pooled(frames: pd.DataFrame, overlap: Reading = "reference") -> pd.DataFrame
 
 
 def per_subject(frames: pd.DataFrame, overlap: Reading = "reference") -> pd.DataFrame:
-    """Pool the frames of each arm, subject and structure over all recordings of the subject.
+    """Bring the frames of each arm, subject and structure together: frame → recording → subject.
 
-    Every labelled frame of a subject weighs the same, whichever recording it is from.
+    Region counts are summed over all frames of the subject, and precision, recall and F1 follow
+    from the sums. Dice is averaged over the frames of each recording, then over the recordings, so
+    that a long recording weighs as much as a short one: frames of one sweep are near copies.
 
     Returns:
         One row per arm, subject and structure: the columns of :func:`pooled` with ``subject`` in
@@ -169,7 +200,12 @@ def per_subject(frames: pd.DataFrame, overlap: Reading = "reference") -> pd.Data
     Raises:
         ValueError: columns are missing, a key is empty, or a frame was scored twice.
     """
-    return _pool(frames, ["arm", "subject", "structure"], overlap)
+    keys = ["arm", "subject", "structure"]
+    table = _pool(frames, keys, overlap)
+    recordings = _pool(frames, ["arm", "subject", "recording", "structure"], overlap)
+    means = recordings.groupby(keys, sort=False)[list(AVERAGED)].mean()
+    table[list(AVERAGED)] = means.loc[pd.MultiIndex.from_frame(table[keys])].to_numpy()
+    return table
 
 
 def summary(frames: pd.DataFrame, config: EvaluateConfig) -> pd.DataFrame:
@@ -184,8 +220,9 @@ def summary(frames: pd.DataFrame, config: EvaluateConfig) -> pd.DataFrame:
 
     Returns:
         One row per arm and structure: ``arm, structure, overlap, overlap_threshold,
-        ignored_radius_px, subjects, frames, tp, fp, fn, dice_frames, dice_all_frames`` and, for
-        each of :data:`METRICS`, ``<metric>_pooled, <metric>_mean, <metric>_sd, <metric>_n``.
+        ignored_radius_px, subjects, frames, tp, fp, fn, dice_frames, dice_all_frames,
+        nsd_frames`` and, for each of :data:`METRICS`, ``<metric>_pooled, <metric>_mean,
+        <metric>_sd, <metric>_n``.
 
     Raises:
         ValueError: columns are missing, a key is empty, or a frame was scored twice.
@@ -208,10 +245,15 @@ def _pool(frames: pd.DataFrame, keys: list[str], overlap: Reading) -> pd.DataFra
     _check(frames)
     counts = {name: frames[f"{name}_{overlap}"] for name in ("tp", "fp", "fn")}
     present = frames["reference_px"] > 0
+    nsd = frames["nsd"] if "nsd" in frames.columns else pd.Series(math.nan, frames.index)
     rows = frames[keys].assign(
-        **counts, dice=frames["dice"].where(present), dice_all=frames["dice"]
+        **counts,
+        dice=frames["dice"].where(present),
+        dice_all=frames["dice"],
+        nsd=nsd.where(present),
     )
-    # Mean and count leave out NaN: absent structures for `dice`, empty-empty for `dice_all`.
+    # Mean and count leave out NaN: absent structures for `dice` and `nsd`, empty-empty for
+    # `dice_all`.
     table = rows.groupby(keys, sort=False).agg(
         frames=("tp", "size"),
         tp=("tp", "sum"),
@@ -221,6 +263,8 @@ def _pool(frames: pd.DataFrame, keys: list[str], overlap: Reading) -> pd.DataFra
         dice_frames=("dice", "count"),
         dice_all=("dice_all", "mean"),
         dice_all_frames=("dice_all", "count"),
+        nsd=("nsd", "mean"),
+        nsd_frames=("nsd", "count"),
     )
     table = table.reset_index()
     tp, fp, fn = table["tp"], table["fp"], table["fn"]
@@ -236,7 +280,8 @@ def _ratio(part: "pd.Series[int]", whole: "pd.Series[int]") -> "pd.Series[float]
 
 
 def _check(frames: pd.DataFrame) -> None:
-    missing = [name for name in FRAME_COLUMNS if name not in frames.columns]
+    needed = [name for name in FRAME_COLUMNS if name not in LATER_COLUMNS]
+    missing = [name for name in needed if name not in frames.columns]
     if missing:
         raise ValueError(
             f"the table of frames lacks {', '.join(missing)}; make it with frame_table"

@@ -7,6 +7,7 @@ Calls go down this list only:
 - ``annotation_web`` (with ``labelme`` polygons): the export of the annotation tool.
 - ``dicom`` (with ``dicom_header``), ``metaimage`` (with ``metaimage_header``), ``video``,
   ``images``, ``clarius_raw``: one reader a format.
+- ``stream_recording`` (over ``video``, with ``stream_files`` for the names): a recorded stream.
 - ``writers``: the way back, from frames and masks to files.
 - ``frame_files``, ``timing``, ``grey``: what several readers have in common.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sonotempo.errors import RecordingError
 from sonotempo.io.frame_files import IMAGE_SUFFIXES, frame_number, image_files, listing
+from sonotempo.io.stream_files import is_later_part, is_stream
 from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
 
@@ -40,6 +41,7 @@ def _dicom(wanted: _Request) -> Recording:
 
 def _video(wanted: _Request) -> Recording:
     try:
+        from sonotempo.io.stream_recording import open_stream_recording
         from sonotempo.io.video import open_video
     except ModuleNotFoundError as error:
         if error.name != "av":
@@ -48,7 +50,8 @@ def _video(wanted: _Request) -> Recording:
             f"{wanted.path} needs PyAV to be read; install it with: pip install 'sonotempo[video]'"
         ) from error
 
-    return open_video(wanted.path, wanted.structures, subject=wanted.subject, name=wanted.name)
+    open_file = open_stream_recording if is_stream(wanted.path) else open_video
+    return open_file(wanted.path, wanted.structures, subject=wanted.subject, name=wanted.name)
 
 
 def _metaimage(wanted: _Request) -> Recording:
@@ -88,7 +91,9 @@ FORMATS = (
 )
 
 # What lies beside recordings and is none: descriptions, and the pixels of a header.
-_SIDECARS = frozenset({"", ".yml", ".yaml", ".json", ".txt", ".md", ".csv", ".tsv", ".zraw"})
+_SIDECARS = frozenset(
+    {"", ".yml", ".yaml", ".json", ".jsonl", ".txt", ".md", ".csv", ".tsv", ".zraw"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +158,11 @@ def contents(folder: Path) -> Contents:
     unknown = []
     for path in files:
         suffix = path.suffix.lower()
-        if path in left_out or (suffix == ".raw" and not path.with_suffix(".yml").is_file()):
+        if (
+            path in left_out
+            or is_later_part(path)
+            or (suffix == ".raw" and not path.with_suffix(".yml").is_file())
+        ):
             continue
         if any(suffix in known.suffixes for known in FORMATS) or is_dicom(path):
             recordings.append(path)

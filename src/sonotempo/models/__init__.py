@@ -4,7 +4,9 @@
 other. Both models have one signature: ``model(x_BTCHW, state) -> (logits_BTKHW, state)``.
 """
 
+from sonotempo.models.at_test_time import Network, ResetEveryFrame, SmoothedLogits, as_run
 from sonotempo.models.segmenter import (
+    ExtraUNet,
     FrameUNet,
     Segmenter,
     SequenceUNet,
@@ -13,4 +15,16 @@ from sonotempo.models.segmenter import (
     in_channels_last,
 )
 
-__all__ = ["FrameUNet", "Segmenter", "SequenceUNet", "State", "build_model", "in_channels_last"]
+__all__ = [
+    "ExtraUNet",
+    "FrameUNet",
+    "Network",
+    "ResetEveryFrame",
+    "Segmenter",
+    "SequenceUNet",
+    "SmoothedLogits",
+    "State",
+    "as_run",
+    "build_model",
+    "in_channels_last",
+]

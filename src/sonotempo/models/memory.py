@@ -1,4 +1,4 @@
-"""ConvLSTM memory with a residual output that starts at zero.
+"""ConvLSTM memory, and convolutions in its place, with a residual output that starts at zero.
 
 The cell is that of Shi et al. 2015 (arXiv 1506.04214) without peepholes. Its state is an argument
 and a result, never kept in the module.
@@ -8,7 +8,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-CellState = tuple[Tensor, Tensor]
+CellState = tuple[Tensor, ...]
 
 
 class ConvLSTM(nn.Module):
@@ -45,16 +45,44 @@ class ConvLSTM(nn.Module):
         return torch.stack(outputs, dim=1), (hidden, cell)
 
 
-class ResidualMemory(nn.Module):
-    """Features plus what the memory adds to them; at first it adds exactly nothing.
+class ExtraConvolutions(nn.Module):
+    """Two 3x3 convolutions with exactly as many parameters as a ConvLSTM, and no state.
 
-    The 1x1 output projection starts at zero, so a network with this memory equals the network
-    without it until the first training step.
+    The control for what a memory gains by being more network rather than memory. The wide layer
+    has as many channels as the four gates together, and the gates' normalisation.
     """
 
-    def __init__(self, channels: int, hidden_channels: int) -> None:
+    def __init__(self, in_channels: int, hidden_channels: int) -> None:
         super().__init__()
-        self.cell = ConvLSTM(channels, hidden_channels)
+        wide = 4 * hidden_channels
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, wide, 3, padding=1, bias=False),
+            nn.GroupNorm(4, wide),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(wide, hidden_channels, 3, padding=1, bias=False),
+            # Bounded, as a ConvLSTM's hidden state is.
+            nn.Tanh(),
+        )
+
+    def forward(self, x_BTCHW: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        """Return features BTCHW of every frame by itself, and the state as it came: empty."""
+        batch = len(x_BTCHW)
+        y = self.layers(rearrange(x_BTCHW, "b t c h w -> (b t) c h w"))
+        return rearrange(y, "(b t) c h w -> b t c h w", b=batch), state
+
+
+class ResidualMemory(nn.Module):
+    """Features plus what a ConvLSTM, or the convolutions in its place, add to them.
+
+    The 1x1 output projection starts at zero: at first exactly nothing is added, so a network with
+    this memory equals the network without it until the first training step.
+    """
+
+    def __init__(self, channels: int, hidden_channels: int, *, remembers: bool = True) -> None:
+        super().__init__()
+        self.state_channels = (hidden_channels, hidden_channels) if remembers else ()
+        cell = ConvLSTM if remembers else ExtraConvolutions
+        self.cell = cell(channels, hidden_channels)
         self.projection = nn.Conv2d(hidden_channels, channels, 1)
         nn.init.zeros_(self.projection.weight)
         assert self.projection.bias is not None

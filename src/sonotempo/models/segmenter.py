@@ -1,20 +1,26 @@
-"""The two models of the comparison: FrameUNet, and SequenceUNet = FrameUNet plus memory.
+"""The models of the comparison: FrameUNet, and SequenceUNet = FrameUNet plus memory.
 
-Streaming is one line: ``logits, state = model(frame_BTCHW, state)`` with T = 1.
+ExtraUNet is the control: FrameUNet plus convolutions in place of that memory. Streaming is one
+line: ``logits, state = model(frame_BTCHW, state)`` with T = 1.
 """
+
+from typing import TypeVar
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from sonotempo.arms import Added, arm_named
 from sonotempo.config import ModelConfig
-from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.errors import ConfigError
 from sonotempo.models.decoder import Decoder
 from sonotempo.models.encoder import build_encoder
 from sonotempo.models.memory import ResidualMemory
 
 #: Hidden and cell state of each memory in turn; empty for a model without memory.
 State = tuple[Tensor, ...]
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 class Segmenter(nn.Module):
@@ -24,9 +30,17 @@ class Segmenter(nn.Module):
         config: the network's settings, the same for both models.
         classes: K, the background included.
         memory_strides: after which decoder blocks a memory stands; none for the frame model.
+        remembers: whether these are memories, or convolutions in their place.
     """
 
-    def __init__(self, config: ModelConfig, classes: int, memory_strides: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        classes: int,
+        memory_strides: tuple[int, ...],
+        *,
+        remembers: bool = True,
+    ) -> None:
         super().__init__()
         self.classes = classes
         self.encoder = build_encoder(config)
@@ -42,14 +56,13 @@ class Segmenter(nn.Module):
                 )
         self.memories = nn.ModuleDict(
             {
-                str(stride): ResidualMemory(channels, config.memory_channels)
+                str(stride): ResidualMemory(channels, config.memory_channels, remembers=remembers)
                 for stride, channels in zip(
                     self.decoder.strides, self.decoder.channels, strict=True
                 )
                 if stride in memory_strides
             }
         )
-        self.memory_channels = config.memory_channels
         self.head = nn.Conv2d(self.decoder.channels[-1], classes, 1)
         self._encoder_frozen = False
         self._norm_frozen = False
@@ -58,11 +71,9 @@ class Segmenter(nn.Module):
         """Return the state of a model that has seen nothing: zeros, on the model's device."""
         weight = self.head.weight
         return tuple(
-            weight.new_zeros(
-                batch, self.memory_channels, height // int(stride), width // int(stride)
-            )
+            weight.new_zeros(batch, channels, height // int(stride), width // int(stride))
             for stride in self.memories
-            for _ in ("hidden", "cell")
+            for channels in self._memory_at(stride).state_channels
         )
 
     def forward(self, x_BTCHW: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -94,14 +105,20 @@ class Segmenter(nn.Module):
         for stride, block in zip(self.decoder.strides, self.decoder.blocks, strict=True):
             x = block(x, skips.get(stride))
             if str(stride) in self.memories:
-                cell_state = (before[len(after)], before[len(after) + 1])
-                x_clip, new_state = self.memories[str(stride)](
-                    rearrange(x, "(b t) c h w -> b t c h w", b=batch), cell_state
+                memory = self._memory_at(str(stride))
+                own_state = before[len(after) : len(after) + len(memory.state_channels)]
+                x_clip, new_state = memory(
+                    rearrange(x, "(b t) c h w -> b t c h w", b=batch), own_state
                 )
                 x = rearrange(x_clip, "b t c h w -> (b t) c h w")
                 after += new_state
         logits_BTKHW = rearrange(self.head(x), "(b t) k h w -> b t k h w", b=batch)
         return logits_BTKHW, tuple(after)
+
+    def _memory_at(self, stride: str) -> ResidualMemory:
+        memory = self.memories[stride]
+        assert isinstance(memory, ResidualMemory)
+        return memory
 
     def freeze(self, *, encoder: bool, normalization: bool) -> None:
         """Keep the encoder's weights, or all running statistics, as they are from now on."""
@@ -109,6 +126,13 @@ class Segmenter(nn.Module):
         self._norm_frozen = normalization
         self.encoder.requires_grad_(not encoder)
         self.train(self.training)
+
+    def start_from(self, frame_model: "FrameUNet") -> None:
+        """Take over a frame model's weights; what it does not have keeps its own."""
+        missing, unexpected = self.load_state_dict(frame_model.state_dict(), strict=False)
+        wrong = [name for name in missing if not name.startswith("memories.")] + unexpected
+        if wrong:
+            raise ValueError(f"the frame model has another network; these weights differ: {wrong}")
 
     def train(self, mode: bool = True) -> "Segmenter":
         """Switch to training or back, leaving alone what is frozen."""
@@ -149,16 +173,28 @@ class SequenceUNet(Segmenter):
     """
 
     def __init__(self, config: ModelConfig, classes: int) -> None:
-        if not config.memory_strides:
-            raise ConfigError("model.memory_strides is empty; a sequence model needs at least one")
-        super().__init__(config, classes, config.memory_strides)
+        super().__init__(config, classes, _required(config.memory_strides))
 
-    def start_from(self, frame_model: FrameUNet) -> None:
-        """Take over a frame model's weights; the memory keeps its own."""
-        missing, unexpected = self.load_state_dict(frame_model.state_dict(), strict=False)
-        wrong = [name for name in missing if not name.startswith("memories.")] + unexpected
-        if wrong:
-            raise ValueError(f"the frame model has another network; these weights differ: {wrong}")
+
+class ExtraUNet(Segmenter):
+    """The same U-net with as many more convolutions as the memory has parameters; no state.
+
+    >>> def count(model):
+    ...     return sum(weight.numel() for weight in model.parameters())
+    >>> count(ExtraUNet(ModelConfig(), 3)) == count(SequenceUNet(ModelConfig(), 3))
+    True
+    """
+
+    def __init__(self, config: ModelConfig, classes: int) -> None:
+        super().__init__(config, classes, _required(config.memory_strides), remembers=False)
+
+
+def _required(memory_strides: tuple[int, ...]) -> tuple[int, ...]:
+    if not memory_strides:
+        raise ConfigError(
+            "model.memory_strides is empty; a sequence model and its control need at least one"
+        )
+    return memory_strides
 
 
 def build_model(arm: str, config: ModelConfig, classes: int) -> Segmenter:
@@ -167,17 +203,16 @@ def build_model(arm: str, config: ModelConfig, classes: int) -> Segmenter:
     Raises:
         ConfigError: no such arm.
     """
-    models: dict[str, type[FrameUNet] | type[SequenceUNet]] = {
-        "frame": FrameUNet,
-        "sequence": SequenceUNet,
+    networks: dict[Added, type[FrameUNet | ExtraUNet | SequenceUNet]] = {
+        "none": FrameUNet,
+        "convolution": ExtraUNet,
+        "convlstm": SequenceUNet,
     }
-    if arm not in models:
-        raise ConfigError(unknown_option("arm", arm, models))
-    return models[arm](config, classes)
+    return networks[arm_named(arm).added](config, classes)
 
 
-def in_channels_last(model: Segmenter) -> Segmenter:
+def in_channels_last(model: AnyModule) -> AnyModule:
     """Lay the weights out channels last: faster convolutions, the same numbers."""
     # torch's annotations of Module.to leave memory_format out; its documentation has it.
-    moved: Segmenter = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    moved: AnyModule = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return moved

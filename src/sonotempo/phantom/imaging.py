@@ -16,6 +16,7 @@ from scipy.ndimage import uniform_filter1d
 
 from sonotempo.phantom.anatomy import Plane
 from sonotempo.phantom.scanners import Scanner, axial_sigma_mm, lateral_sigma_mm
+from sonotempo.recording import Box
 
 #: Standard deviation of the scatterers' own blur, in pixels of their map: what lets them be read
 #: between pixels. It is part of the point spread.
@@ -34,18 +35,26 @@ class View:
     """How the picture lies in the frame.
 
     The scanner shows the whole aperture and depth in square pixels; what is left of the frame
-    stays black. ``oversampling`` is how much finer the picture is computed than shown.
+    stays black. ``size`` is the frame's height, and its width too unless ``width`` says otherwise.
+    ``oversampling`` is how much finer the picture is computed than shown.
     """
 
     size: int
     depth_mm: float
     aperture_mm: float
     oversampling: int
+    width: int | None = None
+
+    @property
+    def frame_HW(self) -> tuple[int, int]:
+        """Height and width of the frame."""
+        return self.size, self.width or self.size
 
     @property
     def spacing_mm(self) -> float:
         """Side of a shown pixel."""
-        return max(self.depth_mm, self.aperture_mm) / self.size
+        height, width = self.frame_HW
+        return max(self.depth_mm / height, self.aperture_mm / width)
 
     @property
     def rows(self) -> int:
@@ -55,7 +64,7 @@ class View:
     @property
     def columns(self) -> int:
         """Columns of the shown picture."""
-        return min(self.size, round(self.aperture_mm / self.spacing_mm))
+        return min(self.frame_HW[1], round(self.aperture_mm / self.spacing_mm))
 
     @property
     def axes_mm(self) -> tuple[Plane, Plane]:
@@ -66,17 +75,22 @@ class View:
         x = np.arange(columns, dtype=np.float32) - np.float32((columns - 1) / 2)
         return z, x * np.float32(fine)
 
+    @property
+    def area(self) -> Box:
+        """Where in the frame the picture is: at the top, in the middle."""
+        left = (self.frame_HW[1] - self.columns) // 2
+        return Box(0, left, self.rows, left + self.columns)
+
     def framed(self, picture_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Put a shown picture or mask into its frame: at the top, in the middle."""
-        frame = np.zeros((self.size, self.size), np.uint8)
-        left = (self.size - self.columns) // 2
-        frame[: self.rows, left : left + self.columns] = picture_HW
+        """Put a shown picture or mask into its frame."""
+        frame = np.zeros(self.frame_HW, np.uint8)
+        frame[: self.rows, self.area.left : self.area.right] = picture_HW
         return frame
 
 
-def view_of(size: int, depth_mm: float, aperture_mm: float) -> View:
+def view_of(size: int, depth_mm: float, aperture_mm: float, width: int | None = None) -> View:
     """Return the view for a frame size; small frames are computed finer than they are shown."""
-    return View(size, depth_mm, aperture_mm, max(1, -(-192 // size)))
+    return View(size, depth_mm, aperture_mm, max(1, -(-192 // size)), width)
 
 
 class Imaging:
@@ -158,12 +172,17 @@ class Imaging:
         envelope += self._ringing * (1 + 2 * (1 - contact_W))
         return envelope
 
-    def grey(self, envelope_HW: Plane) -> Plane:
-        """Return the shown picture as float32 in 0 to 255: compressed, smoothed, resized."""
+    def grey(self, envelope_HW: Plane, turned_db: float = 0.0) -> Plane:
+        """Return the shown picture as float32 in 0 to 255: compressed, smoothed, resized.
+
+        Args:
+            envelope_HW: before compression.
+            turned_db: by how much the operator has turned the gain since.
+        """
         scanner = self._scanner
         level = np.log10(envelope_HW + np.float32(1e-6))
         level *= np.float32(20 / scanner.dynamic_range_db)
-        level += self._level_db / np.float32(scanner.dynamic_range_db)
+        level += (self._level_db + np.float32(turned_db)) / np.float32(scanner.dynamic_range_db)
         np.clip(level, 0, 1, out=level)
         if scanner.gamma != 1:
             level **= np.float32(scanner.gamma)

@@ -16,7 +16,7 @@ from sonotempo.phantom.scanners import SCANNERS, Scanner
 from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.phantom.speckle import Reader, Speckle
 from sonotempo.phantom.warp import tissue_coordinates
-from sonotempo.recording import Image, Spacing
+from sonotempo.recording import Box, Image, Spacing
 
 _SLIDE_MARGIN_MM = 10.0
 _DEPTH_MARGIN_MM = 4.0
@@ -43,6 +43,11 @@ class Cast:
     scanner: Scanner
     depth_cm: float
     seeds: tuple[int, ...]
+
+    @property
+    def depths_cm(self) -> list[float]:
+        """What the operator can choose from, shallow to deep."""
+        return sorted({*self.scanner.depths_cm, self.depth_cm})
 
     def random(self, stream: int) -> np.random.Generator:
         """Return the generator of one stream."""
@@ -123,18 +128,33 @@ class Scan:
     Args:
         start: who is scanned by what.
         settings: of the cohort.
+        width: of the frames in pixels, if they are not square.
+        has_all_depths: whether every preset can be reached, not only the next ones; it takes
+            tissue as deep as the deepest.
     """
 
-    def __init__(self, start: Cast, settings: PhantomConfig) -> None:
-        self._cast, self._settings = start, settings
+    def __init__(
+        self,
+        start: Cast,
+        settings: PhantomConfig,
+        *,
+        width: int | None = None,
+        has_all_depths: bool = False,
+    ) -> None:
+        self._cast, self._settings, self._width = start, settings, width
         scanner = start.scanner
-        self._depths_cm = sorted({*scanner.depths_cm, start.depth_cm})
+        self._depths_cm = start.depths_cm
         chosen = self._depths_cm.index(start.depth_cm)
-        self._reachable = (max(0, chosen - 1), min(len(self._depths_cm) - 1, chosen + 1))
+        last = len(self._depths_cm) - 1
+        self._reachable = (max(0, chosen - 1), min(last, chosen + 1))
+        if has_all_depths:
+            self._reachable = (0, last)
         self._depth = chosen
+        self._turned_db = 0.0
+        self._period_s = 1 / settings.frame_rate_hz
         self._motion = Motion(start.random(_MOTION), settings)
         self._events = Events(start.random(_EVENTS), settings.event_rate, settings.frame_rate_hz)
-        view = view_of(settings.size, 10 * start.depth_cm, scanner.aperture_mm)
+        view = view_of(settings.size, 10 * start.depth_cm, scanner.aperture_mm, width)
         self.plane: TissuePlane = build_plane(
             start.subject,
             settings.structures,
@@ -146,24 +166,48 @@ class Scan:
         self._imaging: dict[int, Imaging] = {}
         self._mirrors_HW, self._mirrors_at = self.plane.specular_HW, np.inf
         self._shown: Plane | None = None
+        self._pose = self._motion.pose(0.0)
+
+    @property
+    def area(self) -> Box:
+        """Where in the frame the picture is, at the depth of now."""
+        return self._imaging_now().view.area
+
+    def turn_gain(self, by_db: float) -> None:
+        """Turn the operator's gain up or down, from the next frame on."""
+        self._turned_db += by_db
 
     def frames(self) -> Iterator[PhantomFrame]:
         """Yield frames over time, for ever; a dropped one is left out."""
-        period = 1 / self._settings.frame_rate_hz
         index, last = 0, None
-        pose = self._motion.pose(0.0)
         while True:
-            before, pose = pose, self._motion.pose(index * period)
-            self._speckle.step(kept_correlation(before, pose, self._settings.decorrelation))
+            pose = self._move_on(index)
             disturbance = self._events.step()
             if not disturbance.dropped:
                 if disturbance.frozen and last is not None:
                     frame = replace(last, disturbance=disturbance)
                 else:
                     frame = self.frame(index, pose, replace(disturbance, frozen=False))
-                last = replace(frame, index=index, timestamp_ns=round(index * period * 1e9))
+                last = replace(frame, index=index, timestamp_ns=self._time_ns(index))
                 yield last
             index += 1
+
+    def next(self, index: int, disturbance: Disturbance = _UNDISTURBED) -> PhantomFrame:
+        """Return the frame of a period after that of the call before.
+
+        Periods may be left out: the tissue has moved on meanwhile.
+        """
+        frame = self.frame(index, self._move_on(index), disturbance)
+        return replace(frame, timestamp_ns=self._time_ns(index))
+
+    def _move_on(self, index: int) -> Pose:
+        """Go to another period, motion and speckle."""
+        before, self._pose = self._pose, self._motion.pose(index * self._period_s)
+        self._speckle.step(kept_correlation(before, self._pose, self._settings.decorrelation))
+        return self._pose
+
+    def _time_ns(self, index: int) -> int:
+        return round(index * self._period_s * 1e9)
 
     def at(self, seconds: float, index: int) -> PhantomFrame:
         """Return one frame at a time of its own."""
@@ -192,7 +236,7 @@ class Scan:
         loss = reader.nearest(plane.loss_HW)
         touching = contact(disturbance, len(x_W))
         envelope = imaging.envelope(field, loss, self._speckle.fresh(field.shape), touching)
-        grey = self._persisted(imaging.grey(envelope))
+        grey = self._persisted(imaging.grey(envelope, self._turned_db))
         middle = view.oversampling // 2
         labels = reader.nearest(plane.label_HW)
         mask = labels[middle :: view.oversampling, middle :: view.oversampling]
@@ -237,7 +281,7 @@ class Scan:
             depth_mm = 10 * self._depths_cm[self._depth]
             self._imaging[self._depth] = Imaging(
                 scanner,
-                view_of(self._settings.size, depth_mm, scanner.aperture_mm),
+                view_of(self._settings.size, depth_mm, scanner.aperture_mm, self._width),
                 self.plane.spacing_mm,
                 self._cast.random(_MACHINE),
             )

@@ -7,8 +7,12 @@ from sonotempo.data.cache import CachedRecording, cache_recordings
 from sonotempo.data.folds import share_subjects
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.io import DataSet, open_dataset
+from sonotempo.phantom.cohort import COHORT_FILE
 from sonotempo.preprocess import area_from
 from sonotempo.training.progress import RunProgress
+
+# What a comparison looks for in a run's notes.
+_SIMULATED = "simulated subjects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,15 @@ def open_cohort(experiment: Experiment, progress: RunProgress) -> CohortOnGrid:
         )
     if any(recording.is_still for recording in usable):
         notes.append("stills moved into clips: the motion is simulated, the images are as given")
+    if _is_simulated(experiment) and _SIMULATED not in experiment.note:
+        notes.append(f"{_SIMULATED}: these numbers say nothing about patients")
     return CohortOnGrid(tuple(usable), tuple(skipped), tuple(notes))
+
+
+def _is_simulated(experiment: Experiment) -> bool:
+    """Return whether the data are a phantom cohort."""
+    root = experiment.data.root
+    return root is not None and (root / COHORT_FILE).is_file()
 
 
 def open_experiment_data(experiment: Experiment) -> DataSet:

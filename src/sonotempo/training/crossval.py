@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from sonotempo.config import ARMS, Experiment, load_experiment
+from sonotempo.arms import ARMS, arm_named
+from sonotempo.config import Experiment, load_experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.report import ComparisonTable, comparison_table, draw_bars
+from sonotempo.evaluation.score_files import joined, read_scores, write_scores
 from sonotempo.evaluation.scores import summary
 from sonotempo.models.summary import cost_of
 from sonotempo.training.cohort import CohortOnGrid, open_cohort
@@ -46,12 +48,13 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
         progress.say(f"skipped {len(cohort.skipped)} in all; see {run / 'skipped.txt'}")
     for note in cohort.notes:
         progress.say(f"note: {note}")
-    if "sequence" in experiment.arms:
+    if any(arm_named(arm).starts_from for arm in experiment.arms):
         _require_consecutive(cohort.recordings)
     _require_same_data(run, cohort.recordings)
     folds = _folds(run, experiment, cohort.recordings)
     _claim(run, experiment, cohort, folds)
-    arms = [arm for arm in ARMS if arm in experiment.arms]  # each after the one it starts from
+    # In the order of ARMS: each after the one whose weights it needs.
+    arms = [arm.name for arm in ARMS if arm.name in experiment.arms]
     jobs = [Job(arm, fold, run) for fold in folds for arm in arms]
     left = sum(not job.finished for job in jobs)
     subjects = {recording.subject for recording in cohort.recordings}
@@ -62,9 +65,12 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
     )
     for job in jobs:
         run_job(job, experiment, cohort.recordings, progress)
-    frames = pd.concat(
-        [pd.read_parquet(job.folder / "frames.parquet") for job in jobs], ignore_index=True
-    )
+    scores = [read_scores(job.folder) for job in jobs]
+    for sentence in [sentence for one in scores for sentence in one.missing]:
+        progress.say(f"note: {sentence}")
+    evaluation = joined([one.evaluation for one in scores])
+    frames = evaluation.frames
+    write_scores(run, evaluation)
     progress.say("drawing test frames from the worst to the best")
     draw_run_examples(jobs, frames, experiment, cohort.recordings, run / "examples.png")
     notes = [*cohort.notes, _cropped(cohort.recordings, experiment)]
@@ -74,8 +80,7 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
 def write_table(
     run: Path, frames: pd.DataFrame, experiment: Experiment, notes: Sequence[str]
 ) -> ComparisonTable:
-    """Write the scores of all jobs as parquet, CSV, Markdown and bar plot."""
-    frames.to_parquet(run / "frames.parquet", index=False)
+    """Write the scores of all jobs as CSV, Markdown and bar plot."""
     of_arms = summary(frames, experiment.evaluate)
     title = f"{experiment.name}: {experiment.structures.name}, {frames['fold'].nunique()} folds"
     said = [*([experiment.note] if experiment.note else []), *notes]
@@ -88,6 +93,9 @@ def write_table(
     )
     (run / "table.md").write_text(table.markdown(), encoding="utf-8")
     (run / "table.csv").write_text(table.csv(), encoding="utf-8")
+    # For `sonotempo compare`, which has to repeat them.
+    notes_json = json.dumps(said, indent=1, ensure_ascii=False)
+    (run / "notes.json").write_text(f"{notes_json}\n", encoding="utf-8")
     draw_bars(
         of_arms,
         experiment.structures.names,
@@ -221,7 +229,7 @@ def _folds(
 
 
 def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
-    """Refuse to train a memory where every labelled frame stands alone in its recording."""
+    """Refuse to train on clips where every labelled frame stands alone in its recording."""
     videos = [recording for recording in recordings if not recording.is_still]
     pairs = sum(len(recording) - 1 for recording in videos)
     if not pairs:
@@ -229,8 +237,9 @@ def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
     consecutive = sum(len(segment) - 1 for r in videos for segment in r.segments())
     if consecutive / pairs < 0.5:
         raise ConfigError(
-            f"the sequence arm needs consecutive frames, but only {consecutive / pairs:.0%} of "
-            "neighbouring frames follow each other (an annotation export holds key frames only); "
+            "the sequence arm and its controls need consecutive frames, but only "
+            f"{consecutive / pairs:.0%} of neighbouring frames follow each other (an annotation "
+            "export holds key frames only); "
             "set data.frames_root to the recordings that it was made from, or arms=[frame]"
         )
 

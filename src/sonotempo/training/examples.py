@@ -9,6 +9,7 @@ import pandas as pd
 from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.evaluation.pictures import Example, draw_examples
+from sonotempo.models import as_run
 from sonotempo.recording import Image, Predictor, Recording
 from sonotempo.training.job import Job, device_of, shown_recordings
 from sonotempo.training.predictor import TorchPredictor
@@ -69,7 +70,7 @@ def _predictors(
 ) -> Mapping[str, TorchPredictor]:
     return {
         job.arm: TorchPredictor(
-            load_weights(job.weights)[0],
+            as_run(job.arm, load_weights(job.weights)[0], experiment.controls),
             experiment.data.input_size,
             job.arm,
             device=device_of(experiment),

@@ -1,16 +1,21 @@
 """Trained weights judged on other data, without scoring them on what they have learnt from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from sonotempo.arms import arm_named
 from sonotempo.config import DataConfig, Experiment
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.evaluate import evaluate
+from sonotempo.evaluation.mask_files import DrawnMasks, write_masks
 from sonotempo.evaluation.report import ComparisonTable, comparison_table
+from sonotempo.evaluation.score_files import Evaluation, joined, write_scores
 from sonotempo.evaluation.scores import summary
+from sonotempo.models import as_run
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.crossval import load_run
 from sonotempo.training.job import device_of, shown_recordings
@@ -25,32 +30,43 @@ class Judgement:
 
     Attributes:
         frames: one row per arm, labelled frame and structure.
+        temporal: one row per arm, recording, structure and temporal metric.
         table: the arms side by side.
     """
 
     frames: pd.DataFrame
+    temporal: pd.DataFrame
     table: ComparisonTable
 
 
-def judge(weights: Path, data: Path, cache: Path, progress: RunProgress) -> Judgement:
+def judge(
+    weights: Path, data: Path, cache: Path, progress: RunProgress, out: Path | None = None
+) -> Judgement:
     """Score a weights file, or every fold of a run, on a data set.
 
     A recording that a fold was trained on is never scored by it; where several folds of a run may
-    score a recording, the first of them does, so that no recording counts twice.
+    score a recording, the first of them does, so that no recording counts twice. With ``out``, each
+    arm's scores and masks are written to ``out/<arm>``, which a comparison can read.
 
     Raises:
         ConfigError: not a run folder or weights file.
         RecordingError: nothing can be scored.
     """
     if weights.is_dir():
+        if not (weights / "config.yaml").is_file():
+            raise ConfigError(
+                f"{weights} is not a run folder: it has no config.yaml; if it holds masks of "
+                "another tool, add --like RUN for the structures, grid and folds to score them by"
+            )
         experiment = load_run(weights)
         # Only folds that every arm has finished: arms are compared over the same recordings.
+        trained = {arm: arm_named(arm).weights_of for arm in experiment.arms}
         folds = [
             {path.parent.name for path in weights.glob(f"{arm}/fold-*/weights.safetensors")}
-            for arm in experiment.arms
+            for arm in trained.values()
         ]
         files = [
-            weights / arm / fold / "weights.safetensors"
+            (arm, weights / trained[arm] / fold / "weights.safetensors")
             for arm in experiment.arms
             for fold in sorted(set.intersection(*folds))
         ]
@@ -61,36 +77,38 @@ def judge(weights: Path, data: Path, cache: Path, progress: RunProgress) -> Judg
             )
     else:
         experiment = _experiment_of(weights)
-        files = [weights]
-    experiment = _with_data(experiment, data, cache)
+        files = [(experiment.name, weights)]
+    experiment = with_data(experiment, data, cache)
     cohort = open_cohort(experiment, progress)
-    parts: list[pd.DataFrame] = []
+    parts: list[Evaluation] = []
     scored: dict[str, set[str]] = {}
-    for file in files:
+    for arm, file in files:
         passport = read_passport(file)
-        done = scored.setdefault(passport.arm, set())
+        done = scored.setdefault(arm, set())
         unseen = [
             recording
             for recording in cohort.recordings
             if recording.key not in passport.trained_on and recording.key not in done
         ]
         done.update(recording.key for recording in unseen)
-        model, _ = load_weights(file)
-        progress.step(f"{passport.arm}, fold {passport.fold}: scoring", len(unseen))
-        predictor = TorchPredictor(
-            model, passport.input_size, passport.arm, device=device_of(experiment)
-        )
+        model = as_run(arm, load_weights(file)[0], experiment.controls)
+        progress.step(f"{arm}, fold {passport.fold}: scoring", len(unseen))
+        predictor = TorchPredictor(model, passport.input_size, arm, device=device_of(experiment))
         parts.append(
             evaluate(
                 predictor,
                 shown_recordings(unseen, experiment),
                 experiment.evaluate,
-                arm=passport.arm,
+                arm=arm,
                 fold=passport.fold,
+                every_frame=not all(recording.is_still for recording in unseen),
+                seed=experiment.seed,
+                on_masks=_keep(out and out / arm),
                 on_recording=progress.advance,
             )
         )
-    frames = pd.concat(parts, ignore_index=True)
+    scores = joined(parts)
+    frames = scores.frames
     if frames.empty:
         raise RecordingError(
             f"every recording in {data} was used to train {weights}; give data that it has not seen"
@@ -106,7 +124,15 @@ def judge(weights: Path, data: Path, cache: Path, progress: RunProgress) -> Judg
         notes=notes,
         structures=experiment.structures.names,
     )
-    return Judgement(frames, table)
+    if out is not None:
+        for arm in scored:
+            write_scores(out / arm, scores.of_arm(arm))
+    return Judgement(frames, scores.temporal, table)
+
+
+def _keep(folder: Path | None) -> Callable[[DrawnMasks], object]:
+    """Return what writes masks into an arm's folder, if there is one."""
+    return (lambda masks: None) if folder is None else partial(write_masks, folder)
 
 
 def _experiment_of(weights: Path) -> Experiment:
@@ -124,8 +150,14 @@ def _experiment_of(weights: Path) -> Experiment:
     )
 
 
-def _with_data(experiment: Experiment, data: Path, cache: Path) -> Experiment:
-    """Return the experiment on other data, or on its own data exactly as it read them."""
+def with_data(experiment: Experiment, data: Path, cache: Path) -> Experiment:
+    """Return the experiment on other data, or on its own data exactly as it read them.
+
+    Args:
+        experiment: the run's settings.
+        data: the folder of recordings.
+        cache: folder for fitted frames.
+    """
     root = experiment.data.root
     if root is not None and root.resolve() == data.resolve():
         settings = experiment.data.model_copy(update={"cache": cache})

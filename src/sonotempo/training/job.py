@@ -9,25 +9,30 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import lightning
 import numpy as np
-import pandas as pd
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold
 from sonotempo.data.stills import evaluation_clip
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.evaluate import evaluate
+from sonotempo.evaluation.facts import FACTS_FILE, read_facts
+from sonotempo.evaluation.mask_files import write_masks
+from sonotempo.evaluation.score_files import Evaluation, write_scores
 from sonotempo.evaluation.scores import per_subject
-from sonotempo.models import FrameUNet, SequenceUNet, build_model
+from sonotempo.models import FrameUNet, as_run, build_model
 from sonotempo.recording import Recording
+from sonotempo.training.arm_facts import facts_as_run, facts_of_training
 from sonotempo.training.predictor import TorchPredictor
 from sonotempo.training.progress import EpochProgress, RunProgress
 from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
@@ -39,7 +44,7 @@ class Job:
     """One arm in one fold.
 
     Attributes:
-        arm: which model.
+        arm: which of :data:`sonotempo.arms.ARMS`.
         fold: which subjects train, watch and test.
         run: the run's folder.
     """
@@ -60,8 +65,9 @@ class Job:
 
     @property
     def weights(self) -> Path:
-        """The trained weights."""
-        return self.folder / "weights.safetensors"
+        """The trained weights; those of another arm where this one has no training of its own."""
+        trained = replace(self, arm=arm_named(self.arm).weights_of)
+        return trained.folder / "weights.safetensors"
 
 
 def run_job(
@@ -74,15 +80,19 @@ def run_job(
     if job.finished:
         return
     job.folder.mkdir(parents=True, exist_ok=True)
-    if not job.weights.is_file():
+    facts = job.folder / FACTS_FILE
+    if not arm_named(job.arm).is_trained:
+        trained = read_facts(job.weights.with_name(FACTS_FILE))
+        facts_as_run(job.arm, trained, experiment).write(facts)
+    elif not (job.weights.is_file() and facts.is_file()):
         _train(job, experiment, recordings, progress)
     scores = _score(job, experiment, recordings, progress)
-    scores.to_parquet(job.folder / "frames.parquet", index=False)
-    per_subject(scores, experiment.evaluate.overlap).to_csv(
+    write_scores(job.folder, scores)
+    per_subject(scores.frames, experiment.evaluate.overlap).to_csv(
         job.folder / "subjects.csv", index=False, lineterminator="\n"
     )
     (job.folder / "finished.json").write_text(
-        json.dumps({"arm": job.arm, "fold": job.fold.number, "frames": len(scores)}) + "\n",
+        json.dumps({"arm": job.arm, "fold": job.fold.number, "frames": len(scores.frames)}) + "\n",
         encoding="utf-8",
     )
     (job.folder / "resume.ckpt").unlink(missing_ok=True)
@@ -100,20 +110,10 @@ def _train(
     train = tuple(r for r in recordings if r.subject in fold.train and r.labelled)
     validation = tuple(r for r in recordings if r.subject in fold.validation and r.labelled)
     model = build_model(job.arm, experiment.model, experiment.structures.channels)
-    if isinstance(model, SequenceUNet):
-        # Only the same fold's frame weights: another fold's have seen this one's test subjects.
-        frame_job = replace(job, arm="frame")
-        start, passport = load_weights(frame_job.weights)
-        wanted = _passport(frame_job, experiment, train)
-        if not isinstance(start, FrameUNet) or replace(passport, version="") != replace(
-            wanted, version=""
-        ):
-            raise SonotempoError(
-                f"{frame_job.weights} were not trained by this run's {frame_job.arm} arm in fold "
-                f"{fold.number} (they say: {passport.arm}, fold {passport.fold}); delete "
-                f"{frame_job.folder} and run again"
-            )
-        model.start_from(start)
+    start = None
+    if arm_named(job.arm).starts_from is not None:
+        start = replace(job, arm="frame").weights
+        model.start_from(_start(job, experiment, train))
         model.freeze(encoder=experiment.model.share_encoder, normalization=True)
     stage = stage_of(job.arm, experiment)
     task = SegmentationTask(model, stage, experiment, train=train, validation=validation, seed=seed)
@@ -151,7 +151,7 @@ def _train(
     if not all(bool(weight.isfinite().all()) for weight in task.model.parameters()):
         raise SonotempoError(
             f"the training of {job.arm}, fold {fold.number} diverged: weights are no longer "
-            f"finite; lower {'sequence' if task.model.memories else 'train'}.learning_rate and "
+            f"finite; lower {'sequence' if stage.clip_frames > 1 else 'train'}.learning_rate and "
             "choose another --out"
         )
     _warn_of_structures_never_found(job, experiment, trainer.callback_metrics, progress)
@@ -163,6 +163,32 @@ def _train(
             "sequence.memory_learning_rate, sequence.epochs or the probabilities in faults"
         )
     save_weights(task.model, _passport(job, experiment, train), job.weights)
+    facts_of_training(
+        job.arm,
+        fold,
+        experiment,
+        task,
+        train,
+        optimiser_steps=trainer.global_step,
+        start=start,
+        weights=job.weights,
+    ).write(job.folder / FACTS_FILE)
+
+
+def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> FrameUNet:
+    """Return the frame arm's network of the same fold: another fold's has seen this one's test."""
+    frame_job = replace(job, arm="frame")
+    start, passport = load_weights(frame_job.weights)
+    wanted = _passport(frame_job, experiment, train)
+    if not isinstance(start, FrameUNet) or replace(passport, version="") != replace(
+        wanted, version=""
+    ):
+        raise SonotempoError(
+            f"{frame_job.weights} were not trained by this run's {frame_job.arm} arm in fold "
+            f"{job.fold.number} (they say: {passport.arm}, fold {passport.fold}); delete "
+            f"{frame_job.folder} and run again"
+        )
+    return start
 
 
 def _warn_of_structures_never_found(
@@ -198,8 +224,9 @@ def _score(
     experiment: Experiment,
     recordings: Sequence[CachedRecording],
     progress: RunProgress,
-) -> pd.DataFrame:
-    model, _ = load_weights(job.weights)
+) -> Evaluation:
+    """Score the test subjects; the masks are written as they come."""
+    model = as_run(job.arm, load_weights(job.weights)[0], experiment.controls)
     test = [r for r in recordings if r.subject in job.fold.test and r.labelled]
     progress.step(f"{job.arm}, fold {job.fold.number}: scoring", len(test))
     predictor = TorchPredictor(
@@ -211,6 +238,10 @@ def _score(
         experiment.evaluate,
         arm=job.arm,
         fold=job.fold.number,
+        # Complete masks, to be played; of a still's clip only the still itself is of interest.
+        every_frame=not all(recording.is_still for recording in test),
+        seed=experiment.seed,
+        on_masks=partial(write_masks, job.folder),
         on_recording=progress.advance,
     )
 

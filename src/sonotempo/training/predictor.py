@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from sonotempo.models import Segmenter, State, in_channels_last
+from sonotempo.models import Network, State, in_channels_last
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Frame, Prediction
 
@@ -21,7 +21,7 @@ class TorchPredictor:
 
     def __init__(
         self,
-        model: Segmenter,
+        model: Network,
         input_size: int,
         name: str,
         area: Box | None = None,
@@ -38,7 +38,7 @@ class TorchPredictor:
     @property
     def stateful(self) -> bool:
         """Whether earlier frames matter."""
-        return bool(self._model.memories)
+        return bool(self._model.initial_state(1, self._input_size, self._input_size))
 
     def reset(self) -> None:
         """Forget all earlier frames."""

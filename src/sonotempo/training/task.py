@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
 from sonotempo.data.augment import Augmentation, Draw
 from sonotempo.data.cache import CachedRecording
@@ -39,7 +40,7 @@ class Stage:
         clip_frames: T.
         chunk_frames: how many frames gradients flow through.
         learning_rate: of all weights but the memory's.
-        memory_learning_rate: of the memory's weights.
+        memory_learning_rate: of the memory's weights, or of what stands in its place.
         faults: whether frames are darkened or hidden.
     """
 
@@ -53,9 +54,12 @@ class Stage:
 
 
 def stage_of(arm: str, experiment: Experiment) -> Stage:
-    """Return how an arm is trained; both settings live in the experiment."""
+    """Return how an arm is trained: from scratch, or on from the frame arm's weights.
+
+    All that start from the frame arm are trained alike, so they differ only in what was added.
+    """
     train, sequence = experiment.train, experiment.sequence
-    if arm == "frame":
+    if arm_named(arm).starts_from is None:
         return Stage(
             train.epochs, train.batch_size, 1, 1, train.learning_rate, train.learning_rate, False
         )

@@ -1,0 +1,61 @@
+"""A source for measurements: the same frames again and again, at a rate or as fast as allowed."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from sonotempo.live.ring_buffer import RingBuffer
+from sonotempo.live.source import Command, SourceEvent, SourceState
+
+
+class Metronome:
+    """A source that writes the same frames again and again, at a rate or as fast as allowed."""
+
+    commands: tuple[Command, ...] = ()
+
+    def __init__(self, frames_THW: np.ndarray, *, rate_hz: float | None, count: int) -> None:
+        self._frames_THW = frames_THW
+        self._rate_hz = rate_hz
+        self._count = count
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.state: SourceState = "stopped"
+        #: Whether a frame of this number may be written already.
+        self.wait_for: Callable[[int], bool] = lambda _: True
+
+    def start(self, buffer: RingBuffer) -> None:
+        """Begin to write."""
+        self.state = "running"
+        self._thread = threading.Thread(target=self._run, args=(buffer,), daemon=True)
+        self._thread.start()
+
+    def _run(self, buffer: RingBuffer) -> None:
+        with buffer.writer() as writer:
+            began = time.monotonic()
+            for number in range(self._count):
+                if self._rate_hz is not None:
+                    pause = began + number / self._rate_hz - time.monotonic()
+                    self._stopping.wait(max(0.0, pause))
+                while not self.wait_for(number) and not self._stopping.is_set():
+                    self._stopping.wait(0.005)
+                if self._stopping.is_set():
+                    break
+                image_HW = self._frames_THW[number % len(self._frames_THW)]
+                writer.write(image_HW, probe_ns=number * 33_333_333, spacing_mm=(0.1, 0.1))
+        self.state = "ended"
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def send(self, command: Command) -> None:
+        """It takes no commands."""
+        raise NotImplementedError(command)
+
+    def events(self) -> tuple[SourceEvent, ...]:
+        """Nothing happens to it."""
+        return ()

@@ -1,0 +1,89 @@
+"""The masks that an arm drew of a recording, on disk: one compressed .npz file a recording."""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotempo.errors import SonotempoError
+from sonotempo.recording import Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnMasks:
+    """What an arm drew of one recording, on the network grid.
+
+    Attributes:
+        recording: the recording's name.
+        frame_numbers: int64 [T], the numbers of the frames that were predicted, increasing.
+        masks_TSS: uint8 [T, S, S], label values, one mask for each of these frames.
+    """
+
+    recording: str
+    frame_numbers: NDArray[np.int64]
+    masks_TSS: NDArray[np.uint8]
+
+    def by_number(self) -> Mapping[int, Image]:
+        """Return each mask by its frame's number."""
+        return dict(zip(self.frame_numbers.tolist(), self.masks_TSS, strict=True))
+
+
+def mask_path(folder: Path, recording: str) -> Path:
+    """Return where the masks of a recording lie in a job's or an arm's folder.
+
+    >>> mask_path(Path("run/frame/fold-00"), "anna/scan-1").as_posix()
+    'run/frame/fold-00/masks/anna__scan-1.npz'
+    """
+    return folder / "masks" / f"{recording.replace('/', '__')}.npz"
+
+
+def write_masks(folder: Path, masks: DrawnMasks) -> Path:
+    """Write the masks of one recording below ``folder/masks`` and return the file."""
+    path = mask_path(folder, masks.recording)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part.npz")
+    np.savez_compressed(
+        unfinished,
+        masks_TSS=masks.masks_TSS,
+        frame_numbers=masks.frame_numbers,
+        recording=np.array(masks.recording),
+    )
+    unfinished.replace(path)
+    return path
+
+
+def read_masks(folder: Path, recording: str) -> DrawnMasks:
+    """Read the masks of one recording; nothing in the file is executed.
+
+    Raises:
+        SonotempoError: there is no such file, or it holds something else.
+    """
+    path = mask_path(folder, recording)
+    if not path.is_file():
+        raise SonotempoError(
+            f"{path} is not there: runs of sonotempo 0.1 kept no masks; delete "
+            f"{folder / 'finished.json'} and run the same `sonotempo crossval` again: it scores "
+            "anew and keeps the trained weights"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            masks_TSS, numbers = file["masks_TSS"], file["frame_numbers"]
+            name = str(file["recording"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise SonotempoError(
+            f"{path} holds no masks ({error}); delete it and score the arm again"
+        ) from error
+    if masks_TSS.dtype != np.uint8 or masks_TSS.ndim != 3 or numbers.shape != masks_TSS.shape[:1]:
+        raise SonotempoError(
+            f"{path} holds masks of shape {masks_TSS.shape} and type {masks_TSS.dtype} for "
+            f"{len(numbers)} frames; expected uint8, one S×S mask a frame: score the arm again"
+        )
+    if name != recording:
+        raise SonotempoError(
+            f"{path} holds the masks of {name!r}, not of {recording!r}: the names of two "
+            "recordings differ only in '/' and '__'; rename one and score the arm again"
+        )
+    return DrawnMasks(recording, numbers.astype(np.int64), masks_TSS)

@@ -1,0 +1,346 @@
+"""One export: trained weights in, one checked ``.onnx`` file out, or a refusal and no file."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotempo import __version__
+from sonotempo.config import Experiment
+from sonotempo.data.cache import CachedRecording
+from sonotempo.data.folds import Fold, load_folds
+from sonotempo.errors import ConfigError, ModelError, RecordingError, unknown_option
+from sonotempo.export.graph import export_graph, write_card
+from sonotempo.export.parity import (
+    DICE_LOSS_ALLOWED,
+    DRIFT_ALLOWED,
+    DRIFT_FRAMES,
+    drift,
+    pooled_dice,
+    require_same_logits,
+)
+from sonotempo.live.model_card import ModelCard, Precision
+from sonotempo.models import Segmenter
+from sonotempo.preprocess import area_from, fit_frame
+from sonotempo.recording import Recording
+from sonotempo.training.cohort import open_cohort
+from sonotempo.training.crossval import load_run
+from sonotempo.training.job import shown_recordings
+from sonotempo.training.progress import RunProgress
+from sonotempo.training.weights import Passport, load_weights
+
+#: How many training frames the ranges of 8-bit values are measured on, and in clips of how many.
+CALIBRATION_FRAMES, CALIBRATION_CLIP = 128, 16
+
+#: How many frames torch and the engines are compared over in single precision.
+PARITY_FRAMES = 12
+
+_DRIFT_CLIP = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What is exported.
+
+    Attributes:
+        models: the networks by arm.
+        passport: what the first one's weights say of themselves.
+        run: the run folder that they lie in, or None if they lie by themselves.
+        experiment: of that run, or None.
+    """
+
+    models: dict[str, Segmenter]
+    passport: Passport
+    run: Path | None
+    experiment: Experiment | None
+
+    @property
+    def name(self) -> str:
+        """What the model is called on screen."""
+        arms = " + ".join(self.models)
+        run = f"{self.experiment.name} " if self.experiment else ""
+        return f"{run}{arms}, fold {self.passport.fold}"
+
+
+def export_model(
+    run: Path,
+    out: Path,
+    progress: RunProgress,
+    *,
+    fold: int = 0,
+    arms: Sequence[str] = (),
+    precision: str = "fp32",
+    pair: bool = False,
+    accept_loss: bool = False,
+) -> ModelCard:
+    """Write one arm of a fold, or two that share their encoder, as one self-contained ONNX file.
+
+    Single precision must give torch's logits. Half precision and 8 bits must keep the Dice on the
+    fold's validation frames to :data:`DICE_LOSS_ALLOWED` and must not drift over
+    :data:`DRIFT_FRAMES` frames; 8 bits are calibrated on its training frames.
+
+    Args:
+        run: a run folder, or a ``weights.safetensors``.
+        out: the ``.onnx`` file to write; untouched if the model is refused.
+        progress: where to tell how it goes.
+        fold: which fold of the run.
+        arms: which arm, or which two with ``pair``; by default ``frame``, and ``sequence``.
+        precision: of weights and activations.
+        pair: write two arms in one file, in which the encoder runs once.
+        accept_loss: write the file although fewer bits cost more Dice than allowed.
+
+    Returns:
+        The card that is in the file.
+
+    Raises:
+        ConfigError: no such weights, or a combination that cannot be.
+        RecordingError: fewer bits need the run's recordings, and they are not there.
+        ModelError: the exported model is not the trained one; nothing is written.
+    """
+    if precision not in get_args(Precision):
+        raise ConfigError(unknown_option("precision", precision, get_args(Precision)))
+    wanted = cast(Precision, precision)
+    if out.suffix != ".onnx":
+        raise ConfigError(f"--out {out} does not end in .onnx; give for example {out.stem}.onnx")
+    export = _opened(run, fold, arms, pair)
+    passport = export.passport
+    train, validation = _recordings(export, progress, needed=precision != "fp32")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written ({error.strerror}); give another") from error
+    with folder as name:
+        full, fewer = Path(name) / "fp32.onnx", Path(name) / f"{precision}.onnx"
+        progress.step(f"exporting {export.name}", 1)
+        card = export_graph(export.models, passport.structure_set, passport.input_size, full)
+        checks = [
+            require_same_logits(
+                full, card, list(export.models.values()), _clip(validation, passport.input_size)
+            )
+        ]
+        progress.say(checks[0])
+        if precision != "fp32":
+            assert export.experiment is not None
+            if precision == "fp16":
+                from sonotempo.export.quantization import to_half  # noqa: PLC0415  (slow)
+
+                to_half(full, fewer)
+            else:
+                from sonotempo.export.quantization import to_int8  # noqa: PLC0415  (slow)
+
+                progress.step("measuring ranges on training frames", CALIBRATION_FRAMES)
+                clips = _calibration_clips(train, export.experiment, progress.advance)
+                to_int8(full, fewer, card, clips)
+            write_card(fewer, replace(card, precision=wanted))
+            for check in (
+                _require_dice(
+                    fewer, full, validation, export.experiment, progress, accept_loss=accept_loss
+                ),
+                _require_no_drift(fewer, full, card, validation, progress),
+            ):
+                progress.say(check)
+                checks.append(check)
+        card = replace(
+            card,
+            name=export.name,
+            area=area_from(passport.area),
+            precision=wanted,
+            run=export.experiment.name if export.experiment else "",
+            fold=passport.fold,
+            trained_on=f"{len(passport.trained_on)} recordings"
+            + (f" of run {export.experiment.name}" if export.experiment else ""),
+            note=export.experiment.note if export.experiment else "",
+            version=__version__,
+            checks=tuple(checks),
+        )
+        write_card(fewer, card)
+        fewer.replace(out)
+    return card
+
+
+def _opened(run: Path, fold: int, arms: Sequence[str], pair: bool) -> Export:
+    """Load the weights that were asked for."""
+    if pair and len(arms) not in (0, 2):
+        raise ConfigError(f"a pair has two arms, but {len(arms)} are given; give --arm twice")
+    if not pair and len(arms) > 1:
+        raise ConfigError(f"{len(arms)} arms for one file; add --pair, or give one --arm")
+    if run.is_file():
+        if pair:
+            raise ConfigError(f"a pair needs two arms: give the run folder instead of {run}")
+        model, passport = load_weights(run)
+        if arms and arms[0] != passport.arm:
+            raise ConfigError(f"{run} holds the arm {passport.arm!r}, not {arms[0]!r}")
+        folder = run.resolve().parents[2] if len(run.resolve().parents) > 2 else run.parent
+        inside = (folder / "config.yaml").is_file() and (folder / "folds.json").is_file()
+        return Export(
+            {passport.arm: model},
+            passport,
+            folder if inside else None,
+            load_run(folder) if inside else None,
+        )
+    experiment = load_run(run)
+    for arm in arms:
+        if arm not in experiment.arms:
+            raise ConfigError(unknown_option("arm", arm, experiment.arms))
+    wanted = tuple(arms) or (("frame", "sequence") if pair else ("frame",))
+    loaded = {arm: load_weights(_weights(run, arm, fold)) for arm in wanted}
+    passports = [passport for _, passport in loaded.values()]
+    return Export({arm: model for arm, (model, _) in loaded.items()}, passports[0], run, experiment)
+
+
+def _weights(run: Path, arm: str, fold: int) -> Path:
+    name = "weights.safetensors"
+    path = run / arm / f"fold-{fold:02d}" / name
+    if not path.is_file():
+        there = sorted(found.parent.name for found in run.glob(f"{arm}/fold-*/{name}"))
+        has = f"it has {', '.join(there)}" if there else "it has no trained fold of that arm yet"
+        raise ConfigError(f"{run} has no weights of arm {arm!r} in fold {fold}; {has}")
+    return path
+
+
+def _recordings(
+    export: Export, progress: RunProgress, *, needed: bool
+) -> tuple[list[CachedRecording], list[CachedRecording]]:
+    """Return the fold's training and validation recordings; none where they can be missed."""
+    if export.run is None or export.experiment is None:
+        if needed:
+            raise ConfigError(
+                "fp16 and int8 are checked on the fold's validation frames; give the run folder "
+                "instead of a weights file by itself"
+            )
+        return [], []
+    try:
+        cohort = open_cohort(export.experiment, progress)
+    except (RecordingError, ConfigError) as error:
+        if needed:
+            raise RecordingError(
+                f"fp16 and int8 need the run's recordings, for calibration and checks: {error}"
+            ) from error
+        progress.say(f"the run's recordings are not there; checked on noise instead ({error})")
+        return [], []
+    fold = _fold(export.run, export.passport.fold)
+    return (
+        [r for r in cohort.recordings if r.subject in fold.train],
+        [r for r in cohort.recordings if r.subject in fold.validation],
+    )
+
+
+def _fold(run: Path, number: int) -> Fold:
+    folds = {fold.number: fold for fold in load_folds(run / "folds.json")}
+    if number not in folds:
+        raise ConfigError(f"{run / 'folds.json'} has no fold {number}; it has {sorted(folds)}")
+    return folds[number]
+
+
+def _clip(recordings: Sequence[CachedRecording], size: int) -> NDArray[np.float32]:
+    """Return network inputs T11SS of one recording, or noise that changes where there is none."""
+    longest = max(recordings, key=len, default=None)
+    if longest is None or len(longest) < 2:
+        random = np.random.default_rng(0)
+        noise = random.random((PARITY_FRAMES, 1, 1, size, size), np.float32)
+        return noise if longest is None else np.concatenate([_network_input(longest), noise])
+    return _network_input(longest, PARITY_FRAMES)
+
+
+def _network_input(recording: CachedRecording, frames: int | None = None) -> NDArray[np.float32]:
+    frames_TSS = np.asarray(recording.frames_TSS()[:frames])
+    return frames_TSS[:, None, None].astype(np.float32) / np.float32(255)
+
+
+def _calibration_clips(
+    train: Sequence[CachedRecording], experiment: Experiment, on_frame: Callable[[], None]
+) -> Iterator[Iterator[NDArray[np.float32]]]:
+    """Yield clips from recordings spread over all training subjects, and from their middle."""
+    count = CALIBRATION_FRAMES // CALIBRATION_CLIP
+    by_subject: dict[str, list[CachedRecording]] = {}
+    for recording in train:
+        by_subject.setdefault(recording.subject, []).append(recording)
+    subjects = list(by_subject)
+    chosen = []
+    for turn in range(count):
+        own = by_subject[subjects[turn % len(subjects)]]
+        chosen.append(own[turn // len(subjects) % len(own)])
+    for shown in shown_recordings(chosen, experiment):
+        start = max(0, (len(shown) - CALIBRATION_CLIP) // 2)
+        span = range(start, min(start + CALIBRATION_CLIP, len(shown)))
+        yield _inputs(shown, span, experiment.data.input_size, on_frame)
+
+
+def _inputs(
+    recording: Recording, span: range, size: int, on_frame: Callable[[], None]
+) -> Iterator[NDArray[np.float32]]:
+    for index in span:
+        frame = recording[index]
+        image_SS = fit_frame(frame, size).image(frame.image_HW)
+        yield image_SS[None, None].astype(np.float32) / np.float32(255)
+        on_frame()
+
+
+def _require_dice(
+    path: Path,
+    reference: Path,
+    validation: Sequence[CachedRecording],
+    experiment: Experiment,
+    progress: RunProgress,
+    *,
+    accept_loss: bool,
+) -> str:
+    """Compare Dice on the validation frames with the full model's; return what was found.
+
+    Raises:
+        ModelError: an arm loses more than allowed, and that was not accepted.
+    """
+    labelled = [recording for recording in validation if recording.labelled]
+    progress.step("validation Dice, single precision", len(labelled))
+    full = pooled_dice(reference, shown_recordings(labelled, experiment), progress.advance)
+    progress.step(f"validation Dice, {path.stem}", len(labelled))
+    fewer = pooled_dice(path, shown_recordings(labelled, experiment), progress.advance)
+    before, after = np.nanmean(full, axis=1), np.nanmean(fewer, axis=1)
+    loss = float(np.max(before - after))
+    by_structure = ", ".join(
+        f"{name} {b:.3f} to {a:.3f}"
+        for name, b, a in zip(
+            experiment.structures.names, np.nanmean(full, 0), np.nanmean(fewer, 0), strict=True
+        )
+    )
+    said = (
+        f"{path.stem} costs {loss:+.4f} Dice on {sum(len(r.labelled) for r in labelled)} "
+        f"validation frames ({by_structure})"
+    )
+    if not loss <= DICE_LOSS_ALLOWED and not accept_loss:  # NaN, nothing to score, is refused too
+        raise ModelError(
+            f"{said}; at most {DICE_LOSS_ALLOWED} is allowed, so nothing was written: stay with "
+            "--precision fp32, or accept it with --accept-loss"
+        )
+    return said
+
+
+def _require_no_drift(
+    path: Path,
+    reference: Path,
+    card: ModelCard,
+    validation: Sequence[CachedRecording],
+    progress: RunProgress,
+) -> str:
+    """Step both models far beyond any clip of training; return what was found.
+
+    Raises:
+        ModelError: they move apart.
+    """
+    frames = _network_input(max(validation, key=len), _DRIFT_CLIP)
+    progress.step(f"drift over {DRIFT_FRAMES} frames", DRIFT_FRAMES)
+    first, last = drift(path, reference, card, frames, progress.advance)
+    said = (
+        f"probabilities differ from single precision by {first:.4f} on average at first, by "
+        f"{last:.4f} after {DRIFT_FRAMES} frames"
+    )
+    if not last - first <= DRIFT_ALLOWED:
+        raise ModelError(
+            f"{path.stem} drifts: {said}; nothing was written: stay with --precision fp32"
+        )
+    return said

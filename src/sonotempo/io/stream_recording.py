@@ -1,0 +1,202 @@
+"""A recorded stream read back: FFV1 in Matroska, with exact numbers from the lines beside it."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotempo.errors import RecordingError
+from sonotempo.io.stream_files import STREAM_KEY, STREAM_VERSION, lines_path
+from sonotempo.io.video import open_video
+from sonotempo.recording import Box, Frame, Image, ImageStack, Recording, Spacing
+from sonotempo.structures import StructureSet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamRecording(Recording):
+    """A recorded stream. Size, spacing and area may change from frame to frame.
+
+    ``spacing_mm`` and ``area`` are those that all frames have in common, or None; every frame
+    carries its own. ``frame_numbers`` are the stream's: lost frames leave gaps.
+
+    Attributes:
+        spacings_mm: one for each frame.
+        areas: one for each frame.
+        host_ns: int64, when each frame was captured by the computer's monotonic clock.
+        probe_ns: int64, the same by the probe's clock.
+        events: what the source reported, as (host_ns, kind, detail).
+    """
+
+    spacings_mm: tuple[Spacing | None, ...] = ()
+    areas: tuple[Box | None, ...] = ()
+    host_ns: NDArray[np.int64] | None = None
+    probe_ns: NDArray[np.int64] | None = None
+    events: tuple[tuple[int, str, str], ...] = ()
+
+    def __getitem__(self, index: int) -> Frame:
+        # Spelt out, because a dataclass with slots is made anew and super() would miss it.
+        frame = Recording.__getitem__(self, index)
+        return replace(frame, spacing_mm=self.spacings_mm[index], area=self.areas[index])
+
+
+def open_stream_recording(
+    path: Path, structures: StructureSet, *, subject: str | None = None, name: str | None = None
+) -> StreamRecording:
+    """Open ``out.mkv`` with all its segments; no frame is decoded.
+
+    Time stamps are the probe's where they increase throughout, else the computer's. What a
+    recorder that was killed left unfinished at the end is left out.
+
+    Args:
+        path: the first file.
+        structures: the recording's structures; it carries no masks (see :func:`open_predictions`).
+        subject: who was scanned; by default the file's name.
+        name: of the recording; by default the file's name.
+
+    Raises:
+        RecordingError: lines or a segment are missing or damaged, or no frame is whole.
+    """
+    lines = _lines(path)
+    described: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        if "frame" in line:
+            described[line["segment"]].append(line)
+    names = {line["segment"]: line["file"] for line in lines if "file" in line and "of" not in line}
+    frames: list[dict[str, Any]] = []
+    places: list[tuple[ImageStack, int]] = []
+    files = [lines_path(path)]
+    for segment in sorted(described):
+        file = path.with_name(names.get(segment, path.name))
+        images = _images(file, structures, may_be_empty=segment == max(described) and places != [])
+        whole = described[segment][: len(images)]
+        frames += whole
+        places += [(images, i) for i in range(len(whole))]
+        files.append(file)
+    if not frames:
+        raise RecordingError(f"{path} holds no whole frame; it was ended too early: record again")
+    spacings = tuple(_spacing(line["spacing_mm"]) for line in frames)
+    areas = tuple(Box(*line["area"]) if line["area"] else None for line in frames)
+    host_ns, probe_ns = (
+        np.array([line[key] for line in frames], np.int64) for key in ("host_ns", "probe_ns")
+    )
+    clock_ns = probe_ns if np.all(np.diff(probe_ns) > 0) else host_ns
+    return StreamRecording(
+        source=path,
+        subject=subject or path.stem,
+        name=name or path.stem,
+        images=_Segments(places),
+        timestamps_ns=clock_ns - clock_ns[0],
+        structures=structures,
+        spacing_mm=spacings[0] if len(set(spacings)) == 1 else None,
+        area=areas[0] if len(set(areas)) == 1 else None,
+        frame_numbers=np.array([line["frame"] for line in frames], np.int64),
+        files=tuple(files),
+        spacings_mm=spacings,
+        areas=areas,
+        host_ns=host_ns,
+        probe_ns=probe_ns,
+        events=tuple(
+            (line["host_ns"], line["event"], line["detail"]) for line in lines if "event" in line
+        ),
+    )
+
+
+def open_predictions(
+    path: Path, structures: StructureSet
+) -> Mapping[str, Mapping[int, Callable[[], Image]]]:
+    """Return for each model the masks that were recorded with a stream, by frame number.
+
+    A mask is read, uint8 HW of label values, when its function is called.
+
+    Args:
+        path: the stream's first file.
+        structures: what the label values mean.
+
+    Raises:
+        RecordingError: lines or files are missing or damaged.
+    """
+    lines = _lines(path)
+    stacks = {
+        (line["of"], line["segment"]): _images(path.with_name(line["file"]), structures, True)
+        for line in lines
+        if "of" in line
+    }
+    readers: dict[str, dict[int, Callable[[], Image]]] = {model: {} for model, _ in stacks}
+    seen: Counter[tuple[str, int]] = Counter()
+    for line in lines:
+        if "prediction" in line:
+            place = line["model"], line["segment"]
+            masks, position = stacks.get(place, ()), seen[place]
+            seen[place] += 1
+            if position < len(masks):
+                readers[line["model"]][line["prediction"]] = partial(masks.__getitem__, position)
+    return readers
+
+
+class _Segments:
+    """The frames of several files one after the other."""
+
+    def __init__(self, places: Sequence[tuple[ImageStack, int]]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int, /) -> Image:
+        images, position = self._places[index]
+        return images[position]
+
+
+def _images(file: Path, structures: StructureSet, may_be_empty: bool) -> ImageStack:
+    """Open one file; the last one may have been ended before its first frame was whole."""
+    if not file.is_file():
+        raise RecordingError(
+            f"{file} is missing; its frames are listed in the .jsonl beside it: copy all files of "
+            "the recording"
+        )
+    try:
+        return open_video(file, structures).images
+    except RecordingError:
+        if may_be_empty:
+            return _Segments(())
+        raise
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Read all lines; a last one that was cut short is left out."""
+    file = lines_path(path)
+    try:
+        texts = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError as error:
+        raise RecordingError(
+            f"{file} cannot be read ({error.strerror}); it belongs to {path.name}: copy both"
+        ) from error
+    lines = []
+    for number, text in enumerate(texts[:-1], start=1):  # what follows the last newline is cut
+        try:
+            line = json.loads(text)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict):
+            raise RecordingError(
+                f"line {number} of {file} is damaged; copy it again, or remove it to open "
+                f"{path.name} as a plain video, which keeps milliseconds only and no spacing"
+            )
+        lines.append(line)
+    version = lines[0].get(STREAM_KEY) if lines else None
+    if version != STREAM_VERSION:
+        raise RecordingError(
+            f"{file} is of format version {version}; this program reads {STREAM_VERSION}: use the "
+            "version of sonotempo that wrote it"
+        )
+    return lines
+
+
+def _spacing(pair: Sequence[float] | None) -> Spacing | None:
+    return None if pair is None else (float(pair[0]), float(pair[1]))

@@ -1,0 +1,139 @@
+"""What the models said in the last seconds, by frame number, to look back at.
+
+Masks are kept on the network grid and pixels not at all: those are still in the ring buffer, and
+are put together with their masks when a frame is asked for.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sonotempo.live.ring_buffer import RingReader
+from sonotempo.recording import Frame
+
+if TYPE_CHECKING:
+    from sonotempo.live.predictor import GridPrediction
+
+#: What is known of a frame: ``segmented`` (a result can be had), ``not segmented`` (it is in the
+#: buffer without one: no model saw it, or not yet, or the result is no longer kept), ``gone`` (it
+#: has left the buffer), ``not written``.
+FrameStatus = Literal["segmented", "not segmented", "gone", "not written"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One frame with what every model made of it.
+
+    Attributes:
+        frame: a private copy of the pixels; ``frame.index`` is its number in the stream.
+        predictions: of all models, in the order in which they were given.
+        captured_ns: when it was captured, on the host's monotonic clock.
+        ready_ns: when the predictions were there, on the same clock.
+        skipped: how many frames were left out between the segmented one before and this.
+        reset: why the states were reset just before this frame, or None.
+    """
+
+    frame: Frame
+    predictions: tuple["GridPrediction", ...]
+    captured_ns: int
+    ready_ns: int
+    skipped: int = 0
+    reset: str | None = None
+
+    @property
+    def latency_ms(self) -> float:
+        """From capture to readiness."""
+        return (self.ready_ns - self.captured_ns) / 1e6
+
+    def age_ms(self, now_ns: int) -> float:
+        """How old the picture is at a moment of ``time.monotonic_ns()``."""
+        return (now_ns - self.captured_ns) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A result without its pixels."""
+
+    predictions: tuple["GridPrediction", ...]
+    captured_ns: int
+    ready_ns: int
+    skipped: int
+    reset: str | None
+
+
+class PredictionHistory:
+    """The results of the last seconds; one thread adds, any thread looks.
+
+    Args:
+        reader: of the buffer that the frames are in; the history closes it.
+        seconds: how far back results are kept. What has left the buffer is let go before.
+    """
+
+    def __init__(self, reader: RingReader, seconds: float = 10.0) -> None:
+        self._reader = reader
+        self._kept_ns = seconds * 1e9
+        # Two locks: the thread that adds never waits while another copies a frame.
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._results: OrderedDict[int, _Kept] = OrderedDict()
+        self._is_open = True
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._results)
+
+    def add(self, result: StepResult) -> None:
+        """Keep a result and let go of those that are too old."""
+        kept = _Kept(
+            result.predictions, result.captured_ns, result.ready_ns, result.skipped, result.reset
+        )
+        with self._lock:
+            self._results[result.frame.index] = kept
+            oldest = self._reader.oldest
+            while self._results:
+                number, first = next(iter(self._results.items()))
+                if number >= oldest and result.captured_ns - first.captured_ns <= self._kept_ns:
+                    break
+                del self._results[number]
+
+    def get(self, number: int) -> StepResult | None:
+        """Return the result of a frame, or None; :meth:`status` says why there is none."""
+        with self._lock:
+            kept = self._results.get(number)
+        if kept is None:
+            return None
+        with self._reading:
+            streamed = self._reader.read(number) if self._is_open else None
+        if streamed is None:
+            return None
+        return StepResult(
+            streamed.frame,
+            kept.predictions,
+            kept.captured_ns,
+            kept.ready_ns,
+            kept.skipped,
+            kept.reset,
+        )
+
+    def status(self, number: int) -> FrameStatus:
+        """Say what is known of a frame."""
+        with self._reading:
+            if not self._is_open or number < self._reader.oldest:
+                return "gone"
+            if number >= self._reader.written:
+                return "not written"
+        with self._lock:
+            return "segmented" if number in self._results else "not segmented"
+
+    def numbers(self) -> tuple[int, ...]:
+        """Return the numbers of the frames that have a result, increasing."""
+        with self._lock:
+            return tuple(self._results)
+
+    def close(self) -> None:
+        """Let go of the results and of the buffer: from now on, all frames are gone."""
+        with self._lock, self._reading:
+            self._is_open = False
+            self._results.clear()
+            self._reader.close()

@@ -1,0 +1,342 @@
+"""From the ring buffer to predictions: one engine thread steps every model on the same frame.
+
+One thread, so that all predictions shown together are of one frame and the models do not fight
+over the processor's cores. States are reset when the stream breaks off: see
+:mod:`sonotempo.live.continuity` for what a frame itself tells, and :data:`BREAKING_EVENTS` for what
+its source tells.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Literal, Protocol, Self, get_args
+
+from sonotempo.errors import PipelineError, unknown_option
+from sonotempo.live.continuity import MAX_GAP_MS, Continuity
+from sonotempo.live.history import PredictionHistory, StepResult
+from sonotempo.live.model_card import ModelCard
+from sonotempo.live.predictor import GridPrediction
+from sonotempo.live.ring_buffer import RingBuffer, StreamedFrame
+from sonotempo.live.source import EventKind, EventLog, FrameSource, SourceEvent
+from sonotempo.live.statistics import Meter, PipelineStatistics, StepTimes
+from sonotempo.recording import Frame
+
+#: ``newest``: always the newest frame; those between are skipped, no model ever sees them.
+#: ``every``: every frame in order; the ring buffer is the queue, what it loses is counted.
+Policy = Literal["newest", "every"]
+#: ``finished``: the source has ended and its frames are segmented; it goes on if the source does.
+#: ``failed``: a model gave up, see the error; nothing more will be segmented.
+PipelineState = Literal["stopped", "running", "finished", "failed"]
+
+#: What a source reports after which the next frame does not continue the last one.
+BREAKING_EVENTS: frozenset[EventKind] = frozenset(
+    {"frozen", "running", "seek", "connected", "disconnected", "restarted", "crashed", "depth"}
+)
+
+#: A result older than this, while newer frames wait, is shown too late.
+STALE_MS = 250.0
+
+_WAIT_S = 0.05
+_STOP_S = 5.0
+
+
+class LivePredictor(Protocol):
+    """What the pipeline asks of a model; :class:`~sonotempo.live.predictor.OnnxPredictor` is one.
+
+    Attributes:
+        preprocess_ns: how long the last step took to fit the frame to the network's grid.
+        inference_ns: how long its network ran.
+    """
+
+    preprocess_ns: int
+    inference_ns: int
+
+    @property
+    def model(self) -> ModelCard:
+        """Name and structures."""
+        ...
+
+    @property
+    def engine(self) -> str:
+        """What really computes it, in words."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all earlier frames."""
+        ...
+
+    def step_on_grid(self, frame: Frame) -> tuple[GridPrediction, ...]:
+        """Segment the next frame; masks stay on the network grid."""
+        ...
+
+
+class Pipeline:
+    """Steps models on the frames of a stream, in a thread of its own, once.
+
+    Results are there to be fetched at any time: :meth:`newest`, :attr:`history`,
+    :meth:`statistics` and :meth:`events` may be called from any thread.
+
+    Args:
+        buffer: that the source writes into.
+        source: started by :meth:`start` if it is stopped, and then stopped by :meth:`stop`. The
+            pipeline takes its events; :meth:`events` passes them on.
+        predictors: all of them see the same frames; whoever made them closes them.
+        policy: which frames are segmented if the models are slower than the source.
+        max_gap_ms: a longer gap between two segmented frames resets the states.
+        history_seconds: how far back results can be looked at; at most as far as the buffer goes.
+
+    Raises:
+        PipelineError: no such policy.
+        SourceError: the buffer is closed.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        buffer: RingBuffer,
+        source: FrameSource,
+        predictors: Sequence[LivePredictor],
+        policy: Policy = "newest",
+        max_gap_ms: float = MAX_GAP_MS,
+        history_seconds: float = 10.0,
+    ) -> None:
+        if policy not in get_args(Policy):
+            raise PipelineError(unknown_option("policy", policy, get_args(Policy)))
+        self._buffer = buffer
+        self._source = source
+        self._predictors = tuple(predictors)
+        self._policy = policy
+        self._continuity = Continuity(max_gap_ms)
+        self._breaks: list[SourceEvent] = []
+        self._events = EventLog()
+        self._meter = Meter(len(self._predictors))
+        self._reader = buffer.reader("now")
+        self._attached = threading.Lock()
+        self._is_attached = True
+        self._first = self._upcoming = self._reader.written
+        self._written, self._overruns = self._first, 0
+        self._started_ns = self._ended_ns = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sonotempo-engine", daemon=True)
+        self._doing = "waiting for the source"
+        self._owns_source = False
+        self._state: PipelineState = "stopped"
+        self._newest: StepResult | None = None
+        #: Results of the last seconds, by frame number.
+        self.history = PredictionHistory(buffer.reader("now"), history_seconds)
+        #: Why the engine gave up, or None.
+        self.error: PipelineError | None = None
+
+    @property
+    def predictors(self) -> tuple[LivePredictor, ...]:
+        """The models; only the engine's thread may step them."""
+        return self._predictors
+
+    @property
+    def state(self) -> PipelineState:
+        """What it is doing."""
+        return self._state
+
+    def start(self) -> None:
+        """Start the engine, and the source if it is stopped; returns at once.
+
+        Raises:
+            PipelineError: it was started or stopped before.
+            SourceError: the source cannot start.
+        """
+        if self._started_ns or self._stopping.is_set():
+            raise PipelineError("a pipeline runs once; make another one for the next run")
+        self._started_ns = time.monotonic_ns()
+        self._state = "running"
+        self._thread.start()
+        if self._source.state == "stopped":
+            self._owns_source = True
+            try:
+                self._source.start(self._buffer)
+            except BaseException:
+                self.stop()
+                raise
+
+    def stop(self) -> None:
+        """End the engine, then the source if it was started here; may be called twice.
+
+        Takes a few seconds at most: what hangs longer is left behind as a daemon.
+
+        Raises:
+            PipelineError: the engine or the source did not end in time.
+        """
+        self._stopping.set()
+        hanging = []
+        if self._thread.is_alive():
+            self._thread.join(_STOP_S)
+        if self._thread.is_alive():
+            hanging.append(f"the engine ({self._doing})")
+        else:
+            self._detach()
+        if self._owns_source:
+            self._owns_source = False
+            stopper = threading.Thread(target=self._source.stop, name="sonotempo-stop", daemon=True)
+            stopper.start()
+            stopper.join(_STOP_S)
+            if stopper.is_alive():
+                hanging.append("the source")
+        if hanging:
+            raise PipelineError(
+                f"{' and '.join(hanging)} did not end within {_STOP_S:g} s and was left behind; "
+                "restart the program before the next run"
+            )
+
+    def newest(self) -> StepResult | None:
+        """Return the newest result, or None before the first; never waits for anything."""
+        return self._newest
+
+    def is_stale(self) -> bool:
+        """Whether the newest result is old although newer frames are there: the models lag."""
+        newest = self._newest
+        if newest is None or self._state != "running":
+            return False
+        written, _ = self._progress()
+        waits = written - 1 > newest.frame.index
+        return waits and newest.age_ms(time.monotonic_ns()) > STALE_MS
+
+    def events(self) -> tuple[SourceEvent, ...]:
+        """Return what the source has reported since the last call, oldest first; never waits."""
+        return self._events.take()
+
+    def statistics(self) -> PipelineStatistics:
+        """Sum up how the stream is doing; after the end, how it did."""
+        written, overruns = self._progress()
+        now_ns = self._ended_ns or time.monotonic_ns()
+        return self._meter.statistics(
+            now_ns=now_ns,
+            started_ns=self._started_ns or now_ns,
+            captured=written - self._first,
+            overruns=overruns,
+            waiting=max(0, written - self._upcoming),
+            models=[(predictor.model.name, predictor.engine) for predictor in self._predictors],
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        """Work until told to stop, or until something fails."""
+        try:
+            while not self._stopping.is_set():
+                # Asked before the buffer is looked at: the last frame comes before the end.
+                is_over = self._source.state == "ended"
+                streamed = self._take()
+                self._hear()
+                if streamed is not None:
+                    self._state = "running"
+                    self._step(streamed, time.monotonic_ns())
+                    self._doing = "waiting for the source"
+                elif is_over:
+                    self._state = "finished"
+                    self._stopping.wait(_WAIT_S)
+                else:
+                    self._reader.wait(_WAIT_S)
+            state: PipelineState = "finished" if self._state == "finished" else "stopped"
+        except PipelineError as error:
+            self.error, state = error, "failed"
+        except Exception as error:  # noqa: BLE001 (kept for whoever asks, with what it was doing)
+            self.error = PipelineError(f"the engine gave up while {self._doing}: {error!r}")
+            self.error.__cause__ = error
+            state = "failed"
+        self._ended_ns = time.monotonic_ns()
+        self._state = state
+
+    def _take(self) -> StreamedFrame | None:
+        """Return the frame to be segmented next, or None if there is none yet."""
+        if self._policy == "every":
+            return self._reader.next()
+        return self._reader.newest(after=self._upcoming - 1)
+
+    def _hear(self) -> None:
+        """Take the source's events; to be called after a frame is taken.
+
+        The source reports a break before it writes the first frame after it.
+        """
+        for event in self._source.events():
+            self._events.add(event.kind, event.detail, event.host_ns)
+            if event.kind in BREAKING_EVENTS:
+                self._breaks.append(event)
+
+    def _step(self, streamed: StreamedFrame, taken_ns: int) -> None:
+        """Let every model segment one frame and publish the result."""
+        frame = streamed.frame
+        lost = streamed.number - self._upcoming
+        self._upcoming = streamed.number + 1
+        reason = self._broken_by(streamed)
+        if reason is not None:
+            self._meter.reset(reason)
+        predictions: list[GridPrediction] = []
+        preprocess_ns, inference_ns, ages = 0, [], []
+        for predictor in self._predictors:
+            self._doing = f"model {predictor.model.name!r} segments frame {streamed.number}"
+            try:
+                if reason is not None:
+                    predictor.reset()
+                made = predictor.step_on_grid(frame)
+            except Exception as error:
+                raise PipelineError(
+                    f"model {predictor.model.name!r} ({predictor.engine}) failed on frame "
+                    f"{streamed.number} of {frame.image_HW.shape[0]}x{frame.image_HW.shape[1]} "
+                    f"pixels: {error or repr(error)}"
+                ) from error
+            predictions += made
+            ages.append(max(prediction.state_age for prediction in made))
+            preprocess_ns += predictor.preprocess_ns
+            inference_ns.append(predictor.inference_ns)
+        skipped = lost if self._policy == "newest" else 0
+        result = StepResult(
+            frame, tuple(predictions), streamed.host_ns, time.monotonic_ns(), lost, reason
+        )
+        self.history.add(result)
+        self._newest = result
+        self._meter.record(
+            StepTimes(
+                streamed.number,
+                streamed.host_ns,
+                taken_ns,
+                preprocess_ns,
+                tuple(inference_ns),
+                result.ready_ns,
+            ),
+            ages,
+            skipped,
+        )
+
+    def _broken_by(self, streamed: StreamedFrame) -> str | None:
+        """Return why the states are worth nothing for this frame, or None."""
+        by_frame = self._continuity.broken_by(streamed.frame, streamed.host_ns)
+        due = [event for event in self._breaks if event.host_ns <= streamed.host_ns]
+        self._breaks = [event for event in self._breaks if event.host_ns > streamed.host_ns]
+        if due and by_frame != "start":
+            return due[0].kind
+        return by_frame
+
+    def _progress(self) -> tuple[int, int]:
+        """Return how many frames were written and how many overrun, also after the end."""
+        with self._attached:
+            if self._is_attached:
+                self._written, self._overruns = self._reader.written, self._reader.overruns
+            return self._written, self._overruns
+
+    def _detach(self) -> None:
+        """Let go of the buffer, once the engine has ended; counts stay as they are."""
+        self._progress()
+        with self._attached:
+            if self._is_attached:
+                self._is_attached = False
+                self._reader.close()
+                self.history.close()

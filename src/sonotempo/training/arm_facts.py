@@ -1,0 +1,80 @@
+"""What is written down of how a job was trained, so that a comparison can name its cause."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sonotempo.arms import arm_named
+from sonotempo.config import Experiment
+from sonotempo.data.cache import CachedRecording
+from sonotempo.data.folds import Fold
+from sonotempo.evaluation.facts import ArmFacts
+from sonotempo.training.task import SegmentationTask
+
+
+def facts_of_training(
+    arm: str,
+    fold: Fold,
+    experiment: Experiment,
+    task: SegmentationTask,
+    train: Sequence[CachedRecording],
+    *,
+    optimiser_steps: int,
+    start: Path | None,
+    weights: Path,
+) -> ArmFacts:
+    """Return the facts of a training that has ended.
+
+    Args:
+        arm: which was trained.
+        fold: the split.
+        experiment: the run's settings.
+        task: the training, with its network and stage.
+        train: the recordings that it learned from.
+        optimiser_steps: how many were taken.
+        start: the weights file that it began with, or None.
+        weights: the weights file that it left.
+    """
+    kind, stage = arm_named(arm), task.stage
+    frozen = ["normalization"] if start else []
+    if start and experiment.model.share_encoder:
+        frozen.insert(0, "encoder")
+    return ArmFacts(
+        arm=arm,
+        fold=fold.number,
+        added=kind.added,
+        inference="carried",
+        start_sha256=_sha256(start) if start else "",
+        weights_sha256=_sha256(weights),
+        seed=experiment.seed,
+        epochs=stage.epochs,
+        optimiser_steps=optimiser_steps,
+        batch_size=stage.batch_size,
+        clip_frames=stage.clip_frames,
+        backpropagation_frames=stage.chunk_frames,
+        learning_rate=stage.learning_rate,
+        added_learning_rate=None if kind.added == "none" else stage.memory_learning_rate,
+        schedule=experiment.train.schedule,
+        loss=experiment.train.loss,
+        faults=experiment.faults.model_dump() if stage.faults else {},
+        frozen=tuple(frozen),
+        labelled_frames=sum(len(recording.labelled) for recording in train),
+        trained_subjects=tuple(sorted({recording.subject for recording in train})),
+        parameters=sum(weight.numel() for weight in task.model.parameters()),
+    )
+
+
+def facts_as_run(arm: str, trained: ArmFacts, experiment: Experiment) -> ArmFacts:
+    """Return the facts of an arm that runs the weights of a trained one in a way of its own."""
+    inference = {
+        "carried": "carried",
+        "reset": "reset",
+        "smoothed": f"ema {1 - experiment.controls.ema_decay:g}",
+    }[arm_named(arm).inference]
+    return replace(trained, arm=arm, inference=inference)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

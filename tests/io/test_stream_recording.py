@@ -1,0 +1,117 @@
+"""Recorded streams whose files break off anywhere, or were damaged later."""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sonotempo.errors import RecordingError
+from sonotempo.io import open_recording
+from sonotempo.io.stream_files import is_later_part, is_stream
+from sonotempo.io.video import open_video
+from sonotempo.live.recorder import Recorder
+from sonotempo.live.ring_buffer import RingBuffer
+from sonotempo.structures import NERVE_VESSEL
+
+COUNT = 12
+SHAPE = (24, 32)
+
+
+def image(number):
+    return np.random.default_rng(number).integers(0, 256, SHAPE, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A recording as it lies there while it is recorded, and when it is finished."""
+    folder = tmp_path_factory.mktemp("recorded")
+    with RingBuffer(COUNT, 1, *SHAPE) as buffer, buffer.writer() as writer:
+        recorder = Recorder(buffer.reader(), folder / "finished" / "out.mkv")
+        for number in range(COUNT):
+            writer.write(image(number), probe_ns=number * 33_333_333, spacing_mm=(0.1, 0.2))
+        while recorder.statistics.frames < COUNT:
+            time.sleep(0.005)
+        shutil.copytree(folder / "finished", folder / "broken off")
+        recorder.stop()
+    return folder
+
+
+def check(recording):
+    for number, frame in enumerate(recording):
+        np.testing.assert_array_equal(frame.image_HW, image(number))
+        assert frame.timestamp_ns == number * 33_333_333
+        assert frame.spacing_mm == (0.1, 0.2)
+    return len(recording)
+
+
+def test_while_it_is_recorded_all_but_the_newest_frame_are_there(folders):
+    assert check(open_recording(folders / "finished" / "out.mkv")) == COUNT
+    assert check(open_recording(folders / "broken off" / "out.mkv")) == COUNT - 1
+
+
+@given(video=st.floats(0, 1), lines=st.floats(0, 1))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_files_that_break_off_anywhere_open_up_to_there(folders, video, lines):
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = {}
+        for name, share in (("out.mkv", video), ("out.jsonl", lines)):
+            content = (folders / "broken off" / name).read_bytes()
+            sizes[name] = int(share * len(content)) / len(content)
+            (Path(folder) / name).write_bytes(content[: int(share * len(content))])
+        path, problem, recording = Path(folder) / "out.mkv", "", None
+        if not is_stream(path):
+            return  # without its first line it is a plain video
+        try:
+            recording = open_recording(path)
+        except RecordingError as error:
+            problem = str(error)
+        if recording is None:
+            assert folder in problem
+            assert min(sizes.values()) < 0.25  # not even the first frame is whole
+        else:
+            assert check(recording) >= int(COUNT * min(sizes.values())) - 2
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda text: text.replace('"frame":3', "frame 3"), r"line 6 of .* is damaged; copy it"),
+        (lambda text: text.replace('stream":1', 'stream":9'), "format version 9; this program"),
+        (lambda text: "\n".join(text.split("\n")[:2]) + "\n", "holds no whole frame"),
+    ],
+)
+def test_damaged_lines_are_named_with_what_to_do(folders, tmp_path, change, sentence):
+    for name in ("out.mkv", "out.jsonl"):
+        shutil.copy(folders / "finished" / name, tmp_path)
+    lines = tmp_path / "out.jsonl"
+    lines.write_text(change(lines.read_text()))
+    with pytest.raises(RecordingError, match=sentence):
+        open_recording(tmp_path / "out.mkv")
+
+
+def test_without_its_lines_it_is_a_plain_video(folders, tmp_path):
+    shutil.copy(folders / "finished" / "out.mkv", tmp_path)
+    recording = open_recording(tmp_path / "out.mkv")
+    assert type(recording) is type(open_video(tmp_path / "out.mkv", NERVE_VESSEL))
+    assert len(recording) == COUNT
+    assert recording.spacing_mm is None
+    np.testing.assert_array_equal(recording[5].image_HW, image(5))
+
+
+def test_only_parts_of_a_stream_are_taken_for_parts(folders, tmp_path):
+    shutil.copytree(folders / "finished", tmp_path, dirs_exist_ok=True)
+    for name, is_part in {
+        "out.mkv": False,
+        "out.segment-2.mkv": True,
+        "out.masks-frame.mkv": True,
+        "out.segment-12.masks-a-b.mkv": True,
+        "other.segment-2.mkv": False,
+        "out.segment-2.mp4": False,
+        "out.two.mkv": False,
+    }.items():
+        assert is_later_part(tmp_path / name) == is_part, name

@@ -1,0 +1,23 @@
+import pytest
+
+from sonotempo.arms import ARMS, arm_named
+from sonotempo.errors import ConfigError
+
+
+def test_every_arm_comes_after_those_that_it_needs():
+    seen = set()
+    for arm in ARMS:
+        assert arm.needs is None or arm.needs in seen, arm.name
+        seen.add(arm.name)
+
+
+def test_an_arm_runs_with_the_weights_of_a_trained_one_that_has_its_network():
+    for arm in ARMS:
+        other = arm_named(arm.weights_of)
+        assert other.is_trained
+        assert other.added == arm.added
+
+
+def test_an_unknown_arm_is_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match="unknown arm 'frame_exra'; did you mean 'frame_extra'"):
+        arm_named("frame_exra")
