@@ -18,7 +18,8 @@ from pathlib import Path
 
 from napari_sonotempo._layers import known_structures, label_names
 from sonotempo.errors import RecordingError, SonotempoError
-from sonotempo.io.images import image_files, read_labels
+from sonotempo.io.frame_files import image_files
+from sonotempo.io.images import read_labels
 from sonotempo.io.metaimage import read_mask
 from sonotempo.structures import NAMED_SETS, NERVE_VESSEL, StructureSet, structure_set
 

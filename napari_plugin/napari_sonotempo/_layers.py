@@ -281,8 +281,8 @@ def _steps(meta: Mapping[str, Any], axes: int) -> tuple[float, Spacing | None]:
     period_s = _converted(scale[0], units[0], "second") if axes == 3 else None
     row_mm = _converted(scale[-2], units[-2], "millimeter")
     column_mm = _converted(scale[-1], units[-1], "millimeter")
-    known = row_mm is not None and column_mm is not None
-    return period_s or _NOMINAL_PERIOD_S, (row_mm, column_mm) if known else None
+    known = None if row_mm is None or column_mm is None else (row_mm, column_mm)
+    return period_s or _NOMINAL_PERIOD_S, known
 
 
 def _converted(step: float, unit: str, wanted: str) -> float | None:

@@ -4,10 +4,11 @@ dask would do for images that are only read, at several times the cost a frame; 
 painted on need an array that can be written to frame by frame.
 """
 
+import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class LazyStack:
     @property
     def size(self) -> int:
         """How many values there are."""
-        return self.shape[0] * self.shape[1] * self.shape[2]
+        return math.prod(self.shape)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -87,11 +88,11 @@ class LazyStack:
         if len(inside) < 2 or any(isinstance(index, slice) for index in inside):
             rows = [self._frame(self._position(t))[inside] for t in when.tolist()]
             return np.array(rows, self.dtype)
-        when, *inside = np.broadcast_arrays(when, *inside)
+        when, *places = np.broadcast_arrays(when, *inside)
         out = np.empty(when.shape, self.dtype)
         for position in np.unique(when).tolist():
             here = when == position
-            out[here] = self._frame(self._position(position))[tuple(i[here] for i in inside)]
+            out[here] = self._frame(self._position(position))[tuple(i[here] for i in places)]
         return out
 
     def _position(self, when: Any) -> int:
@@ -109,9 +110,9 @@ class LazyStack:
             goes_back = position + 1 in self._kept
         if self._is_slow and goes_back:
             for earlier in range(max(0, position - FRAMES_BACK + 1), position):
-                self._keep(earlier, self._fitted(self._read, earlier))
+                self._keep(earlier, self._shown(earlier))
         start = time.perf_counter()
-        image_HW = self._fitted(self._read, position)
+        image_HW = self._shown(position)
         self._is_slow = time.perf_counter() - start > SLOW_SECONDS or (self._is_slow and goes_back)
         self._keep(position, image_HW)
         return image_HW
@@ -126,23 +127,15 @@ class LazyStack:
     def _read(self, position: int) -> Image | None:
         return self.recording.images[position]
 
-    def _fitted(self, read: Callable[[int], Image | None], position: int) -> Image:
-        """Read a frame in the stack's shape, black where there is nothing."""
-        shape_HW = self.shape[1:]
+    def _shown(self, position: int) -> Image:
+        """Read a frame in the stack's shape; black, and told once, where it cannot be read."""
         try:
-            given_HW = read(position)
+            return _fitted(self._read(position), self.shape[1:])
         except SonotempoError as error:
-            given_HW = None
             if position not in self._told:
                 self._told.add(position)
                 tell_error(str(error))
-        if given_HW is not None and given_HW.shape == shape_HW:
-            return given_HW.view()
-        fitted_HW = np.zeros(shape_HW, np.uint8)
-        if given_HW is not None:
-            rows, columns = np.minimum(given_HW.shape, shape_HW)
-            fitted_HW[:rows, :columns] = given_HW[:rows, :columns]
-        return fitted_HW
+            return _fitted(None, self.shape[1:])
 
 
 class LazyMasks(LazyStack):
@@ -153,21 +146,21 @@ class LazyMasks(LazyStack):
     Args:
         recording: whose masks these are.
         shape_HW: rows and columns; by default those of the first frame.
-        masks: masks to show instead of the recording's own, one for each frame, or None for a
-            frame without; for example what a model made of it.
+        masks: to show instead of the recording's own, by position; for example what a model made
+            of it.
     """
 
     def __init__(
         self,
         recording: Recording,
         shape_HW: tuple[int, int] | None = None,
-        masks: "dict[int, Image] | None" = None,
+        masks: Mapping[int, Image] | None = None,
     ) -> None:
         super().__init__(recording, shape_HW)
         self._changed: dict[int, Image] = {}
         self._has_own = masks is None
         for position, mask_HW in (masks or {}).items():
-            self._changed[position] = self._fitted(lambda _, mask=mask_HW: mask, position).copy()
+            self._changed[position] = _fitted(mask_HW, self.shape[1:]).copy()
 
     @property
     def labelled(self) -> tuple[int, ...]:
@@ -203,12 +196,12 @@ class LazyMasks(LazyStack):
             return
         if len(inside) < 2 or any(isinstance(index, slice) for index in inside):
             raise IndexError("masks are written by numbers, slices or one index array an axis")
-        when, *inside = np.broadcast_arrays(when, *inside)
+        when, *places = np.broadcast_arrays(when, *inside)
         values = np.broadcast_to(np.asarray(value), when.shape)
         for position in np.unique(when).tolist():
             here = when == position
             frame_HW = self._editable(self._position(position))
-            frame_HW[tuple(index[here] for index in inside)] = values[here]
+            frame_HW[tuple(index[here] for index in places)] = values[here]
 
     def _frame(self, position: int) -> Image:
         changed = self._changed.get(position)
@@ -221,6 +214,17 @@ class LazyMasks(LazyStack):
 
     def _read(self, position: int) -> Image | None:
         return self.recording.mask(position) if self._has_own else None
+
+
+def _fitted(given_HW: Image | None, shape_HW: tuple[int, int]) -> Image:
+    """Cut an image to a shape, or fill it up with black at the bottom and on the right."""
+    if given_HW is not None and given_HW.shape == shape_HW:
+        return given_HW.view()
+    fitted_HW = np.zeros(shape_HW, np.uint8)
+    if given_HW is not None:
+        rows, columns = np.minimum(given_HW.shape, shape_HW)
+        fitted_HW[:rows, :columns] = given_HW[:rows, :columns]
+    return fitted_HW
 
 
 def _split(key: Any) -> tuple[Any, tuple[Any, ...]]:

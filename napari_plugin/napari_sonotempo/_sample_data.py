@@ -80,4 +80,5 @@ def _sample(procedure: "Procedure") -> "list[LayerData]":
 
 
 def _mask(masks_THW: "NDArray[np.uint8]", index: int) -> "Image":
-    return masks_THW[index]
+    mask_HW: Image = masks_THW[index]
+    return mask_HW

@@ -256,4 +256,5 @@ def _described(edited: _Edited) -> str:
 def _with_progress(positions: tuple[int, ...], what: str) -> Iterable[int]:
     from napari.utils import progress  # noqa: PLC0415  # slow to import, and only writing needs it
 
-    return progress(positions, desc=what)
+    bar: Iterable[int] = progress(positions, desc=what)
+    return bar

@@ -17,6 +17,11 @@ pytestmark = pytest.mark.gui
 @pytest.fixture
 def viewer(nothing_left, make_napari_viewer_proxy):
     notification_manager.records.clear()
+    return make_napari_viewer_proxy(show=False)
+
+
+@pytest.fixture
+def shown_viewer(nothing_left, make_napari_viewer_proxy):
     return make_napari_viewer_proxy(show=True)
 
 
@@ -24,20 +29,20 @@ def told():
     return [(note.severity.value, note.message) for note in notification_manager.records]
 
 
-def test_a_recording_is_opened_corrected_and_saved(tmp_path, viewer):
+def test_a_recording_is_opened_corrected_and_saved(tmp_path, shown_viewer):
     write_shapes(tmp_path / "export", 1, 4, 64, seed=0)
-    image, masks = viewer.open(tmp_path / "export", plugin="sonotempo")
-    assert viewer.dims.range[0].step == pytest.approx(0.05)
-    assert viewer.dims.axis_labels == ("time", "depth", "lateral")
-    viewer.dims.set_current_step(0, 3)
-    shown_HWC = viewer.screenshot(canvas_only=True, flash=False)
+    image, masks = shown_viewer.open(tmp_path / "export", plugin="sonotempo")
+    assert shown_viewer.dims.range[0].step == pytest.approx(0.05)
+    assert shown_viewer.dims.axis_labels == ("time", "depth", "lateral")
+    shown_viewer.dims.set_current_step(0, 3)
+    shown_HWC = shown_viewer.screenshot(canvas_only=True, flash=False)
     masks.visible = False
-    assert not np.array_equal(shown_HWC, viewer.screenshot(canvas_only=True, flash=False))
+    assert not np.array_equal(shown_HWC, shown_viewer.screenshot(canvas_only=True, flash=False))
     masks.visible = True
     masks.mode = "paint"
     masks.paint((3, 30, 30), 1)
-    viewer.layers.selection = {image, masks}
-    saved = viewer.layers.save(str(tmp_path / "out"), selected=True, plugin="sonotempo")
+    shown_viewer.layers.selection = {image, masks}
+    saved = shown_viewer.layers.save(str(tmp_path / "out"), selected=True, plugin="sonotempo")
     assert len(saved) == 1
     (found,) = open_dataset(tmp_path / "out", NERVE_VESSEL).recordings
     np.testing.assert_array_equal(found.mask(3), masks.data[3])
@@ -104,9 +109,9 @@ def test_a_folder_of_several_says_how_to_see_the_others(tmp_path, viewer):
     assert "subject-05/sequence-0" in message.replace("\\", "/")
 
 
-def test_a_sample_is_made_and_shown(viewer, monkeypatch):
+def test_a_sample_is_made_and_shown(shown_viewer, monkeypatch):
     monkeypatch.setattr(_sample_data, "SECONDS", 0.2)
     monkeypatch.setattr(_sample_data, "SIZE", 128)
-    image, masks = viewer.open_sample("sonotempo", "axillary")
+    image, masks = shown_viewer.open_sample("sonotempo", "axillary")
     assert image.data.shape == masks.data.shape == (4, 128, 128)
-    assert viewer.screenshot(canvas_only=True, flash=False)[..., :3].std() > 0
+    assert shown_viewer.screenshot(canvas_only=True, flash=False)[..., :3].std() > 0
