@@ -98,16 +98,29 @@ def read_recordings(path: Any) -> "list[LayerData]":
 
 def _layers_of_file(path: Path) -> "list[LayerData]":
     from napari_sonotempo._label_names import named_structures
-    from napari_sonotempo._layers import recording_layers
     from sonotempo.io import open_recording
 
     if path.stem.endswith(_MASK_ENDING) and path.suffix.lower() == ".mhd":
         return _layers_of_folder(path.parent)  # a mask is looked at on its frame
-    return recording_layers(open_recording(path, named_structures(path)))
+    return _layers_with_predictions(open_recording(path, named_structures(path)), visible=True)
+
+
+def _layers_with_predictions(recording: "Recording", visible: bool) -> "list[LayerData]":
+    """Return a recording's layers, and those of the masks recorded with a stream."""
+    from napari_sonotempo._layers import recording_layers
+    from sonotempo.io.stream_files import is_stream
+
+    layers = recording_layers(recording, visible=visible)
+    if is_stream(recording.source):
+        from napari_sonotempo._streams import prediction_layers
+        from sonotempo.io.stream_recording import StreamRecording
+
+        assert isinstance(recording, StreamRecording)  # its path says so
+        layers += prediction_layers(recording, visible)
+    return layers
 
 
 def _layers_of_folder(folder: Path) -> "list[LayerData]":
-    from napari_sonotempo._layers import recording_layers
     from sonotempo.errors import RecordingError
 
     stills = _still_layers(folder)
@@ -122,7 +135,7 @@ def _layers_of_folder(folder: Path) -> "list[LayerData]":
             break
         try:
             recording, left_out = _opened(path, folder)
-            layers += recording_layers(recording, visible=opened == 0)
+            layers += _layers_with_predictions(recording, visible=opened == 0)
         except RecordingError as error:
             problems.append(str(error))
             continue

@@ -22,6 +22,9 @@ from fakes.files import (
 from fakes.shapes import write_shapes
 from napari_sonotempo._reader import MOST_RECORDINGS, get_reader, read_recordings
 from sonotempo.errors import RecordingError
+from sonotempo.live.recorder import Recorder
+from sonotempo.live.ring_buffer import RingBuffer
+from sonotempo.recording import Frame, Prediction
 
 SHAPE = (20, 30)
 
@@ -84,6 +87,28 @@ def test_a_video_is_opened(tmp_path, name):
     ((data, meta, _),) = opened(path)
     assert data.shape == (5, 96, 128)
     assert meta["scale"][0] == pytest.approx(0.05)
+
+
+def test_a_recorded_stream_has_the_masks_that_models_made_of_it(tmp_path):
+    with RingBuffer(4, 1, *SHAPE) as buffer, buffer.writer() as writer:
+        recorder = Recorder(buffer.reader(), tmp_path / "out.mkv")
+        for number in range(4):
+            image_HW = noise(*SHAPE, seed=number)
+            writer.write(image_HW, probe_ns=number * 50_000_000, spacing_mm=(0.1, 0.2))
+            if number:
+                frame = Frame(image_HW, number, number * 50_000_000, (0.1, 0.2))
+                mask_HW = np.full(SHAPE, number, np.uint8)
+                recorder.add((Prediction(frame, mask_HW, None, 1, "sequence"),))
+        while recorder.statistics.frames < 4:
+            time.sleep(0.005)
+        recorder.stop()
+    for path in (tmp_path / "out.mkv", tmp_path):
+        image, masks = opened(path)
+        assert image[1]["scale"] == (0.05, 0.1, 0.2)
+        np.testing.assert_array_equal(image[0][3], noise(*SHAPE, seed=3))
+        assert masks[1]["name"] == "out sequence"
+        assert masks[0].labelled == (1, 2, 3)
+        assert [int(masks[0][index].max()) for index in range(4)] == [0, 1, 2, 3]
 
 
 def test_a_clarius_folder_is_opened(tmp_path):
