@@ -17,13 +17,13 @@ class ModelHealth:
     """How one model is doing.
 
     Attributes:
-        title: its letter and name.
+        side: A or B.
         latency: p50 and p95 of its network.
         state: how many frames its memory holds, in words.
         engine: what computes it.
     """
 
-    title: str
+    side: str
     latency: str
     state: str
     engine: str
@@ -39,6 +39,7 @@ class Health:
         latency: from capture to ready.
         dropped: frames that no model saw.
         models: in the order of the predictions.
+        notes: what belongs beside every result, such as what the models were trained on.
         advice: what to do if the models do not keep up, or nothing.
     """
 
@@ -47,6 +48,7 @@ class Health:
     latency: str
     dropped: str
     models: tuple[ModelHealth, ...]
+    notes: tuple[str, ...]
     advice: str
 
 
@@ -61,7 +63,7 @@ def health_of(session: LiveSession, painted_per_s: float) -> Health:
         together = " (both)" if len(card.members) == 2 else ""
         models.append(
             ModelHealth(
-                f"{side}: {name}",
+                side,
                 f"{one.inference.p50_ms:.0f} / {one.inference.p95_ms:.0f} ms{together}",
                 f"{one.state_age} frames" if stateful else "no state",
                 one.engine,
@@ -74,6 +76,7 @@ def health_of(session: LiveSession, painted_per_s: float) -> Health:
         f"{latency.p50_ms:.0f} / {latency.p95_ms:.0f} ms",
         f"{statistics.dropped} of {statistics.captured} ({share:.0%})",
         tuple(models),
+        session.notes,
         _advice(session, statistics),
     )
 

@@ -27,15 +27,15 @@ class HealthBox(QWidget):
             ("left out", health.dropped),
         ]
         for model in health.models:
-            rows += [(model.title, f"{model.latency}, {model.state}")]
+            rows += [(f"model {model.side}", f"{model.latency}, {model.state}")]
         engines = list(dict.fromkeys(model.engine for model in health.models))
         rows += [("engine", engine) for engine in engines]
         cells = "".join(
             f"<tr><td style='padding-right:8px'>{escape(name)}</td><td>{escape(value)}</td></tr>"
             for name, value in rows
         )
-        self.text.setText(f"<b>{escape(health.source)}</b><table>{cells}</table>")
-        self.text.setToolTip(health.advice)
+        notes = "".join(f"<i>{escape(note)}</i><br>" for note in health.notes)
+        self.text.setText(f"<b>{escape(health.source)}</b><br>{notes}<table>{cells}</table>")
 
     def clear(self) -> None:
         """Say that nothing runs."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from sonotempo.live.history import PredictionHistory, StepResult
 from sonotempo.live.ring_buffer import RingReader
 
+_HELD_NS = 10_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -44,4 +46,5 @@ def hold(reader: RingReader, history: PredictionHistory, last: int) -> Held:
                 continue
             result = StepResult(streamed.frame, (), streamed.host_ns, streamed.host_ns)
         results.append(result)
-    return Held(tuple(results))
+    recent = [one for one in results if results[-1].captured_ns - one.captured_ns <= _HELD_NS]
+    return Held(tuple(recent))

@@ -1,24 +1,28 @@
-"""The napari layers of the live picture, written in place: images, masks, difference and names."""
+"""The napari layers of the live picture, written in place: picture, masks, difference, words.
+
+Side by side, both pictures are one Image layer and both masks one Labels layer: the same frame is
+in both by construction, pan and zoom are common, and half as much is painted.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer, Points
+from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
-from numpy.typing import NDArray
 
 from napari_sonotempo._layers import MASK_OPACITY, label_colors
 from napari_sonotempo._live_picture import (
     Mask,
     Pair,
     centres,
-    spread,
-    difference,
-    grid_mask,
+    columns_between,
+    disagreement,
+    on_one_grid,
     pixel_size,
 )
 from napari_sonotempo._live_view import ViewStyle
+from napari_sonotempo._live_words import Words
 from sonotempo.live.history import StepResult
 from sonotempo.structures import StructureSet
 
@@ -28,11 +32,11 @@ DIFFERENCE_NAMES = ("only A", "only B", "another structure")
 
 NOT_SEGMENTED = "not segmented"
 _GAP = 0.04  # between two pictures, as a share of their width
+_TITLE_ABOVE = 0.035  # the picture, as a share of its width
 _IN_PLACE = {"thumbnail": False, "highlight": False, "extent": False}
-_OUTLINE, _UNDER = 1, 3  # pixels of the network grid
-_TITLE_SIZE, _NAME_SIZE = 11, 9
-_NAME_COLOR = "white"
-_TEXT_PX = 15.0  # height of a line of names on the canvas
+_BROAD, _THIN = 3, 1  # outlines, in pixels of the network grid
+_LIGHTER = 0.65
+_DIFFERENCE_OPACITY = 0.4  # at least
 
 
 class LiveLayers:
@@ -47,255 +51,257 @@ class LiveLayers:
     def __init__(self, viewer: Any, structures: StructureSet | None, names: Sequence[str]) -> None:
         self._viewer, self._structures, self._names = viewer, structures, tuple(names)
         self._style = ViewStyle()
-        self._pixel: Pair = (0.0, 0.0)
-        self._shape_HW = (0, 0)
-        self._images: list[Image] = []
-        self._masks: list[Labels] = []
+        self._image: Image | None = None
+        self._masks: Labels | None = None
+        self._masks_of_b: Labels | None = None
         self._difference: Labels | None = None
-        self._centres: Points | None = None
-        self._titles: Points | None = None
-        self._title_texts: tuple[str, ...] = ()
-        self._name_texts: list[str] = []
+        self._words: Words | None = None
+        self._geometry: tuple[Any, ...] = ()
+        self._columns = 0  # of the grid, from A's picture to B's
+        self._offset_px = 0
         #: The result that is shown now.
         self.shown: StepResult | None = None
 
-    @property
-    def style(self) -> ViewStyle:
-        """How it is drawn."""
-        return self._style
-
     def show(self, result: StepResult) -> None:
         """Draw a frame with what the models made of it: always of the same frame."""
-        self._fit_to(result)
-        for image in self._images:
-            if image.visible:
-                image.data[...] = result.frame.image_HW
-                image.refresh(**_IN_PLACE)
+        is_other = self._fit_to(result)
+        image = self._image
+        assert image is not None  # made by _fit_to
+        width = result.frame.image_HW.shape[1]
+        image.data[:, :width] = result.frame.image_HW
+        if self._is_double:
+            image.data[:, self._offset_px : self._offset_px + width] = result.frame.image_HW
+        image.refresh(**_IN_PLACE)
         self.shown = result
         self._draw_masks()
+        if is_other:
+            self._fit_view()
 
     def clear_masks(self) -> None:
         """Take the masks away and leave the picture."""
-        if self.shown is not None:
+        if self.shown is not None and self._image is not None:
             shown = self.shown
             self.shown = StepResult(shown.frame, (), shown.captured_ns, shown.ready_ns)
             self._draw_masks()
 
     def set_style(self, style: ViewStyle) -> None:
         """Draw what is shown in another way."""
-        moved = style.view != self._style.view
         self._style = style
-        if self.shown is None:
-            return
-        self._arrange()
-        self.show(self.shown)
-        if moved:
-            self._viewer.reset_view()
+        if self.shown is not None and self._image is not None:
+            self._arrange()
+            self.show(self.shown)
 
     def remove(self) -> None:
         """Take the layers out of the viewer."""
         for layer in self._all():
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
-        self._images, self._masks = [], []
-        self._difference = self._centres = self._titles = None
+        self._image = self._masks = self._masks_of_b = self._difference = self._words = None
+        self._geometry = ()
+
+    @property
+    def _is_pair(self) -> bool:
+        return len(self._names) == 2
+
+    @property
+    def _is_double(self) -> bool:
+        """Whether there are two pictures."""
+        return self._is_pair and self._style.view == "side"
+
+    @property
+    def _is_both(self) -> bool:
+        """Whether the masks of both are drawn over one picture."""
+        return self._is_pair and self._style.view == "one" and self._style.shown == "both"
 
     def _all(self) -> list[Layer]:
-        others = [self._difference, self._centres, self._titles]
-        return [*self._images, *self._masks, *(layer for layer in others if layer is not None)]
+        words = self._words.layer if self._words is not None else None
+        layers = [self._image, self._masks, self._masks_of_b, self._difference, words]
+        return [layer for layer in layers if layer is not None]
 
-    def _fit_to(self, result: StepResult) -> None:
-        """Make the layers, or make them anew for frames of another size; place them."""
-        shape_HW, pixel = result.frame.image_HW.shape, pixel_size(result)
-        gone = any(layer not in self._viewer.layers for layer in self._all())
-        if not self._images or gone:
+    # --- making and placing -----------------------------------------------------------------
+
+    def _fit_to(self, result: StepResult) -> bool:
+        """Make the layers if need be, and bring them to the frame's shape; whether that changed."""
+        if self._image is None or any(layer not in self._viewer.layers for layer in self._all()):
             self.remove()
-            self._make(result)
-        elif shape_HW != self._shape_HW:
-            for image in self._images:
-                image.data = np.zeros(shape_HW, np.uint8)
-        if shape_HW != self._shape_HW or pixel != self._pixel or gone:
-            self._shape_HW, self._pixel = shape_HW, pixel
-            self._arrange()
-            self._viewer.reset_view()
+            self._make("mm" if result.frame.spacing_mm is not None else "pixel")
+        shape_HW, pixel = result.frame.image_HW.shape, pixel_size(result)
+        grids = {
+            (made.fit.area, made.fit.input_size, made.fit.scaled_rows)
+            for made in result.predictions
+        }
+        # Without a mask the grid is as it was.
+        grid = grids or (self._geometry[3] if self._geometry else set())
+        geometry = (shape_HW, pixel, self._is_double, grid)
+        if geometry == self._geometry:
+            return False
+        is_other = geometry[:3] != self._geometry[:3]
+        self._geometry = geometry
+        self._set_offset(result, pixel)
+        width = shape_HW[1] + (self._offset_px if self._is_double else 0)
+        assert self._image is not None  # made above
+        if self._image.data.shape != (shape_HW[0], width) or self._is_double:
+            self._image.data = np.zeros((shape_HW[0], width), np.uint8)
+        _place(self._image, pixel, (0.0, 0.0))
+        return is_other
 
-    def _make(self, result: StepResult) -> None:
-        """Add all layers; those of masks are one pixel large until there is one."""
-        units = "mm" if result.frame.spacing_mm is not None else "pixel"
-        shape_HW = result.frame.image_HW.shape
+    def _set_offset(self, result: StepResult, pixel: Pair) -> None:
+        """Say how far B's picture is to the right, in grid columns and in pixels."""
+        width = result.frame.image_HW.shape[1]
+        step_px = 1.0
+        if result.predictions:
+            step_px = on_one_grid(result.predictions, pixel, frozenset())[0].step[1] / pixel[1]
+        self._columns = columns_between(width, step_px, _GAP * width)
+        self._offset_px = round(self._columns * step_px)
+
+    def _make(self, units: str) -> None:
+        """Add all layers; those of masks are two pixels large until there is one."""
         add = self._viewer.add_layer
-        for side in ("A", "B")[: max(1, len(self._names))]:
-            image = Image(
-                np.zeros(shape_HW, np.uint8),
-                name="live" if side == "A" else "live, again for B",
+        self._image = add(
+            Image(
+                np.zeros((2, 2), np.uint8),
+                name="live",
                 contrast_limits=(0, 255),
                 colormap="gray",
                 units=units,
             )
-            self._images.append(add(image))
-        colors = DirectLabelColormap(color_dict=self._colors(lighter=0.0))
-        for side, name in zip(("A", "B"), self._names, strict=False):
-            labels = Labels(
-                np.zeros((2, 2), np.uint8),
-                name=f"{side}: {name}",
-                colormap=colors,
-                opacity=MASK_OPACITY,
-                units=units,
-            )
-            self._masks.append(add(labels))
-        if len(self._masks) == 2:
-            self._difference = add(
-                Labels(
-                    np.zeros((2, 2), np.uint8),
-                    name="difference of A and B",
-                    colormap=DirectLabelColormap(color_dict=_difference_colors()),
-                    units=units,
-                )
-            )
-        if self._masks:
-            count = len(self._masks) * len(self._structures or ())
-            self._name_texts = [""] * count
-            self._centres = add(_words(count, "names", _NAME_SIZE, units))
-            self._title_texts = ("",) * len(self._masks)
-            self._titles = add(_words(len(self._masks), "titles", _TITLE_SIZE, units, "upper_left"))
+        )
+        if self._structures is not None:
+            self._masks = add(self._labels("masks", _colors(self._structures, 0.0), units))
+            count = len(self._structures) * len(self._names)
+            if self._is_pair:
+                lighter = _colors(self._structures, _LIGHTER)
+                self._masks_of_b = add(self._labels("masks of B", lighter, units))
+                colors = _difference_colors()
+                self._difference = add(self._labels("difference of A and B", colors, units))
+            self._words = Words(self._viewer, len(self._names) + count, units)
         self._viewer.layers.selection.clear()
+        self._arrange()
 
-    def _colors(self, lighter: float) -> dict[int | None, tuple[float, ...]]:
-        if self._structures is None:
-            return {None: (0.0, 0.0, 0.0, 0.0)}
-        colors = label_colors(self._structures)
-        return {
-            label: tuple(c + (1 - c) * lighter for c in color[:3]) + color[3:]
-            for label, color in colors.items()
-        }
+    @staticmethod
+    def _labels(name: str, colors: dict[int | None, Any], units: str) -> Labels:
+        colormap = DirectLabelColormap(color_dict=colors)
+        data = np.zeros((2, 2), np.uint8)
+        return Labels(data, name=name, colormap=colormap, opacity=MASK_OPACITY, units=units)
 
     def _arrange(self) -> None:
-        """Set what changes with the view and the geometry alone."""
-        style, view = self._style, self._style.view
-        for side, image in enumerate(self._images):
-            image.visible = side == 0 or view == "side"
-            _place(image, self._pixel, (0.0, self._offset(side)))
-        both = view == "one" and style.shown == "both" and len(self._masks) == 2
-        for side, labels in enumerate(self._masks):
-            labels.visible = self._has_mask(side)
+        """Set what changes with the style alone."""
+        style = self._style
+        is_difference = self._is_pair and style.view == "difference"
+        if self._masks is not None:
             # Where both are drawn, A is a broad line in the structure's colour and B a thin,
             # light one upon it: told apart without seeing colours.
-            contour = (_UNDER, _OUTLINE)[side] if both else _OUTLINE if style.outline else 0
-            if labels.contour != contour:
-                labels.contour = contour
-            labels.opacity = 1.0 if both else style.opacity
-            if side == 1:
-                labels.colormap = DirectLabelColormap(
-                    color_dict=self._colors(lighter=0.65 if both else 0.0)
-                )
+            contour = _BROAD if self._is_both else _THIN if style.outline else 0
+            if self._masks.contour != contour:
+                self._masks.contour = contour
+            self._masks.opacity = 1.0 if self._is_both else style.opacity
+            self._masks.visible = not is_difference
+        if self._masks_of_b is not None:
+            self._masks_of_b.visible = self._is_both
+            self._masks_of_b.contour = _THIN
+            self._masks_of_b.opacity = 1.0
         if self._difference is not None:
-            self._difference.visible = view == "difference"
-            self._difference.opacity = max(0.4, style.opacity)
-        if self._centres is not None:
-            self._centres.visible = style.names
-        if self._titles is not None:
-            width = self._shape_HW[1] * self._pixel[1]
-            places = [(-0.015 * width, self._offset(side)) for side in range(len(self._masks))]
-            self._titles.data[...] = places
-            self._titles.refresh(**_IN_PLACE)
+            self._difference.visible = is_difference
+            self._difference.opacity = max(_DIFFERENCE_OPACITY, style.opacity)
+        for layer in (self._masks, self._masks_of_b, self._difference):
+            if layer is not None and not layer.visible and layer.data.shape != (2, 2):
+                layer.data = np.zeros((2, 2), np.uint8)  # else it would keep the view wide
 
-    def _has_mask(self, side: int) -> bool:
-        """Whether a model's mask is to be seen in this view."""
-        style = self._style
-        if len(self._masks) == 1:
-            return True
-        if style.view == "one":
-            return style.shown in ("both", "AB"[side])
-        return style.view == "side"
+    def _fit_view(self) -> None:
+        """Show all of it, now that the layers' extents have changed."""
+        if self._words is not None:
+            self._words.layer.refresh()  # written in place, its extent was left as it was
+        self._viewer.reset_view()
 
-    def _offset(self, side: int) -> float:
-        """How far to the right a model's picture is."""
-        if side == 0 or self._style.view != "side":
-            return 0.0
-        return (1 + _GAP) * self._shape_HW[1] * self._pixel[1]
+    # --- every frame ------------------------------------------------------------------------
 
     def _draw_masks(self) -> None:
         result, style = self.shown, self._style
-        if result is None or not self._masks:
+        if result is None or self._masks is None:
             return
-        made = result.predictions if len(result.predictions) >= len(self._masks) else ()
-        masks: list[Mask | None] = [
-            grid_mask(one, self._pixel, style.hidden) for one in made[: len(self._masks)]
-        ] or [None] * len(self._masks)
-        for side, (labels, mask) in enumerate(zip(self._masks, masks, strict=True)):
-            if labels.visible:
-                _write(labels, mask, self._offset(side))
+        made = result.predictions[: len(self._names)]
+        masks = on_one_grid(made, pixel_size(result), style.hidden)
+        if self._masks.visible:
+            if self._is_double:
+                _write(self._masks, masks, self._columns)
+            else:
+                is_b = self._is_pair and style.view == "one" and style.shown == "B"
+                _write(self._masks, masks[1:2] if is_b else masks[:1])
+        if self._masks_of_b is not None and self._masks_of_b.visible:
+            _write(self._masks_of_b, masks[1:2])
         if self._difference is not None and self._difference.visible:
-            compared = difference(made[0], made[1], self._pixel, style.hidden) if made else None
-            _write(self._difference, compared, 0.0)
-        self._write_names(masks)
-        self._write_titles(bool(made))
+            _write(self._difference, _compared(masks))
+        self._write_words(result, masks)
 
-    def _write_names(self, masks: Sequence[Mask | None]) -> None:
-        """Move the structures' names to where the structures are."""
-        points = self._centres
-        if points is None or not points.visible or self._structures is None:
+    def _write_words(self, result: StepResult, masks: Sequence[Mask]) -> None:
+        if self._words is None or self._structures is None:
             return
+        pixel = pixel_size(result)
+        width = result.frame.image_HW.shape[1] * pixel[1]
+        offsets = [0.0, self._offset_px * pixel[1] if self._is_double else 0.0]
         count = len(self._structures)
-        places = np.full((count * len(masks), 2), np.nan)
-        taken: NDArray[np.bool_] = np.zeros(count, bool)
-        for side, mask in enumerate(masks):
-            wanted = self._has_mask(side) or self._style.view == "difference"
-            if mask is None or not wanted:
-                continue
-            found = centres(mask, count)
-            if self._style.view != "side":  # over one picture each name is written once
-                found[taken] = np.nan
-                taken |= ~np.isnan(found[:, 0])
-            found[:, 1] += self._offset(side)
-            places[side * count : (side + 1) * count] = found
-        names = [self._structures.names[row % count] for row in range(len(places))]
-        texts = [
-            "" if np.isnan(place[0]) else name for place, name in zip(places, names, strict=True)
+        places = np.full((count * len(self._names), 2), np.nan)
+        if self._style.names:
+            for side in self._sides_named(len(masks)):
+                found = centres(masks[side], count)
+                if not self._is_double and side == 1:  # over one picture a name is written once
+                    found[~np.isnan(places[:count, 0])] = np.nan
+                found[:, 1] += offsets[side]
+                places[side * count : (side + 1) * count] = found
+        titles = self._titles(bool(masks))
+        above = -_TITLE_ABOVE * width
+        title_places = [
+            (above * (2 - side if self._is_both else 1), offsets[side] + width / 2)
+            for side in range(len(titles))
         ]
-        unit = _TEXT_PX / max(self._viewer.camera.zoom, 1e-6)
-        points.data[...] = np.nan_to_num(spread(places, names, unit))
-        if texts == self._name_texts:
-            points.refresh(**_IN_PLACE)
-        else:
-            self._name_texts = texts
-            points.features = {"name": texts}
-            points.refresh_text()
+        names = self._structures.names * len(self._names)
+        self._words.write(titles, np.array(title_places), names, places)
 
-    def _write_titles(self, is_segmented: bool) -> None:
-        if self._titles is None:
-            return
+    def _sides_named(self, count: int) -> list[int]:
+        """Whose structures get names."""
+        if self._is_pair and self._style.view == "one" and self._style.shown != "both":
+            return ["AB".index(self._style.shown)] if count else []
+        return list(range(count))
+
+    def _titles(self, is_segmented: bool) -> list[str]:
         texts = [f"{side}: {name}" for side, name in zip("AB", self._names, strict=False)]
-        is_double = self._style.view == "side" or len(texts) < 2
-        if len(texts) == 2 and self._style.view == "one":
-            shown = self._style.shown
-            texts[0] = (
-                f"{texts[0]} (broad)   {texts[1]} (thin, light)"
-                if shown == "both"
-                else texts["AB".index(shown)]
-            )
-        elif len(texts) == 2 and self._style.view == "difference":
-            texts[0] = f"where {texts[0]} and {texts[1]} disagree"
+        if self._is_both:
+            texts = [f"{texts[0]} (broad)", f"{texts[1]} (thin, light)"]
+        elif self._is_pair and self._style.view == "difference":
+            texts = ["where A and B disagree", ""]
+        elif self._is_pair and self._style.view == "one":
+            texts = [texts["AB".index(self._style.shown)], ""]
         if not is_segmented:
-            texts = [f"{text}, {NOT_SEGMENTED}" for text in texts]
-        if not is_double:
-            texts[1] = ""
-        if tuple(texts) != self._title_texts:
-            self._title_texts = tuple(texts)
-            self._titles.features = {"name": texts}
-            self._titles.refresh_text()
+            texts = [f"{text}: {NOT_SEGMENTED}" if text else "" for text in texts]
+        return texts
 
 
-def _write(labels: Labels, mask: Mask | None, offset: float) -> None:
-    """Write a mask into a layer in place; only another shape or place costs more."""
-    if mask is None:
+def _compared(masks: Sequence[Mask]) -> tuple[Mask, ...]:
+    if len(masks) < 2:
+        return ()
+    values_HW = disagreement(masks[0].labels_HW, masks[1].labels_HW)
+    return (Mask(values_HW, masks[0].step, masks[0].origin),)
+
+
+def _write(labels: Labels, masks: Sequence[Mask], columns: int = 0) -> None:
+    """Write masks beside each other into a layer, in place; only another shape costs more.
+
+    Args:
+        labels: the layer; without masks it becomes empty.
+        masks: of one grid.
+        columns: from one to the next.
+    """
+    if not masks:
         labels.data[...] = 0
-    elif labels.data.shape != mask.labels_HW.shape:
-        labels.data = mask.labels_HW.copy()
-    else:
-        labels.data[...] = mask.labels_HW
-    if mask is not None:
-        _place(labels, mask.step, (mask.origin[0], mask.origin[1] + offset))
+        labels.refresh(**_IN_PLACE)
+        return
+    height, width = masks[0].labels_HW.shape
+    shape_HW = (height, width + columns * (len(masks) - 1))
+    if labels.data.shape != shape_HW:
+        labels.data = np.zeros(shape_HW, np.uint8)
+    for side, mask in enumerate(masks):
+        labels.data[:, side * columns : side * columns + width] = mask.labels_HW
+    _place(labels, masks[0].step, masks[0].origin)
     labels.refresh(**_IN_PLACE)
 
 
@@ -307,19 +313,11 @@ def _place(layer: Layer, step: Pair, origin: Pair) -> None:
         layer.translate = origin
 
 
-def _words(count: int, name: str, size: int, units: str, anchor: str = "center") -> Points:
-    """Return a layer that shows nothing but texts, empty at first."""
-    return Points(
-        np.zeros((count, 2)),
-        name=name,
-        size=1e-3,
-        face_color="transparent",
-        border_color="transparent",
-        features={"name": [""] * count},
-        text={"string": "{name}", "size": size, "color": _NAME_COLOR, "anchor": anchor},
-        units=units,
-        ndim=2,
-    )
+def _colors(structures: StructureSet, lighter: float) -> dict[int | None, tuple[float, ...]]:
+    return {
+        label: (*(c + (1 - c) * lighter for c in color[:3]), color[3])
+        for label, color in label_colors(structures).items()
+    }
 
 
 def _difference_colors() -> dict[int | None, tuple[float, ...]]:

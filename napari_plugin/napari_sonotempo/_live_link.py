@@ -16,7 +16,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_sonotempo._live_health import STALE_LIMIT_MS, health_of
 from napari_sonotempo._live_hold import Held, hold
 from napari_sonotempo._live_jobs import Jobs
-from napari_sonotempo._live_layers import NOT_SEGMENTED, LiveLayers
+from napari_sonotempo._live_layers import LiveLayers
 from napari_sonotempo._live_overlays import LiveOverlays, depth_words
 from napari_sonotempo._live_session import LiveRequest, LiveSession, closed_quietly
 from napari_sonotempo._live_snapshot import new_name, write_snapshot
@@ -63,7 +63,6 @@ class LiveLink(QObject):
         self._is_connected = True
         self._drawn: deque[float] = deque(maxlen=60)
         self._health_at = 0.0
-        self._advice = ""
         self._is_gone = False
         self._to_start: LiveRequest | None = None
         self.jobs = Jobs()
@@ -168,12 +167,9 @@ class LiveLink(QObject):
         self._layers = LiveLayers(self._viewer, session.structures, session.names)
         self._layers.set_style(self._style)
         self._is_connected = True
-        self._advice = ""
         self._drawn.clear()
         self._overlays.begin()
         self._overlays.write("waiting for the first frame", is_warning=False)
-        for note in session.notes:
-            self.said.emit("info", note)
         self._set_state("live")
 
     def _not_started(self, sentence: str) -> None:
@@ -232,11 +228,7 @@ class LiveLink(QObject):
         now = time.monotonic()
         if now - self._health_at > _HEALTH_S:
             self._health_at = now
-            health = health_of(session, self.drawn_per_s)
-            self.health_changed.emit(health)
-            if health.advice and not self._advice:
-                self.said.emit("warning", health.advice)
-            self._advice = health.advice
+            self.health_changed.emit(health_of(session, self.drawn_per_s))
 
     def _hear(self, event: SourceEvent, session: LiveSession, layers: LiveLayers) -> None:
         if session.recorder is not None:
@@ -330,9 +322,6 @@ class LiveLink(QObject):
         self._layers.show(result)
         back = self._held.seconds_back(self._position)
         words = f"FROZEN  −{back:.2f} s   frame {result.frame.index}   {depth_words(result)}"
-        has_models = self._session is not None and bool(self._session.names)
-        if has_models and not result.predictions:
-            words += f"   {NOT_SEGMENTED}"
         self._overlays.write(words, is_warning=True)
         self.position_changed.emit(self._position)
 

@@ -6,7 +6,7 @@ from sonotempo.live.history import StepResult
 
 _WARNING_COLOR = (1.0, 0.62, 0.0, 1.0)  # orange reads as a warning and is seen by everybody
 _PLAIN_COLOR = (0.9, 0.9, 0.9, 1.0)
-_PLAIN_SIZE, _WARNING_SIZE = 11, 16
+_PLAIN_SIZE, _WARNING_SIZE = 10, 12
 
 
 class LiveOverlays:

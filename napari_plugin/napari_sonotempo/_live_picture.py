@@ -1,5 +1,6 @@
 """From one result to what is drawn: masks in their places, disagreement, where names belong."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,20 +74,37 @@ def shown_labels(hidden: frozenset[int]) -> NDArray[np.uint8]:
     return table
 
 
-def difference(
-    first: GridPrediction, second: GridPrediction, pixel: Pair, hidden: frozenset[int]
-) -> Mask:
-    """Return where two predictions of one frame disagree, as the values above.
+def on_one_grid(
+    made: Sequence[GridPrediction], pixel: Pair, hidden: frozenset[int]
+) -> tuple[Mask, ...]:
+    """Return the masks of one frame on one grid: their own if they share it, else the frame's.
 
-    On their grid if both share one, else at the frame's own resolution.
+    Args:
+        made: predictions of one frame.
+        pixel: size of the frame's pixels.
+        hidden: labels that become background.
     """
-    if first.fit is second.fit or first.mask_SS.shape == second.mask_SS.shape:
-        one, other = (grid_mask(p, pixel, hidden) for p in (first, second))
-        if (one.step, one.origin) == (other.step, other.origin):
-            return Mask(disagreement(one.labels_HW, other.labels_HW), one.step, one.origin)
+    masks = tuple(grid_mask(one, pixel, hidden) for one in made)
+    places = {(mask.labels_HW.shape, mask.step, mask.origin) for mask in masks}
+    if len(places) <= 1:
+        return masks
     table = shown_labels(hidden)
-    a_HW, b_HW = table[first.mask_HW()], table[second.mask_HW()]
-    return Mask(disagreement(a_HW, b_HW), pixel, (0.0, 0.0))
+    return tuple(Mask(table[one.mask_HW()], pixel, (0.0, 0.0)) for one in made)
+
+
+def columns_between(width_px: int, step_px: float, gap_px: float) -> int:
+    """Return how many grid columns the second of two pictures lies to the right of the first.
+
+    So many that it is a whole number of pixels too, as far as possible: a picture and its mask
+    must not be shifted against each other.
+
+    >>> columns_between(640, 2.5, 20), columns_between(640, 1.0, 20)
+    (264, 660)
+    """
+    first = math.ceil((width_px + gap_px) / step_px)
+    counts = np.arange(first, first + 64)
+    off_px = np.abs(counts * step_px - np.rint(counts * step_px))
+    return int(counts[np.argmin(np.round(off_px, 3))])
 
 
 def disagreement(a_HW: Image, b_HW: Image) -> Image:

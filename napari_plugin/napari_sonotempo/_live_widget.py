@@ -1,5 +1,6 @@
 """The dock widget "Live comparison": it puts its parts together and passes on what they say."""
 
+import time
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from sonotempo.structures import StructureSet
 
 _WIDTH_PX = 345
 _MESSAGES = 3
+_ADVICE_S = 5.0
 _COLORS = {"error": "#ff9e3d", "warning": "#f0e442", "info": "#9fc5e8"}
 _SIGNS = {"error": "✗", "warning": "!", "info": "i"}
 
@@ -72,6 +74,12 @@ class LiveWidget(QWidget):
         self.messages.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.messages.setVisible(False)
         self.messages.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.advice = QLabel()
+        self.advice.setWordWrap(True)
+        self.advice.setVisible(False)
+        self.advice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.advice.setStyleSheet(f"color: {_COLORS['warning']}")
+        self._advised_at = -_ADVICE_S
         self._lay_out()
         self._connect()
         self._show_folder()
@@ -141,6 +149,7 @@ class LiveWidget(QWidget):
         top.addWidget(self.start)
         layout.addLayout(top)
         layout.addWidget(self.messages)
+        layout.addWidget(self.advice)
         layout.addWidget(self._setup_area)
         layout.addWidget(_group("View", self.view_box))
         transport = _group("Transport", self.transport)
@@ -255,10 +264,18 @@ class LiveWidget(QWidget):
         if state == "stopped":
             self.setup.setChecked(True)
             self.health_box.clear()
+            self.advice.setVisible(False)
+            self._advised_at = -_ADVICE_S
         self._show_commands()
 
     def _show_health(self, health: Health) -> None:
         self.health_box.show_health(health)
+        now = time.monotonic()
+        if health.advice:
+            self._advised_at = now
+            self.advice.setText(health.advice)
+        # A moment longer than true, so that it does not flicker.
+        self.advice.setVisible(bool(health.advice) or now - self._advised_at < _ADVICE_S)
         self._show_commands()
 
     def _show_commands(self) -> None:

@@ -1,4 +1,4 @@
-"""The ready-made models that come with sonotempo: trained on simulated subjects, for a first try."""
+"""Ready-made models that come with sonotempo, trained on simulated subjects for a first try."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,13 +6,14 @@ from pathlib import Path
 
 from sonotempo.errors import ModelError, unknown_option
 from sonotempo.live.model_card import ModelCard, read_card
+from sonotempo.structures import NAMED_SETS
 
 #: Where they lie, in the source tree as in the installed package.
 READY_FOLDER = Path(__file__).with_name("ready")
 
 NO_READY_MODELS = (
     "no ready-made models come with this installation; export one of your own with `sonotempo "
-    "export RUN model.onnx` and choose it"
+    "export RUN --out model.onnx` and choose it"
 )
 
 
@@ -71,6 +72,24 @@ def defaults_for(structures: str, models: tuple[ReadyModel, ...]) -> tuple[Ready
     frame = [model for model in fitting if not model.card.stateful][:1]
     sequence = [model for model in fitting if model.card.stateful][:1]
     return (*frame, *sequence)
+
+
+def models_for_source(source: str) -> tuple[Path, ...]:
+    """Return the ready-made models to begin with for a source such as ``phantom://femoral``.
+
+    A source that does not say what it shows gets those for the axillary block.
+
+    Raises:
+        ModelError: there are none.
+    """
+    models = ready_models()
+    if not models:
+        raise ModelError(
+            f"{NO_READY_MODELS}: sonotempo live {source} --model frame.onnx --model sequence.onnx"
+        )
+    place = source.removeprefix("phantom://").partition("?")[0]
+    structures = place if source.startswith("phantom://") and place in NAMED_SETS else "axillary"
+    return tuple(model.path for model in defaults_for(structures, models))
 
 
 def model_path(text: str) -> Path:
