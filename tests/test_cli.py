@@ -21,6 +21,7 @@ COMMANDS = [
     ["crossval"],
     ["evaluate"],
     ["stream"],
+    ["live"],
     ["segment"],
     ["demo"],
 ]

@@ -34,7 +34,7 @@ NOT_SEGMENTED = "not segmented"
 _GAP = 0.04  # between two pictures, as a share of their width
 _TITLE_ABOVE = 0.035  # the picture, as a share of its width
 _IN_PLACE = {"thumbnail": False, "highlight": False, "extent": False}
-_BROAD, _THIN = 3, 1  # outlines, in pixels of the network grid
+_BROAD, _THIN = 2, 1  # outlines, in pixels of the network grid
 _LIGHTER = 0.65
 _DIFFERENCE_OPACITY = 0.4  # at least
 

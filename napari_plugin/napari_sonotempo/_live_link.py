@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from napari_sonotempo._live_health import STALE_LIMIT_MS, health_of
 from napari_sonotempo._live_hold import Held, hold
@@ -70,6 +70,9 @@ class LiveLink(QObject):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._tick)
         self._timer.start(_PERIOD_MS)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.cleanup)
 
     @property
     def state(self) -> State:
@@ -149,6 +152,9 @@ class LiveLink(QObject):
         self.jobs.poll()  # a session that was being opened is closed by _begin
         self.jobs.cancel(_CLEANUP_S)
         self._layers = None
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.disconnect(self.cleanup)
 
     def remove_layers(self) -> None:
         """Take the pictures out of a viewer that stays open."""

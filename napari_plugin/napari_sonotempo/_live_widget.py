@@ -5,15 +5,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
-    QApplication,
     QFileDialog,
     QFrame,
     QGroupBox,
     QHBoxLayout,
     QLabel,
+    QMainWindow,
     QPushButton,
     QScrollArea,
     QShortcut,
@@ -56,6 +56,7 @@ class LiveWidget(QWidget):
         self._structures: StructureSet | None = None
         self._messages: list[str] = []
         self._viewer = napari_viewer
+        self._main_window: QMainWindow | None = None
         self.link = LiveLink(napari_viewer)
         self.source_box = SourceBox(napari_viewer, settings)
         self.models_box = ModelsBox(settings)
@@ -129,8 +130,39 @@ class LiveWidget(QWidget):
         self._show_messages()
 
     def cleanup(self) -> None:
-        """End everything that runs."""
+        """End everything that runs, and let go of the window."""
         self.link.cleanup()
+        window, self._main_window = self._main_window, None
+        if window is not None:
+            window.removeEventFilter(self)
+
+    # --- how it goes: with its dock, with the window, or with the program -------------------
+
+    def event(self, event: QEvent) -> bool:
+        """Clean up when napari takes the widget out of its dock, which is how it removes it."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.cleanup()
+        return bool(super().event(event))
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
+        """Keep an eye on the window that the widget is in."""
+        parent = self.parent()
+        while parent is not None and not isinstance(parent, QMainWindow):
+            parent = parent.parent()
+        if parent is not None and parent is not self._main_window:
+            self._main_window = parent
+            parent.installEventFilter(self)
+        super().showEvent(event)
+
+    def eventFilter(self, watched: Any, event: QEvent) -> bool:  # noqa: N802  Qt's name
+        """Clean up when the window has closed; one that is only minimised hides spontaneously."""
+        if (
+            watched is self._main_window
+            and event.type() == QEvent.Type.Hide
+            and not event.spontaneous()
+        ):
+            self.cleanup()
+        return False
 
     # --- putting together -------------------------------------------------------------------
 
@@ -201,11 +233,7 @@ class LiveWidget(QWidget):
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
             shortcut.activated.connect(pressed)
-        # The widget can go with its dock, with the window or with the program.
         self.destroyed.connect(link.cleanup)
-        application = QApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(link.cleanup)
         layers = self._viewer.layers.events
         layers.inserted.connect(self.source_box.list_layers)
         layers.removed.connect(self.source_box.list_layers)
@@ -284,6 +312,9 @@ class LiveWidget(QWidget):
             is_recording=session is not None and session.playback is not None,
             commands=session.source.commands if session is not None else (),
         )
+        if session is not None and self.link.state == "live":
+            has_ended = session.source.state == "ended"
+            self.transport.freeze.setText("Play again (space)" if has_ended else "Freeze (space)")
 
     def _show_messages(self) -> None:
         self.messages.setText("<br>".join(self._messages))

@@ -24,7 +24,8 @@ class Words:
     """
 
     def __init__(self, viewer: Any, count: int, units: str) -> None:
-        self._viewer = viewer
+        # Since napari 0.9 the camera belongs to the scene.
+        self._camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
         self._texts = [""] * count
         self.layer: Points = viewer.add_layer(
             Points(
@@ -55,7 +56,7 @@ class Words:
             names: the structures' names.
             places: of them; NaN for those that are absent.
         """
-        line = _LINE_PX / max(self._viewer.camera.zoom, 1e-9)
+        line = _LINE_PX / max(self._camera.zoom, 1e-9)
         texts = [
             *fixed,
             *(

@@ -34,6 +34,14 @@ def nothing_left(qapp):
     """
     from qtpy.QtCore import QEvent, QThread, QTimer
 
+    def is_there(thing) -> bool:
+        """Whether Qt has not deleted it: Python may still hold the shell of a closed window's."""
+        try:
+            thing.objectName()
+        except RuntimeError:
+            return False
+        return True
+
     def running() -> dict[str, set]:
         gc.collect()
         # Widgets that were told to go 'later' are only gone once this is sent.
@@ -45,9 +53,11 @@ def nothing_left(qapp):
             "Qt threads": {
                 o
                 for o in objects
-                if isinstance(o, QThread) and o.isRunning() and o != qapp.thread()
+                if isinstance(o, QThread) and is_there(o) and o.isRunning() and o != qapp.thread()
             },
-            "timers": {o for o in objects if isinstance(o, QTimer) and o.isActive()},
+            "timers": {
+                o for o in objects if isinstance(o, QTimer) and is_there(o) and o.isActive()
+            },
             "windows": set(qapp.topLevelWidgets()),
         }
 
