@@ -1,6 +1,7 @@
 """Measure the napari plugin in a real window.
 
 python scripts/bench_napari.py readers --gigabytes 2   opening and scrubbing long recordings
+python scripts/bench_napari.py live --model a.onnx --model b.onnx   the live comparison
 
 On Linux without a screen: ``xvfb-run -a python scripts/bench_napari.py …``. A recording's size is
 that of its pixels; a video's file is smaller. Opening is from the call to the first painted frame;
@@ -34,7 +35,19 @@ def main() -> None:
     readers.add_argument("--gigabytes", type=float, default=2.0, help="of pixels in a recording")
     readers.add_argument("--keep", type=Path, help="a folder to make and keep the recordings in")
     readers.add_argument("--steps", type=int, default=200, help="of the time slider, of each kind")
+    live = commands.add_parser("live", help="painting, latency and responsiveness while streaming")
+    live.add_argument("--model", type=Path, action="append", help="an .onnx file; twice for two")
+    live.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    live.add_argument("--rounds", type=int, default=3, help="each with and without a window")
+    live.add_argument("--engine", default="auto", help="as `sonotempo live` takes it")
     given = parser.parse_args()
+    if given.command == "live":
+        from _bench_napari_live import bench_live  # noqa: PLC0415
+        from sonotempo.live.ready_models import models_for_source  # noqa: PLC0415
+
+        models = tuple(given.model or models_for_source("phantom://axillary"))
+        bench_live(models, given.seconds, given.rounds, given.engine)
+        return
     if given.keep is not None:
         given.keep.mkdir(parents=True, exist_ok=True)
         bench_readers(given.gigabytes, given.keep, given.steps)

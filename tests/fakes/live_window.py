@@ -12,6 +12,10 @@ from qtpy.QtTest import QTest
 from fakes.onnx_models import write_model
 from sonotempo.structures import AXILLARY
 
+# OpenVINO starts a thread of its own when it is imported, and keeps it: not a thing of the tests.
+with contextlib.suppress(ImportError):
+    import openvino  # noqa: F401
+
 
 def remember_in(folder):
     """Keep what the widget remembers out of the user's own settings."""
@@ -71,7 +75,7 @@ class LiveWindow:
 
     def wait(self, condition, what, timeout_s=60):
         try:
-            self.qtbot.waitUntil(condition, timeout=round(timeout_s * 1000))
+            self.qtbot.waitUntil(lambda: bool(condition()), timeout=round(timeout_s * 1000))
         except Exception as error:
             raise AssertionError(f"waited in vain for: {what}; {self.said}") from error
 

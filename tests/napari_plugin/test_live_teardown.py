@@ -3,6 +3,7 @@
 import os
 import threading
 
+import numpy as np
 import pytest
 
 from fakes.streams import HandSource
@@ -66,7 +67,7 @@ def test_removing_the_widget_ends_the_stream_and_keeps_the_viewer(live, tmp_path
     live.widget = live.dock = None
     qtbot.waitUntil(lambda: not live_threads(), timeout=10_000)
     assert not memory_and_processes()["shared memory"]
-    live.viewer.add_image([[0, 1]])
+    live.viewer.add_image(np.zeros((2, 2)))
 
 
 def test_closing_while_models_are_being_loaded_leaves_nothing(live, tmp_path, qtbot):
