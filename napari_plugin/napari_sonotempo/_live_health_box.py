@@ -34,8 +34,8 @@ class HealthBox(QWidget):
             f"<tr><td style='padding-right:8px'>{escape(name)}</td><td>{escape(value)}</td></tr>"
             for name, value in rows
         )
-        notes = "".join(f"<i>{escape(note)}</i><br>" for note in health.notes)
-        self.text.setText(f"<b>{escape(health.source)}</b><br>{notes}<table>{cells}</table>")
+        notes = "".join(f"<br><i>{escape(note)}</i>" for note in health.notes)
+        self.text.setText(f"<b>{escape(health.source)}</b>{notes}<table>{cells}</table>")
 
     def clear(self) -> None:
         """Say that nothing runs."""

@@ -4,6 +4,7 @@ Side by side, both pictures are one Image layer and both masks one Labels layer:
 in both by construction, pan and zoom are common, and half as much is painted.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from napari_sonotempo._live_picture import (
     centres,
     columns_between,
     disagreement,
+    kept_inside,
     on_one_grid,
     pixel_size,
 )
@@ -32,7 +34,8 @@ DIFFERENCE_NAMES = ("only A", "only B", "another structure")
 
 NOT_SEGMENTED = "not segmented"
 _GAP = 0.04  # between two pictures, as a share of their width
-_TITLE_ABOVE = 0.035  # the picture, as a share of its width
+_MARGIN = 0.08  # around all, for the titles
+_WORDS_S = 0.1
 _IN_PLACE = {"thumbnail": False, "highlight": False, "extent": False}
 _BROAD, _THIN = 2, 1  # outlines, in pixels of the network grid
 _LIGHTER = 0.65
@@ -59,11 +62,19 @@ class LiveLayers:
         self._geometry: tuple[Any, ...] = ()
         self._columns = 0  # of the grid, from A's picture to B's
         self._offset_px = 0
+        self._worded_at = 0.0
+        self._was_segmented = False
         #: The result that is shown now.
         self.shown: StepResult | None = None
 
-    def show(self, result: StepResult) -> None:
-        """Draw a frame with what the models made of it: always of the same frame."""
+    def show(self, result: StepResult, *, in_a_hurry: bool = False) -> None:
+        """Draw a frame with what the models made of it: always of the same frame.
+
+        Args:
+            result: to be drawn.
+            in_a_hurry: whether another one follows at once; words, the slowest part, then move
+                ten times a second.
+        """
         is_other = self._fit_to(result)
         image = self._image
         assert image is not None  # made by _fit_to
@@ -73,9 +84,10 @@ class LiveLayers:
             image.data[:, self._offset_px : self._offset_px + width] = result.frame.image_HW
         image.refresh(**_IN_PLACE)
         self.shown = result
-        self._draw_masks()
+        self._draw_masks(in_a_hurry=in_a_hurry)
         if is_other:
             self._fit_view()
+            self._draw_masks()
 
     def clear_masks(self) -> None:
         """Take the masks away and leave the picture."""
@@ -211,11 +223,11 @@ class LiveLayers:
         """Show all of it, now that the layers' extents have changed."""
         if self._words is not None:
             self._words.layer.refresh()  # written in place, its extent was left as it was
-        self._viewer.reset_view()
+        self._viewer.reset_view(margin=_MARGIN)
 
     # --- every frame ------------------------------------------------------------------------
 
-    def _draw_masks(self) -> None:
+    def _draw_masks(self, *, in_a_hurry: bool = False) -> None:
         result, style = self.shown, self._style
         if result is None or self._masks is None:
             return
@@ -231,7 +243,11 @@ class LiveLayers:
             _write(self._masks_of_b, masks[1:2])
         if self._difference is not None and self._difference.visible:
             _write(self._difference, _compared(masks))
-        self._write_words(result, masks)
+        is_segmented = bool(masks)
+        is_due = time.monotonic() - self._worded_at >= _WORDS_S
+        if is_due or not in_a_hurry or is_segmented != self._was_segmented:
+            self._worded_at, self._was_segmented = time.monotonic(), is_segmented
+            self._write_words(result, masks)
 
     def _write_words(self, result: StepResult, masks: Sequence[Mask]) -> None:
         if self._words is None or self._structures is None:
@@ -239,19 +255,20 @@ class LiveLayers:
         pixel = pixel_size(result)
         width = result.frame.image_HW.shape[1] * pixel[1]
         offsets = [0.0, self._offset_px * pixel[1] if self._is_double else 0.0]
+        line = self._words.line
         count = len(self._structures)
         places = np.full((count * len(self._names), 2), np.nan)
         if self._style.names:
             for side in self._sides_named(len(masks)):
                 found = centres(masks[side], count)
+                found = kept_inside(found, self._structures.names, line, 0.0, width)
                 if not self._is_double and side == 1:  # over one picture a name is written once
                     found[~np.isnan(places[:count, 0])] = np.nan
                 found[:, 1] += offsets[side]
                 places[side * count : (side + 1) * count] = found
         titles = self._titles(bool(masks))
-        above = -_TITLE_ABOVE * width
         title_places = [
-            (above * (2 - side if self._is_both else 1), offsets[side] + width / 2)
+            (-line * (1.9 - 1.2 * side if self._is_both else 0.7), offsets[side] + width / 2)
             for side in range(len(titles))
         ]
         names = self._structures.names * len(self._names)

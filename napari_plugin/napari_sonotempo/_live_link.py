@@ -228,7 +228,7 @@ class LiveLink(QObject):
                 shown is None or newest.frame.index != shown.frame.index
             )
             if newest is not None and is_new and self._is_connected:
-                layers.show(newest)
+                layers.show(newest, in_a_hurry=True)
                 self._drawn.append(time.monotonic())
             self._mark(session, layers)
         now = time.monotonic()

@@ -150,6 +150,21 @@ def centres(mask: Mask, count: int) -> NDArray[np.float64]:
     return found
 
 
+def kept_inside(
+    places: NDArray[np.float64], names: Sequence[str], line: float, left: float, right: float
+) -> NDArray[np.float64]:
+    """Move names sideways until they end within their picture, as far as they fit into it.
+
+    >>> kept_inside(np.array([[5.0, 0.0], [6.0, 50.0]]), ["nerve", "bone"], 4.0, 0.0, 100.0)
+    array([[ 5. ,  5.5],
+           [ 6. , 50. ]])
+    """
+    half = np.array([_LETTER * line * len(name) / 2 for name in names])
+    moved = places.copy()
+    moved[:, 1] = np.clip(moved[:, 1], left + half, np.maximum(right - half, left + half))
+    return moved
+
+
 def spread(places: NDArray[np.float64], names: Sequence[str], line: float) -> NDArray[np.float64]:
     """Move names down until none lies over another.
 

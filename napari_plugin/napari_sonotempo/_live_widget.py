@@ -144,7 +144,7 @@ class LiveWidget(QWidget):
             self.cleanup()
         return bool(super().event(event))
 
-    def showEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
+    def showEvent(self, event: Any) -> None:
         """Keep an eye on the window that the widget is in."""
         parent = self.parent()
         while parent is not None and not isinstance(parent, QMainWindow):
@@ -154,7 +154,7 @@ class LiveWidget(QWidget):
             parent.installEventFilter(self)
         super().showEvent(event)
 
-    def eventFilter(self, watched: Any, event: QEvent) -> bool:  # noqa: N802  Qt's name
+    def eventFilter(self, watched: Any, event: QEvent) -> bool:
         """Clean up when the window has closed; one that is only minimised hides spontaneously."""
         if (
             watched is self._main_window

@@ -41,6 +41,11 @@ class Words:
             )
         )
 
+    @property
+    def line(self) -> float:
+        """How high a line of text is at the present zoom, in world units."""
+        return _LINE_PX / max(float(self._camera.zoom), 1e-9)
+
     def write(
         self,
         fixed: Sequence[str],
@@ -56,7 +61,6 @@ class Words:
             names: the structures' names.
             places: of them; NaN for those that are absent.
         """
-        line = _LINE_PX / max(self._camera.zoom, 1e-9)
         texts = [
             *fixed,
             *(
@@ -65,7 +69,7 @@ class Words:
             ),
         ]
         # What is absent lies where a title is: it must not make the view wider.
-        moved = np.where(np.isnan(places), fixed_places[:1], spread(places, names, line))
+        moved = np.where(np.isnan(places), fixed_places[:1], spread(places, names, self.line))
         self.layer.data[...] = np.vstack([fixed_places, moved])
         if texts == self._texts:
             self.layer.refresh(**_IN_PLACE)
