@@ -27,7 +27,7 @@ _LINE = QColor("#ff9e3d")
 
 _FONT_PX = 11
 _LEFT, _RIGHT = 38, 8
-_LEGEND, _AXIS, _HEADER, _GAP = 20, 30, 16, 3
+_LEGEND_ROW, _AXIS, _HEADER, _GAP = 16, 30, 16, 3
 _STRIP_MIN = 30
 _EMPTY = "Areas over time appear here when a recording has been segmented."
 
@@ -69,7 +69,7 @@ class AreaPlot(QWidget):
         self._areas, self._picture = areas, None
         strips = len(areas.structures) if areas is not None else 0
         self.setMinimumHeight(
-            _LEGEND + _AXIS + strips * (_HEADER + _STRIP_MIN + _GAP) if strips else 60
+            _legend_height(areas) + _AXIS + strips * (_HEADER + _STRIP_MIN + _GAP) if strips else 60
         )
         self.setCursor(Qt.CursorShape.PointingHandCursor if strips else Qt.CursorShape.ArrowCursor)
         self.setToolTip("Click or drag to go to a frame" if strips else "")
@@ -128,45 +128,42 @@ class AreaPlot(QWidget):
         painter.setFont(self.font())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_legend(painter, areas)
-        self._paint_time_axis(painter, areas)
+        self._paint_time_axis(painter)
         for k in range(len(areas.structures)):
             self._paint_strip(painter, areas, k)
         painter.end()
         return picture
 
     def _paint_legend(self, painter: QPainter, areas: Areas) -> None:
-        x = 6.0
-        room = (self.width() - 2 * x) / len(areas.series)
         metrics = QFontMetricsF(painter.font())
         for place, one in enumerate(areas.series):
+            box = QRectF(6, 2 + place * _LEGEND_ROW, self.width() - 12, _LEGEND_ROW)
+            middle = box.center().y()
             painter.setPen(_pen(areas, place, _TEXT))
-            painter.drawLine(QPointF(x + 2, _LEGEND / 2), QPointF(x + 22, _LEGEND / 2))
-            name = metrics.elidedText(one.name, Qt.TextElideMode.ElideRight, room - 38)
+            painter.drawLine(QPointF(10, middle), QPointF(30, middle))
             painter.setPen(_TEXT)
-            box = QRectF(x + 28, 0, room - 30, _LEGEND)
+            box.setLeft(_LEFT)
+            name = metrics.elidedText(one.name, Qt.TextElideMode.ElideRight, box.width())
             painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter), name)
-            x += min(room, 44 + metrics.horizontalAdvance(name))
 
-    def _paint_time_axis(self, painter: QPainter, areas: Areas) -> None:
+    def _paint_time_axis(self, painter: QPainter) -> None:
         top = self.height() - _AXIS
-        last_s = float(areas.times_s[-1])
-        step_s = nice_step(last_s / max(2, self._plot_width() // 60)) if last_s > 0 else 1.0
-        for number in range(math.floor(last_s / step_s + 1e-9) + 1):
-            x = float(self._x(number * step_s))
-            painter.setPen(_GRID)
-            painter.drawLine(QPointF(x, _LEGEND), QPointF(x, top + 3))
-            painter.setPen(_FAINT)
-            box = QRectF(x - 30, top + 3, 60, 13)
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignHCenter), f"{number * step_s:g}")
         painter.setPen(_FAINT)
-        box = QRectF(_LEFT, top + 15, self._plot_width(), 14)
-        painter.drawText(box, int(Qt.AlignmentFlag.AlignHCenter), "time / s")
+        centre = int(Qt.AlignmentFlag.AlignHCenter)
+        for time_s in self._ticks_s():
+            x = float(self._x(time_s))
+            painter.drawText(QRectF(x - 30, top + 1, 60, 13), centre, f"{time_s:g}")
+        painter.drawText(QRectF(_LEFT, top + 14, self._plot_width(), 14), centre, "time / s")
 
     def _paint_strip(self, painter: QPainter, areas: Areas, k: int) -> None:
         structure = areas.structures.structures[k]
         colour = QColor(*structure.color_rgb)
         header, strip = self._header(k), self._strip(k)
         painter.fillRect(strip, _STRIP)
+        painter.setPen(_GRID)
+        for time_s in self._ticks_s():
+            x = float(self._x(time_s))
+            painter.drawLine(QPointF(x, strip.top()), QPointF(x, strip.bottom()))
         metrics = QFontMetricsF(painter.font())
         painter.fillRect(QRectF(header.left(), header.center().y() - 4, 8, 8), colour)
         painter.setPen(_TEXT)
@@ -194,12 +191,12 @@ class AreaPlot(QWidget):
     def _paint_line(self, painter: QPainter, areas: Areas, frame: int) -> None:
         """Paint the line, and every structure's areas at it."""
         x = self.x_of(frame)
-        painter.setPen(QPen(_LINE, 1.5))
-        painter.drawLine(QPointF(x, _LEGEND), QPointF(x, self.height() - _AXIS + 2))
         metrics = QFontMetricsF(painter.font())
         column = self._column_width(areas)
         for k, structure in enumerate(areas.structures):
-            box = self._header(k)
+            strip, box = self._strip(k), self._header(k)
+            painter.setPen(QPen(_LINE, 1.5))
+            painter.drawLine(QPointF(x, strip.top()), QPointF(x, strip.bottom()))
             unit_room = metrics.horizontalAdvance(f" {areas.unit}")
             painter.setPen(_FAINT)
             right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -231,7 +228,17 @@ class AreaPlot(QWidget):
 
     def _top(self, k: int) -> float:
         assert self._areas is not None
-        return _LEGEND + k * (self.height() - _LEGEND - _AXIS) / len(self._areas.structures)
+        legend = _legend_height(self._areas)
+        return legend + k * (self.height() - legend - _AXIS) / len(self._areas.structures)
+
+    def _ticks_s(self) -> FloatArray:
+        """Return the times that are marked on the axis."""
+        assert self._areas is not None
+        last_s = float(self._areas.times_s[-1])
+        if last_s <= 0:
+            return np.zeros(1)
+        step_s = nice_step(last_s / max(2, self._plot_width() // 40))
+        return step_s * np.arange(math.floor(last_s / step_s + 1e-9) + 1)
 
     def _column_width(self, areas: Areas) -> float:
         """Return the room for one number."""
@@ -244,6 +251,10 @@ class AreaPlot(QWidget):
         metrics = QFontMetricsF(self.font())
         unit = metrics.horizontalAdvance(f" {areas.unit}")
         return unit + len(areas.series) * self._column_width(areas) + 6
+
+
+def _legend_height(areas: Areas) -> float:
+    return len(areas.series) * _LEGEND_ROW + 6
 
 
 def spelled(area: float) -> str:

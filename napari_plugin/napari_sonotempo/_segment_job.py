@@ -76,10 +76,12 @@ class ModelMasks:
 
     Attributes:
         name: of the model on screen.
+        card: what its file says of itself.
         masks: by position; frames that could not be read are missing.
     """
 
     name: str
+    card: ModelCard
     masks: dict[int, GridMask]
 
 
@@ -223,6 +225,7 @@ def _segmented(
     structures = cards[0].structures
     area_of_pixel, unit = pixel_area(recording)
     names = model_names(cards)
+    per_arm = [card for card in cards for _ in card.arms]
     masks: list[dict[int, GridMask]] = [{} for _ in names]
     area_MTK = np.full((len(names), len(recording), len(structures)), np.nan)
     reference = ReferenceAreas(recording, structures)
@@ -268,7 +271,10 @@ def _segmented(
     )
     return SegmentResult(
         replace(recording, structures=structures, mask_readers={}),
-        tuple(ModelMasks(name, made) for name, made in zip(names, masks, strict=True)),
+        tuple(
+            ModelMasks(name, card, made)
+            for name, card, made in zip(names, per_arm, masks, strict=True)
+        ),
         areas,
         tuple(resets),
         tuple(skipped),
@@ -281,12 +287,14 @@ def _segmented(
 
 
 def model_names(cards: Sequence[ModelCard]) -> tuple[str, ...]:
-    """Return what each arm is called on screen: the model's name, in a pair the arm's."""
-    names = [
-        member.arm if len(card.members) > 1 else card.name
-        for card in cards
-        for member in card.members
-    ]
+    """Return what each model is called on screen, as short as tells them apart.
+
+    The arms, as in the live comparison, or the models' names where these are equal or alone.
+    """
+    arms = [arm for card in cards for arm in card.arms]
+    if len(arms) > 1 and len(set(arms)) == len(arms):
+        return tuple(arms)
+    names = [card.name for card in cards for _ in card.arms]
     if len(set(names)) == len(names):
         return tuple(names)
     return tuple(f"{name} ({side})" for name, side in zip(names, "AB", strict=False))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sonotempo._layers import LayerData, masks_layer
+from napari_sonotempo._layers import METADATA_KEY, LayerData, masks_layer
 from napari_sonotempo._lazy_stack import LazyMasks
 from napari_sonotempo._segment_job import GridMask, SegmentResult
 from sonotempo.recording import Image, Recording
@@ -66,6 +66,11 @@ def result_layers(result: SegmentResult, image: LayerData) -> list[LayerData]:
         if len(shape) == 2:
             masks = np.asarray(masks[0])
         about |= {key: meta[key] for key in _PLACE if key in meta}
+        about["metadata"][METADATA_KEY] |= {
+            "model": model.card.name,
+            "trained_on": model.card.trained_on,
+            "note": model.card.note,
+        }
         if number > 0:
             about |= {"opacity": 1.0}
         layers.append((masks, about, kind))

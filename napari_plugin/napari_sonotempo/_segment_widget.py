@@ -68,7 +68,7 @@ class SegmentWidget(QWidget):
         self.recordings.setMinimumContentsLength(12)
         self.models_box = ModelsBox(self._settings)
         self.structures = QLineEdit()
-        self.structures.setPlaceholderText("only for models from elsewhere: nerve, vessel")
+        self.structures.setPlaceholderText("for foreign models: nerve, vessel")
         self.structures.setToolTip(
             "What the channels of a model mean that sonotempo has not exported, in order, without "
             "the background"

@@ -26,7 +26,7 @@ def test_masks_are_those_that_the_streaming_predictor_makes(tmp_path):
     recording = make_recording(tmp_path, 5)
     paths = models(tmp_path, "frame", "sequence")
     result = segment(SegmentRequest(recording, paths, "onnxruntime"))
-    assert [model.name for model in result.models] == ["tiny frame", "tiny sequence"]
+    assert [model.name for model in result.models] == ["frame", "sequence"]
     for number, path in enumerate(paths):
         with OnnxPredictor(path, "onnxruntime") as predictor:
             for index, frame in enumerate(recording):
@@ -107,7 +107,7 @@ def test_a_foreign_model_needs_names_and_runs_with_them(tmp_path):
         segment(request)
     paths = (tmp_path / "ours.onnx", tmp_path / "other.onnx")
     result = segment(SegmentRequest(recording, paths, "onnxruntime", NERVE_VESSEL))
-    assert [model.name for model in result.models] == ["tiny frame", "other"]
+    assert [model.name for model in result.models] == ["frame", "other"]
     np.testing.assert_array_equal(shown(result, 0, 1), shown(result, 1, 1))
 
 
@@ -132,4 +132,5 @@ def test_progress_begins_with_the_frames_and_ends_with_all(tmp_path):
 
 def test_models_of_one_name_are_told_apart_by_their_side(tmp_path):
     card = write_model(tmp_path / "one.onnx")
+    assert model_names([card]) == ("tiny frame",)
     assert model_names([card, card]) == ("tiny frame (A)", "tiny frame (B)")

@@ -114,12 +114,13 @@ def test_a_persons_path_from_the_file_to_the_areas(window, tmp_path):
 
     made = [layer for layer in window.labels() if layer is not masks]
     assert [layer.name for layer in made] == [
-        f"{image.name} · tiny frame", f"{image.name} · tiny sequence"
+        f"{image.name} · frame", f"{image.name} · sequence"
     ]  # fmt: skip
     for path, layer in zip(paths, made, strict=True):
         assert layer.data.shape == image.data.shape
         np.testing.assert_allclose(layer.scale, image.scale)
         assert layer.units == image.units
+        assert layer.metadata["sonotempo"]["model"] == f"tiny {path.stem}"
         assert list(layer.features["structure"]) == ["background", *NERVE_VESSEL.names]
         np.testing.assert_allclose(layer.get_color(1)[:3], np.array([240, 228, 66]) / 255)
         with OnnxPredictor(path, "onnxruntime") as predictor:
