@@ -39,7 +39,7 @@ _WORDS_S = 0.1
 _IN_PLACE = {"thumbnail": False, "highlight": False, "extent": False}
 _BROAD, _THIN = 2, 1  # outlines, in pixels of the network grid
 _LIGHTER = 0.65
-_DIFFERENCE_OPACITY = 0.4  # at least
+_DIFFERENCE_OPACITY = 0.7  # at least
 
 
 class LiveLayers:

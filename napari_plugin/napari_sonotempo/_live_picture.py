@@ -16,7 +16,7 @@ from sonotempo.recording import Image
 AGREED, ONLY_A, ONLY_B, OTHER = 0, 1, 2, 3
 
 _LEAST_AREA = 1 / 1500  # of the grid: smaller regions get no name
-_LETTER = 0.55  # how wide a letter is, as a share of a line's height
+_LETTER = 0.62  # how wide a letter is, as a share of a line's height
 _COARSE = 2  # names are placed on every second row and column
 
 Pair = tuple[float, float]
@@ -156,7 +156,7 @@ def kept_inside(
     """Move names sideways until they end within their picture, as far as they fit into it.
 
     >>> kept_inside(np.array([[5.0, 0.0], [6.0, 50.0]]), ["nerve", "bone"], 4.0, 0.0, 100.0)
-    array([[ 5. ,  5.5],
+    array([[ 5. ,  6.2],
            [ 6. , 50. ]])
     """
     half = np.array([_LETTER * line * len(name) / 2 for name in names])

@@ -142,6 +142,7 @@ class LiveWidget(QWidget):
         """Clean up when napari takes the widget out of its dock, which is how it removes it."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.cleanup()
+            self.deleteLater()  # napari leaves it as a window without a parent
         return bool(super().event(event))
 
     def showEvent(self, event: Any) -> None:

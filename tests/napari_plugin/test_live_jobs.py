@@ -21,7 +21,7 @@ def test_a_result_is_delivered_by_the_thread_that_polls():
         "work",
         lambda: threading.current_thread().name,
         lambda name: came.append((name, threading.current_thread())),
-        lambda why: came.append(why),
+        came.append,
     )
     polled(jobs)
     assert came == [("sonotempo work", threading.current_thread())]

@@ -83,7 +83,8 @@ def test_both_are_outlines_of_different_widths(viewer):
     layers = layers_in(viewer, "one", shown="both")
     layers.show(result_of())
     first, second = viewer.layers["masks"], viewer.layers["masks of B"]
-    assert first.visible and second.visible
+    assert first.visible
+    assert second.visible
     assert first.contour > second.contour > 0
     assert values_at(first, 2, 1) == 1
 
@@ -92,7 +93,8 @@ def test_the_difference_names_who_sees_something(viewer):
     layers = layers_in(viewer, "difference")
     layers.show(result_of())
     difference = viewer.layers["difference of A and B"]
-    assert difference.visible and not viewer.layers["masks"].visible
+    assert difference.visible
+    assert not viewer.layers["masks"].visible
     assert (values_at(difference, 2, 1), values_at(difference, 2, 5)) == (1, 2)
 
 

@@ -244,12 +244,10 @@ def test_a_stream_from_the_stand_in_for_a_probe_and_its_loss(live, tmp_path, mon
         box.port.setValue(server.getsockname()[1])
         box.sdk.setText(str(SDK))
         live.start(*write_models(tmp_path, "frame"))
-        live.wait(lambda: live.widget.transport.probe["depth+"].isEnabled(), "probe controls")
+        live.wait(live.widget.transport.probe["depth+"].isEnabled, "probe controls")
         os.kill(live.widget.link.session.source.pid, 9)
         stand_in.turn_on("refuse")
-        live.wait(
-            lambda: not live.viewer.layers["masks"].data.any(), "the mask to be cleared"
-        )
+        live.wait(lambda: not live.viewer.layers["masks"].data.any(), "the mask to be cleared")
         assert not live.widget.link.shown.predictions
         assert Path(live.viewer.title)  # the window is alive
         live.stop()
