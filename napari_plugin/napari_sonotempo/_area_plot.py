@@ -29,6 +29,7 @@ _FONT_PX = 11
 _LEFT, _RIGHT = 38, 8
 _LEGEND_ROW, _AXIS, _HEADER, _GAP = 16, 30, 16, 3
 _STRIP_MIN = 30
+_EMPTY_HEIGHT = 60
 _EMPTY = "Areas over time appear here when a recording has been segmented."
 
 
@@ -52,7 +53,7 @@ class AreaPlot(QWidget):
         # napari's style sheet would give it another font.
         self.setStyleSheet(f"font-size: {_FONT_PX}px")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(60)
+        self.setMinimumHeight(_EMPTY_HEIGHT)
 
     @property
     def areas(self) -> Areas | None:
@@ -66,13 +67,16 @@ class AreaPlot(QWidget):
 
     def show_areas(self, areas: Areas | None) -> None:
         """Show other areas, or none."""
-        self._areas, self._picture = areas, None
-        strips = len(areas.structures) if areas is not None else 0
-        self.setMinimumHeight(
-            _legend_height(areas) + _AXIS + strips * (_HEADER + _STRIP_MIN + _GAP) if strips else 60
-        )
-        self.setCursor(Qt.CursorShape.PointingHandCursor if strips else Qt.CursorShape.ArrowCursor)
-        self.setToolTip("Click or drag to go to a frame" if strips else "")
+        self._areas, self._picture, self._frame = areas, None, None
+        if areas is None:
+            self.setMinimumHeight(_EMPTY_HEIGHT)
+            self.unsetCursor()
+            self.setToolTip("")
+        else:
+            strips = len(areas.structures) * (_HEADER + _STRIP_MIN + _GAP)
+            self.setMinimumHeight(_legend_height(areas) + strips + _AXIS)
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+            self.setToolTip("Click or drag to go to a frame")
         self.update()
 
     def show_frame(self, frame: int | None) -> None:
@@ -238,7 +242,7 @@ class AreaPlot(QWidget):
         if last_s <= 0:
             return np.zeros(1)
         step_s = nice_step(last_s / max(2, self._plot_width() // 40))
-        return step_s * np.arange(math.floor(last_s / step_s + 1e-9) + 1)
+        return step_s * np.arange(math.floor(last_s / step_s + 1e-9) + 1, dtype=np.float64)
 
     def _column_width(self, areas: Areas) -> float:
         """Return the room for one number."""
@@ -253,7 +257,7 @@ class AreaPlot(QWidget):
         return unit + len(areas.series) * self._column_width(areas) + 6
 
 
-def _legend_height(areas: Areas) -> float:
+def _legend_height(areas: Areas) -> int:
     return len(areas.series) * _LEGEND_ROW + 6
 
 

@@ -160,31 +160,34 @@ def test_masks_can_be_corrected_and_saved(window, tmp_path):
     np.testing.assert_array_equal(saved.mask(2), layer.data[2])
 
 
-@pytest.mark.parametrize("kind", ["still", "series", "colour", "16 bits"])
-def test_image_layers_of_any_origin_are_segmented(window, tmp_path, kind):
+def test_image_layers_of_any_origin_are_segmented(window, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (3, 40, 48), np.uint8)
-    data = {
+    kinds = {
         "still": noise[0],
         "series": noise,
         "colour": np.repeat(noise[..., None], 3, axis=-1),
         "16 bits": noise.astype(np.uint16) * 100,
-    }[kind]
-    axes = 2 if kind == "still" else 3
-    scale, shift = (2.0, 0.5, 0.25)[-axes:], (0.0, 3.0, 4.0)[-axes:]
-    limits = (0, 25500) if kind == "16 bits" else (0, 255)
-    image = window.viewer.add_image(
-        data, name="mine", rgb=kind == "colour", scale=scale, translate=shift,
-        contrast_limits=None if kind == "colour" else limits,
-    )  # fmt: skip
-    window.run(*models(tmp_path, "frame"))
-    (layer,) = window.labels()
-    assert layer.name == "mine · tiny frame"
-    np.testing.assert_allclose(layer.extent.world, image.extent.world)
-    assert layer.data.shape == noise.shape[-axes:]
-    assert set(np.unique(layer.data[...])) == {0, 1, 2}
-    assert window.widget.plot.areas.unit == "px"
-    window.viewer.dims.set_current_step(0, 2)
-    assert window.widget.plot.frame == (0 if kind == "still" else 2)
+    }
+    paths = models(tmp_path, "frame")
+    for kind, data in kinds.items():
+        window.viewer.layers.clear()
+        axes = 2 if kind == "still" else 3
+        image = window.viewer.add_image(
+            data,
+            name=kind,
+            rgb=kind == "colour",
+            scale=(2.0, 0.5, 0.25)[-axes:],
+            translate=(0.0, 3.0, 4.0)[-axes:],
+        )
+        window.run(*paths)
+        (layer,) = window.labels()
+        assert layer.name == f"{kind} · tiny frame"
+        np.testing.assert_allclose(layer.extent.world, image.extent.world)
+        assert layer.data.shape == noise.shape[-axes:]
+        assert set(np.unique(layer.data[...])) == {0, 1, 2}, kind
+        assert window.widget.plot.areas.unit == "px"
+        window.viewer.dims.set_current_step(0, 2)
+        assert window.widget.plot.frame == (0 if kind == "still" else 2)
 
 
 def test_the_plot_is_that_of_the_chosen_recording(window, tmp_path):
@@ -208,53 +211,41 @@ def test_the_plot_is_that_of_the_chosen_recording(window, tmp_path):
 # --- what can go wrong ----------------------------------------------------------------------
 
 
-def test_without_a_layer_it_says_what_to_open(window, tmp_path):
-    window.run(*models(tmp_path, "frame"))
+def test_every_mistake_is_told_in_the_widget(window, tmp_path):
+    (frame,) = models(tmp_path, "frame")
+    window.run(frame)
     assert "no image layer is open" in window.message
     assert "Open Sample" in window.message
 
-
-def test_a_layer_with_other_axes_is_refused(window, tmp_path):
-    window.viewer.add_image(np.zeros((2, 2, 8, 8), np.uint8), name="four axes")
-    window.run(*models(tmp_path, "frame"))
+    four = window.viewer.add_image(np.zeros((2, 2, 8, 8), np.uint8), name="four axes")
+    window.run(frame)
     assert "expected one image or a time series" in window.message
+    window.viewer.layers.remove(four)
 
-
-def test_without_a_model_it_says_where_to_get_one(window, tmp_path):
     window.add(make_recording(tmp_path, 2))
     window.run()
     assert "no model is chosen" in window.message
-    assert window.labels() == []
 
-
-def test_models_of_different_structures_are_named(window, tmp_path):
-    window.add(make_recording(tmp_path, 2))
     write_model(tmp_path / "a.onnx", structures=AXILLARY, name="armpit")
     write_model(tmp_path / "b.onnx", structures=FEMORAL, name="groin")
     window.run(tmp_path / "a.onnx", tmp_path / "b.onnx")
     assert "armpit" in window.message
     assert "groin" in window.message
     assert "median nerve in A, nothing in B" in window.message
-    assert window.labels() == []
 
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    window.run(tmp_path / "broken.onnx")
+    assert "cannot be read as an ONNX model" in window.message
 
-def test_a_foreign_model_asks_for_names_and_runs_with_them(window, tmp_path):
-    window.add(make_recording(tmp_path, 2))
     write_model(tmp_path / "other.onnx", card=False)
     window.run(tmp_path / "other.onnx")
     assert "was not exported by sonotempo" in window.message
+    assert window.labels() == []
     window.widget.structures.setFocus()
     QTest.keyClicks(window.widget.structures, "artery, vein")
     window.run(tmp_path / "other.onnx")
     (layer,) = window.labels()
     assert list(layer.features["structure"]) == ["background", "artery", "vein"]
-
-
-def test_a_damaged_model_is_told(window, tmp_path):
-    window.add(make_recording(tmp_path, 2))
-    (tmp_path / "broken.onnx").write_bytes(b"no model")
-    window.run(tmp_path / "broken.onnx")
-    assert "cannot be read as an ONNX model" in window.message
 
 
 def test_frames_that_cannot_be_read_are_counted_and_the_rest_goes_on(window, tmp_path):
