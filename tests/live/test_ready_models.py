@@ -66,5 +66,5 @@ def test_a_name_or_a_path_is_a_model(packaged, tmp_path):
     assert model_path(str(tmp_path / "pair.onnx")) == tmp_path / "pair.onnx"
     with pytest.raises(ModelError, match="did you mean 'pair'"):
         model_path("pare")
-    with pytest.raises(ModelError, match="no model at gone.onnx"):
+    with pytest.raises(ModelError, match=r"no model at gone\.onnx"):
         model_path("gone.onnx")
