@@ -57,6 +57,7 @@ class SegmentWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._settings = LiveSettings()
+        self._images: list[Any] = []  # as in the box of recordings
         self._areas: dict[Any, Areas] = {}  # by Image layer: what was found in it last
         self._image: tuple[Any, LayerData] | None = None  # the layer that is being segmented
         self._is_cancelled = False
@@ -167,7 +168,7 @@ class SegmentWidget(QWidget):
         if layer in self._viewer.layers:
             self._areas[layer] = result.areas
             self._viewer.layers.selection.active = layer
-            self.recordings.setCurrentText(layer.name)
+            self.recordings.setCurrentIndex(self._images.index(layer))
         self._show_plot()
         self.say(*_summary(result))
 
@@ -188,14 +189,16 @@ class SegmentWidget(QWidget):
 
     def list_layers(self, *_: object) -> None:
         """Offer the Image layers that are open, and forget the areas of those that are not."""
-        images = [layer for layer in self._viewer.layers if type(layer).__name__ == "Image"]
-        self._areas = {layer: areas for layer, areas in self._areas.items() if layer in images}
-        chosen = self.recordings.currentText()
+        chosen = self._chosen()
+        self._images = [layer for layer in self._viewer.layers if type(layer).__name__ == "Image"]
+        self._areas = {
+            layer: areas for layer, areas in self._areas.items() if layer in self._images
+        }
         self.recordings.blockSignals(True)
         self.recordings.clear()
-        self.recordings.addItems([layer.name for layer in images])
-        if self.recordings.findText(chosen) >= 0:
-            self.recordings.setCurrentText(chosen)
+        self.recordings.addItems([layer.name for layer in self._images])
+        if chosen in self._images:
+            self.recordings.setCurrentIndex(self._images.index(chosen))
         self.recordings.blockSignals(False)
         self._choose_recording()
 
@@ -204,8 +207,7 @@ class SegmentWidget(QWidget):
         self._show_plot()
 
     def _show_plot(self) -> None:
-        name = self.recordings.currentText()
-        areas = self._areas.get(self._viewer.layers[name]) if name in self._viewer.layers else None
+        areas = self._areas.get(self._chosen())
         if areas is not self.plot.areas:
             self.plot.show_areas(areas)
         self.save.setEnabled(areas is not None)
@@ -213,10 +215,9 @@ class SegmentWidget(QWidget):
 
     def _follow(self, *_: object) -> None:
         """Move the plot's line to the frame that the viewer shows."""
-        areas, name = self.plot.areas, self.recordings.currentText()
-        if areas is None or name not in self._viewer.layers:
-            return  # the second: while the layer is being removed
-        layer = self._viewer.layers[name]
+        areas, layer = self.plot.areas, self._chosen()
+        if areas is None or layer is None:
+            return
         if layer.ndim < 3:
             self.plot.show_frame(0)
             return
@@ -238,11 +239,17 @@ class SegmentWidget(QWidget):
 
     # --- inside -----------------------------------------------------------------------------
 
+    def _chosen(self) -> Any:
+        """Return the chosen Image layer; None where there is none, or while it is removed."""
+        place = self.recordings.currentIndex()
+        layer = self._images[place] if 0 <= place < len(self._images) else None
+        return layer if layer is not None and layer in self._viewer.layers else None
+
     def _layer(self) -> Any:
-        name = self.recordings.currentText()
-        if name not in self._viewer.layers:
+        layer = self._chosen()
+        if layer is None:
             raise RecordingError(_NOTHING_OPEN)
-        return self._viewer.layers[name]
+        return layer
 
     def _structure_set(self) -> str:
         """Return the name of the chosen recording's structures, or nothing."""
@@ -318,9 +325,11 @@ class SegmentWidget(QWidget):
         self._heard = [
             (self._viewer.layers.events.inserted, self.list_layers),
             (self._viewer.layers.events.removed, self.list_layers),
-            (self._viewer.layers.events.renamed, self.list_layers),
             (self._viewer.dims.events.current_step, self._follow),
         ]
+        renamed = getattr(self._viewer.layers.events, "renamed", None)
+        if renamed is not None:  # since napari 0.7; else the old name is shown
+            self._heard.append((renamed, self.list_layers))
         for event, heard in self._heard:
             event.connect(heard)
         # Qt must not hold the widget, and with it the viewer, by what it calls at the end.

@@ -203,6 +203,9 @@ def test_the_plot_is_that_of_the_chosen_recording(window, tmp_path):
     assert len(window.widget.plot.areas.times_s) == 5
     window.widget.recordings.setCurrentText(first.name)
     assert window.widget.plot.areas is areas
+    first.name = "another name"
+    assert window.widget.recordings.currentText() == "another name"
+    assert window.widget.plot.areas is areas
     window.viewer.layers.remove(first)
     assert window.widget.recordings.count() == 1
     assert len(window.widget.plot.areas.times_s) == 5
