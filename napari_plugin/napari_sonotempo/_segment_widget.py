@@ -255,7 +255,7 @@ class SegmentWidget(QWidget):
         """Return the name of the chosen recording's structures, or nothing."""
         try:
             data, meta, _ = self._layer().as_layer_data_tuple()
-            return recording_of(data, meta).structures.name
+            return str(recording_of(data, meta).structures.name)
         except SonotempoError:
             return ""  # said when Segment is pressed
 
