@@ -34,6 +34,14 @@ def nothing_left(qapp):
     """
     from qtpy.QtCore import QEvent, QThread, QTimer
 
+    def is_there(thing) -> bool:
+        """Whether Qt has not deleted it: Python may still hold the shell of a closed window's."""
+        try:
+            thing.objectName()
+        except RuntimeError:
+            return False
+        return True
+
     def running() -> dict[str, set]:
         gc.collect()
         # Widgets that were told to go 'later' are only gone once this is sent.
@@ -42,8 +50,14 @@ def nothing_left(qapp):
         objects = gc.get_objects()
         return {
             "threads": set(threading.enumerate()),
-            "Qt threads": {o for o in objects if isinstance(o, QThread) and o.isRunning()},
-            "timers": {o for o in objects if isinstance(o, QTimer) and o.isActive()},
+            "Qt threads": {
+                o
+                for o in objects
+                if isinstance(o, QThread) and is_there(o) and o.isRunning() and o != qapp.thread()
+            },
+            "timers": {
+                o for o in objects if isinstance(o, QTimer) and is_there(o) and o.isActive()
+            },
             "windows": set(qapp.topLevelWidgets()),
         }
 

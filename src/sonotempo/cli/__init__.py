@@ -42,6 +42,7 @@ def options(
 app.command()(training.crossval)
 app.command()(training.evaluate)
 app.command()(live.stream)
+app.command()(live.live)
 app.command()(live.segment)
 app.command()(export.export)
 app.command()(training.compare)

@@ -100,6 +100,44 @@ def stream(  # noqa: PLR0917
         raise streamed.error
 
 
+def live(  # noqa: PLR0917
+    source: Annotated[
+        str,
+        typer.Argument(help="A recording, clarius://192.168.1.1:5828, or phantom://axillary."),
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            help="An .onnx file or a ready-made model's name; twice for A and B. By default the "
+            "ready-made ones for the source.",
+        ),
+    ] = None,
+    sdk: Annotated[
+        Path | None, typer.Option(help="The folder of the Clarius SDK, if not installed.")
+    ] = None,
+    engine: EngineOption = "auto",
+    threads: Threads = None,
+    structures: ForeignStructures = None,
+) -> None:
+    """Open napari with the live comparison running: both models on the same frames."""
+    from importlib.util import find_spec
+
+    from sonotempo.inspection import parse_structures
+    from sonotempo.live.ready_models import model_path, models_for_source
+
+    if find_spec("napari") is None or find_spec("qtpy") is None:
+        raise SonotempoError(
+            "this command needs napari; install it with: pip install 'sonotempo[napari]' "
+            "'napari[all]'"
+        )
+    paths = tuple(map(model_path, model)) if model else models_for_source(source)
+    known = parse_structures(structures) if structures else None
+    from napari_sonotempo._live_open import run_live
+
+    run_live(source, paths, sdk, engine, threads, known)
+
+
 def segment(  # noqa: PLR0917
     recording: Annotated[Path, typer.Argument(help="A file or folder that holds one recording.")],
     model: Annotated[Path, typer.Option(help="An .onnx file of `sonotempo export`.")],

@@ -1,0 +1,34 @@
+"""How the stream is to be looked at: which view, which structures, filled or as outlines."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: ``one``: a single picture with the masks of A, B or both; ``side``: A left and B right, the same
+#: frame in both; ``difference``: where A and B disagree.
+View = Literal["one", "side", "difference"]
+#: Whose masks the single picture shows; both are always outlines.
+Shown = Literal["A", "B", "both"]
+
+VIEWS: tuple[View, ...] = ("one", "side", "difference")
+SHOWN: tuple[Shown, ...] = ("A", "B", "both")
+
+
+@dataclass(frozen=True, slots=True)
+class ViewStyle:
+    """What the user has chosen.
+
+    Attributes:
+        view: which view.
+        shown: whose masks the view ``one`` shows.
+        opacity: of the masks, 0 to 1.
+        outline: whether masks are outlines instead of filled.
+        names: whether the structures' names are written at their centres.
+        hidden: label values that are not shown.
+    """
+
+    view: View = "side"
+    shown: Shown = "A"
+    opacity: float = 0.5
+    outline: bool = False
+    names: bool = True
+    hidden: frozenset[int] = frozenset()
