@@ -325,7 +325,10 @@ class LiveWidget(QWidget):
         return Path(self._settings.text("folder", str(Path.home() / "sonotempo"))).expanduser()
 
     def _show_folder(self) -> None:
-        self.folder.setText(f"Save to {self._folder()}")
+        folder = self._folder()
+        at_home = folder.is_relative_to(Path.home())
+        shown = Path("~", folder.relative_to(Path.home())) if at_home else folder
+        self.folder.setText(f"Save to {shown}")
 
 
 def _group(title: str, inner: QWidget) -> QGroupBox:
