@@ -296,7 +296,7 @@ def processor_time(work: Path) -> Iterator[None]:
         work.mkdir(parents=True, exist_ok=True)
         if not (work / "figures.json").is_file():  # else nothing was trained
             spent = cpu_seconds(work) + time.process_time() - began
-            (work / "cpu_seconds.json").write_text(f"{spent:.1f}\n", encoding="utf-8")
+            (work / "cpu_seconds.json").write_text(f"{spent:.3f}\n", encoding="utf-8")
 
 
 def cpu_seconds(work: Path) -> float:

@@ -1,7 +1,6 @@
 """The ready-made models that the package brings: what they say of themselves, and that they see."""
 
 from functools import cache
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +31,15 @@ def path_of(name):
 
 @cache
 def scanned(procedure):
-    """What the live simulation shows by default, as a frame and its reference."""
+    """Seconds 1, 3, 5 and 7 of what the live simulation shows by default, with their references."""
     settings = PhantomConfig(procedure=procedure, size=240, frame_rate_hz=30, event_rate=0)
     scan = Scan(cast(settings, 1), settings, width=320)
-    shown = next(islice(scan.frames(), 5, None))
-    frame = Frame(shown.image_HW, 0, 0, shown.spacing_mm, area=scan.area)
-    return frame, shown.mask_HW
+    shown = [scan.next(30 * second) for second in (1, 3, 5, 7)]
+    frames = [
+        Frame(one.image_HW, one.index, one.timestamp_ns, one.spacing_mm, area=scan.area)
+        for one in shown
+    ]
+    return frames, np.stack([one.mask_HW for one in shown])
 
 
 def test_there_are_these_and_no_others():
@@ -68,16 +70,19 @@ def test_a_model_says_what_it_is_and_that_it_knows_no_patients(name):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_model_finds_vessels_and_nerves_of_the_live_simulation(name, engine):
-    frame, reference_HW = scanned(name.partition("-")[0])
+def test_a_model_finds_something_of_the_live_simulation_on_every_engine(name, engine):
+    # A nerve fades with the probe's tilt, and the figures in the cards are far from perfect: these
+    # limits tell a model that works from one that does not.
+    frames, references_THW = scanned(name.partition("-")[0])
     with OnnxPredictor(path_of(name), engine, threads=1) as predictor:
-        for prediction in predictor.step(frame):
-            assert prediction.mask_HW.shape == reference_HW.shape
-            names = predictor.model.structures.names
-            assert prediction.mask_HW.max() <= len(names)
-            for what in ("blood", "nerve"):
-                labels = [label for label, one in enumerate(names, start=1) if what in one]
-                mine = np.isin(prediction.mask_HW, labels)
-                theirs = np.isin(reference_HW, labels)
-                dice = 2 * (mine & theirs).sum() / (mine.sum() + theirs.sum())
-                assert dice > 0.5, (what, dice)
+        steps = [predictor.step(frame) for frame in frames]
+        names = predictor.model.structures.names
+    for of_arm in zip(*steps, strict=True):
+        masks_THW = np.stack([prediction.mask_HW for prediction in of_arm])
+        assert masks_THW.shape == references_THW.shape
+        assert masks_THW.max() <= len(names)
+        for what, least in (("blood", 0.8), ("bone", 0.7), ("nerve", 0.45)):
+            labels = [label for label, one in enumerate(names, start=1) if what in one]
+            mine, theirs = np.isin(masks_THW, labels), np.isin(references_THW, labels)
+            dice = 2 * (mine & theirs).sum() / (mine.sum() + theirs.sum())
+            assert dice > least, (of_arm[0].model, what, dice)
