@@ -132,7 +132,8 @@ def test_no_frame_is_older_than_the_connection_it_came_through(stream):
     first = live.frames()[0]
     began = [event for event in live.events if event.kind in ("connecting", "connected", "running")]
     assert [event.kind for event in began] == ["connecting", "connected", "running"]
-    assert all(event.host_ns < first.host_ns for event in began)
+    # At the latest, the first frame is the one whose arrival was told.
+    assert all(event.host_ns <= first.host_ns for event in began)
 
 
 def test_the_process_is_asked_for_what_was_set_and_is_light(stream, stand_in):

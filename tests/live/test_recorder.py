@@ -284,6 +284,7 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(tmp_path, name):
         [sys.executable, "-c", textwrap.dedent(STREAM), str(tmp_path / name)],
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     written = [process.stdout.readline() for _ in range(75)]
     os.kill(process.pid, signal.SIGKILL)

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from sonotempo.live.predictor import OnnxPredictor
 
 Models = Annotated[
-    list[Path],
-    typer.Option("--model", help="An .onnx file of `sonotempo export`; give several to compare."),
+    list[str],
+    typer.Option(
+        "--model",
+        help="An .onnx file of `sonotempo export`, or a ready-made model's name such as "
+        "axillary-pair; give several to compare.",
+    ),
 ]
 EngineOption = Annotated[str, typer.Option(help="auto, cuda, openvino or onnxruntime.")]
 Threads = Annotated[
@@ -140,7 +144,10 @@ def live(  # noqa: PLR0917
 
 def segment(  # noqa: PLR0917
     recording: Annotated[Path, typer.Argument(help="A file or folder that holds one recording.")],
-    model: Annotated[Path, typer.Option(help="An .onnx file of `sonotempo export`.")],
+    model: Annotated[
+        str,
+        typer.Option(help="An .onnx file of `sonotempo export`, or a ready-made model's name."),
+    ],
     out: Annotated[Path, typer.Option(help="A new folder for the masks.")],
     video: Annotated[
         Path | None, typer.Option(help="Also write a video with the outlines: .mp4, .mov or .mkv.")
@@ -182,17 +189,18 @@ def segment(  # noqa: PLR0917
 
 @contextmanager
 def _predictors(
-    models: list[Path], engine: str, threads: int | None, structures: str | None
+    models: list[str], engine: str, threads: int | None, structures: str | None
 ) -> "Iterator[list[OnnxPredictor]]":
     """Open models, and close them at the end."""
     from sonotempo.inspection import parse_structures
     from sonotempo.live.predictor import OnnxPredictor
+    from sonotempo.live.ready_models import model_path
 
     known = parse_structures(structures) if structures else None
     with ExitStack() as opened:
         yield [
             opened.enter_context(OnnxPredictor(path, engine, threads, structures=known))
-            for path in models
+            for path in map(model_path, models)
         ]
 
 
