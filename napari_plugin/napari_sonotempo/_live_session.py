@@ -1,5 +1,6 @@
 """One run of a source with its models: everything that has to be opened and closed again."""
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from sonotempo.live.sources import buffer_for
 from sonotempo.structures import StructureSet
 
 SIDES = ("A", "B")
+
+# Each time the engine wants the interpreter, the window's thread may keep it for so long. With
+# Python's 5 ms the engine's latency beside a window is a third higher.
+_SWITCH_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class LiveSession:
         cards = [_card(path, request.structures) for path in request.models]
         require_comparable(cards)
         with ExitStack() as parts:
+            parts.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(_SWITCH_S)
             self.source: FrameSource = request.make_source()
             self.predictors = [
                 parts.enter_context(

@@ -1,5 +1,6 @@
 """What a run opens, refuses and closes."""
 
+import sys
 import threading
 
 import numpy as np
@@ -126,3 +127,11 @@ def test_frames_older_than_ten_seconds_are_not_held(models):
         assert [result.frame.index for result in held.results] == [1, 2, 3, 4]
     finally:
         session.close()
+
+
+def test_the_interpreter_is_shared_more_finely_only_while_a_stream_runs(models):
+    before = sys.getswitchinterval()
+    session = LiveSession(request_for(HandSource(), models("frame")))
+    assert sys.getswitchinterval() < before
+    session.close()
+    assert sys.getswitchinterval() == before
