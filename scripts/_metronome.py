@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sonotempo.errors import SourceError
 from sonotempo.live.ring_buffer import RingBuffer
 from sonotempo.live.source import Command, SourceEvent, SourceState
 
@@ -54,7 +55,7 @@ class Metronome:
 
     def send(self, command: Command) -> None:
         """It takes no commands."""
-        raise NotImplementedError(command)
+        raise SourceError(f"{command}: this source takes no commands")
 
     def events(self) -> tuple[SourceEvent, ...]:
         """Nothing happens to it."""

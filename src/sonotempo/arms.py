@@ -21,7 +21,6 @@ class Arm:
         weights_of: the arm whose weights it is run with; itself if it has a training of its own.
         inference: how frames follow each other at test time: the state is carried, it is reset on
             every frame, or logits are smoothed over time.
-        meaning: a few words for people.
     """
 
     name: str
@@ -29,7 +28,6 @@ class Arm:
     starts_from: str | None
     weights_of: str
     inference: Inference
-    meaning: str
 
     @property
     def is_trained(self) -> bool:
@@ -44,33 +42,13 @@ class Arm:
 
 #: Every arm, each after those that it needs.
 ARMS = (
-    Arm("frame", "none", None, "frame", "carried", "single-frame U-net"),
-    Arm(
-        "frame_extra",
-        "convolution",
-        "frame",
-        "frame_extra",
-        "carried",
-        "trained on, with convolutions in place of the memory",
-    ),
-    Arm(
-        "frame_continued",
-        "none",
-        "frame",
-        "frame_continued",
-        "carried",
-        "trained on as the sequence U-net is",
-    ),
-    Arm("frame_ema", "none", None, "frame", "smoothed", "single-frame U-net, logits smoothed"),
-    Arm("sequence", "convlstm", "frame", "sequence", "carried", "ConvLSTM sequence U-net"),
-    Arm(
-        "sequence_reset",
-        "convlstm",
-        None,
-        "sequence",
-        "reset",
-        "sequence U-net, its state reset on every frame",
-    ),
+    Arm("frame", "none", None, "frame", "carried"),
+    # Trained on, with convolutions in place of the memory; and just trained on as `sequence` is.
+    Arm("frame_extra", "convolution", "frame", "frame_extra", "carried"),
+    Arm("frame_continued", "none", "frame", "frame_continued", "carried"),
+    Arm("frame_ema", "none", None, "frame", "smoothed"),
+    Arm("sequence", "convlstm", "frame", "sequence", "carried"),
+    Arm("sequence_reset", "convlstm", None, "sequence", "reset"),
 )
 
 

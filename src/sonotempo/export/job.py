@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo import __version__
+from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds
@@ -201,6 +202,12 @@ def _opened(run: Path, fold: int, arms: Sequence[str], pair: bool) -> Export:
     for arm in arms:
         if arm not in experiment.arms:
             raise ConfigError(unknown_option("arm", arm, experiment.arms))
+        used = arm_named(arm).weights_of
+        if used != arm:
+            raise ConfigError(
+                f"arm {arm!r} has no network of its own, it runs those of {used!r} in another "
+                f"way; export that arm: --arm {used}"
+            )
     wanted = tuple(arms) or (("frame", "sequence") if pair else ("frame",))
     loaded = {arm: load_weights(_weights(run, arm, fold)) for arm in wanted}
     passports = [passport for _, passport in loaded.values()]
