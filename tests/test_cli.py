@@ -1,8 +1,10 @@
+import errno
 import os
 import re
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 import typer
@@ -130,6 +132,23 @@ def test_a_mistake_ends_in_one_sentence_and_status_2(config, tmp_path, monkeypat
         assert said.startswith("sonotempo: "), what
         assert len(said.splitlines()) == 1, f"{what}: {said}"
         assert "Traceback" not in said, what
+
+
+def test_a_disk_that_refuses_in_the_middle_ends_in_one_sentence(monkeypatch, capsys):
+    full = OSError(errno.ENOSPC, "No space left on device", "runs/a/frame/fold-00/resume.ckpt")
+    monkeypatch.setattr(cli, "app", mock.Mock(side_effect=full))
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said.startswith("sonotempo: runs/a/frame/fold-00/resume.ckpt: No space left on device;")
+    assert "repeat the command: what was written is kept" in said
+
+
+def test_another_fault_of_the_system_is_shown_whole(monkeypatch):
+    monkeypatch.setattr(cli, "app", mock.Mock(side_effect=OSError(errno.EBADF, "bad descriptor")))
+    with pytest.raises(OSError, match="bad descriptor"):
+        cli.main()
 
 
 def test_one_subject_for_ten_folds_is_refused_in_one_sentence(tmp_path):

@@ -1,7 +1,10 @@
+import errno
+import re
+
 import pytest
 
 from sonotempo.errors import RecordingError, SonotempoError
-from sonotempo.folders import make_folder
+from sonotempo.folders import make_folder, writing
 
 
 def test_a_folder_is_made_with_all_above_it_and_left_alone_if_it_is_there(tmp_path):
@@ -26,3 +29,26 @@ def test_the_error_is_of_the_class_that_the_caller_promises(tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(RecordingError):
         make_folder(tmp_path / "file", "--out", RecordingError)
+
+
+def test_a_write_that_is_refused_names_the_file_in_the_way_and_the_option(tmp_path):
+    (tmp_path / "out" / "table.csv").mkdir(parents=True)
+    with (
+        pytest.raises(RecordingError, match=r"cannot be written \(.+\); give another --out$") as no,
+        writing(tmp_path / "out", "--out", RecordingError),
+    ):
+        (tmp_path / "out" / "table.csv").write_text("a,b", encoding="utf-8")
+    assert str(no.value).startswith(str(tmp_path / "out" / "table.csv"))
+
+
+def test_a_full_disk_names_what_the_user_gave(tmp_path):
+    with (
+        pytest.raises(SonotempoError, match=f"^{re.escape(str(tmp_path))} cannot be written"),
+        writing(tmp_path, "--out"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_is_no_refusal_passes_through(tmp_path):
+    with pytest.raises(ZeroDivisionError), writing(tmp_path, "--out"):
+        raise ZeroDivisionError

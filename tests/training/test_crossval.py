@@ -14,13 +14,15 @@ import yaml
 
 from fakes.experiments import TINY, Told, tiny_experiment, write_config
 from fakes.shapes import moving_shapes, write_shapes
-from sonotempo.config import FoldsConfig, experiment_from
+from sonotempo.config import FoldsConfig, TrainConfig, experiment_from
 from sonotempo.data.folds import load_folds
 from sonotempo.errors import ConfigError, RecordingError, SonotempoError
 from sonotempo.io.writers import write_sequence
 from sonotempo.training import crossval as crossval_module
 from sonotempo.training.crossval import crossvalidate, load_run
 from sonotempo.training.weights import load_weights, read_passport
+
+GROUPED = TINY.model_copy(update={"normalization": "group"})
 
 
 def test_a_run_folder_explains_itself(finished_run):
@@ -308,6 +310,39 @@ def write_key_frames(root, subjects, size=32):
             old.rename(new)
 
 
+def test_a_run_folder_that_cannot_be_written_is_refused_before_training(tmp_path, shapes):
+    (tmp_path / "run" / "skipped.txt").mkdir(parents=True)
+    experiment = tiny_experiment(shapes, shapes.with_name("cache"))
+    with (
+        Told() as told,
+        pytest.raises(ConfigError, match=r"skipped\.txt cannot be written .+--out"),
+    ):
+        crossvalidate(experiment, tmp_path / "run", told)
+    assert [name for name, *_ in told.steps] == ["fitting frames to the network grid"]
+
+
+def in_batches_of(frames, shapes, **changes):
+    train = TrainConfig(epochs=1, batch_size=frames, accelerator="cpu")
+    return tiny_experiment(
+        shapes, shapes.with_name("cache"), arms=("frame",), train=train, **changes
+    )
+
+
+def test_a_frame_left_alone_in_its_batch_is_refused_where_that_cannot_be_normalised(
+    tmp_path, shapes
+):
+    words = r"6 training frames of fold 0 in batches of 5 .+ set data\.input_size=64, or another"
+    with Told() as told, pytest.raises(ConfigError, match=words):
+        crossvalidate(in_batches_of(5, shapes), tmp_path / "run", told)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_frame_left_alone_in_its_batch_trains_with_group_normalisation(tmp_path, shapes):
+    with Told() as told:
+        crossvalidate(in_batches_of(5, shapes, model=GROUPED), tmp_path / "run", told)
+    assert (tmp_path / "run" / "table.md").is_file()
+
+
 def test_key_frames_alone_are_refused_for_the_sequence_arm_with_the_way_out(tmp_path):
     write_key_frames(tmp_path / "export", 4)
     experiment = tiny_experiment(tmp_path / "export", tmp_path / "cache")
@@ -335,7 +370,9 @@ def test_what_is_skipped_is_said_and_written_down(shapes, tmp_path, monkeypatch)
     monkeypatch.setattr(crossval_module, "run_job", lambda job, *_: stop())
     progress = Told()
     with pytest.raises(SonotempoError, match="began"):
-        crossvalidate(tiny_experiment(root, tmp_path / "cache"), tmp_path / "run", progress)
+        crossvalidate(
+            tiny_experiment(root, tmp_path / "cache", model=GROUPED), tmp_path / "run", progress
+        )
     (line,) = (tmp_path / "run" / "skipped.txt").read_text("utf-8").splitlines()
     assert "frame_2_gt" in line
     assert f"skipped: {line}" in progress.text

@@ -4,6 +4,7 @@ Commands lie in files named after the part of sonotempo that they call. This one
 a new command is a function there and a line here.
 """
 
+import errno
 import sys
 from typing import Annotated
 
@@ -57,6 +58,11 @@ _TRAINING_PACKAGES = frozenset(
     | {"matplotlib", "einops", "onnx", "onnxscript", "statsmodels", "jinja2", "contourpy"}
 )
 
+# What a disk answers in the middle of hours of work, wherever that is: no fault of the program.
+_DISK_REFUSALS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+)
+
 
 def main() -> None:
     """Run a command; a user's mistake ends in one sentence and status 2."""
@@ -68,6 +74,13 @@ def main() -> None:
         if error.name not in _TRAINING_PACKAGES:
             raise
         _fail(f"this command needs {error.name}; install it with: pip install 'sonotempo[train]'")
+    except OSError as error:
+        if error.errno not in _DISK_REFUSALS:
+            raise
+        _fail(
+            f"{error.filename or 'the disk'}: {error.strerror}; mend that or name another folder, "
+            "and repeat the command: what was written is kept"
+        )
 
 
 def _fail(sentence: str) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from sonotempo.cli.terminal import make_console
 from sonotempo.errors import SonotempoError
-from sonotempo.folders import make_folder
+from sonotempo.folders import make_folder, writing
 
 if TYPE_CHECKING:
     from sonotempo.live.pipeline import Policy
@@ -96,7 +96,8 @@ def stream(  # noqa: PLR0917
         )
         report = stream_report(source, chosen, predictors, streamed)
     if json_file is not None:
-        _write_text(json_file, json.dumps(report, indent=1), "--json")
+        with writing(json_file, "--json"):
+            json_file.write_text(json.dumps(report, indent=1), encoding="utf-8")
     if streamed.recorded is not None:
         kept = f"{streamed.recorded.frames} frames, {streamed.recorded.predictions} masks"
         make_console().print(f"recorded {kept}: {record}", markup=False, soft_wrap=True)
@@ -202,12 +203,3 @@ def _predictors(
             opened.enter_context(OnnxPredictor(path, engine, threads, structures=known))
             for path in map(model_path, models)
         ]
-
-
-def _write_text(path: Path, text: str, option: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SonotempoError(
-            f"{path} cannot be written ({error.strerror}); give another {option}"
-        ) from error

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sonotempo.cli.terminal import Config, Overrides, make_console
-from sonotempo.folders import make_folder
+from sonotempo.folders import make_folder, writing
 
 
 def crossval(
@@ -65,10 +65,11 @@ def evaluate(  # noqa: PLR0917
             judgement = judge_masks(weights, data, like, cache, progress, arm=name, out=out)
     console.print(judgement.table.rich())
     if out is not None:
-        judgement.frames.to_parquet(out / "frames.parquet", index=False)
-        judgement.temporal.to_parquet(out / "temporal.parquet", index=False)
-        (out / "table.md").write_text(judgement.table.markdown(), encoding="utf-8")
-        (out / "table.csv").write_text(judgement.table.csv(), encoding="utf-8")
+        with writing(out, "--out"):
+            judgement.frames.to_parquet(out / "frames.parquet", index=False)
+            judgement.temporal.to_parquet(out / "temporal.parquet", index=False)
+            (out / "table.md").write_text(judgement.table.markdown(), encoding="utf-8")
+            (out / "table.csv").write_text(judgement.table.csv(), encoding="utf-8")
         console.print(f"scores and table: {out}", markup=False, soft_wrap=True)
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.comparison import Cell, Comparison
 from sonotempo.evaluation.comparison_tables import latex, markdown
 from sonotempo.evaluation.rounding import DECIMALS, P_DECIMALS
+from sonotempo.folders import make_folder, writing
 
 #: The columns of ``comparison.csv``.
 CSV_COLUMNS = (
@@ -42,14 +42,10 @@ def write_comparison(comparison: Comparison, out: Path) -> tuple[Path, ...]:
         "tables.tex": latex(comparison),
         "tables.md": markdown(comparison),
     }
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, "--out")
+    with writing(out, "--out"):
         for name, text in texts.items():
             (out / name).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise SonotempoError(
-            f"{out} cannot be written ({error.strerror}); give another --out"
-        ) from error
     return tuple(out / name for name in texts)
 
 

@@ -24,7 +24,7 @@ from sonotempo.export.parity import (
     pooled_dice,
     require_same_logits,
 )
-from sonotempo.folders import make_folder
+from sonotempo.folders import make_folder, writing
 from sonotempo.live.model_card import ModelCard, Precision
 from sonotempo.models import Segmenter
 from sonotempo.preprocess import area_from, fit_frame
@@ -124,12 +124,8 @@ def export_model(
     passport = export.passport
     train, validation = _recordings(export, progress, needed=precision != "fp32")
     make_folder(out.parent, "--out", ConfigError)
-    try:
+    with writing(out.parent, "--out", ConfigError):
         folder = tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent)
-    except OSError as error:
-        raise ConfigError(
-            f"{out} cannot be written ({error.strerror}); give another --out"
-        ) from error
     with folder as inside:
         full, fewer = Path(inside) / "fp32.onnx", Path(inside) / f"{precision}.onnx"
         progress.step(f"exporting {export.name}", 1)

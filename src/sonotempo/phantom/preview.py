@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sonotempo.errors import SonotempoError
+from sonotempo.folders import make_folder, writing
 from sonotempo.phantom.scanners import SCANNERS
 from sonotempo.phantom.settings import PhantomConfig, Procedure
 from sonotempo.phantom.simulate import PhantomFrame, Scan, cast
@@ -62,13 +62,9 @@ def draw_sheet(out: Path, *, seed: int = 0, size: int = 384, seconds: float = 1.
     figure.legend(
         handles=list(keys.values()), loc="outside lower center", ncols=len(keys), frameon=False
     )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent, "--out")
+    with writing(out, "--out"):
         figure.savefig(out, dpi=100)
-    except OSError as error:
-        raise SonotempoError(
-            f"{out} cannot be written ({error.strerror}); give another --out"
-        ) from error
 
 
 def _frame(settings: PhantomConfig, number: int, seconds: float) -> PhantomFrame:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from torch import nn
 
 from sonotempo.arms import ARMS, arm_named
 from sonotempo.config import Experiment, load_experiment
@@ -23,7 +24,8 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.report import ComparisonTable, comparison_table, draw_bars
 from sonotempo.evaluation.score_files import joined, read_scores, write_scores
 from sonotempo.evaluation.scores import summary
-from sonotempo.folders import make_folder
+from sonotempo.folders import make_folder, writing
+from sonotempo.models import build_model
 from sonotempo.models.summary import cost_of
 from sonotempo.training.cohort import CohortOnGrid, open_cohort
 from sonotempo.training.examples import draw_run_examples
@@ -53,6 +55,7 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
         _require_consecutive(cohort.recordings)
     _require_same_data(run, cohort.recordings)
     folds = _folds(run, experiment, cohort.recordings)
+    _require_batches(experiment, cohort.recordings, folds)
     _claim(run, experiment, cohort, folds)
     # In the order of ARMS: each after the one whose weights it needs.
     arms = [arm.name for arm in ARMS if arm.name in experiment.arms]
@@ -140,6 +143,27 @@ def _require_networks(experiment: Experiment) -> None:
         cost_of(arm, experiment.model, classes, size)
 
 
+def _require_batches(
+    experiment: Experiment, recordings: Sequence[CachedRecording], folds: Sequence[Fold]
+) -> None:
+    """Refuse a batch of one frame at a single pixel: it has no spread to be normalised by."""
+    model = experiment.model.model_copy(update={"pretrained": False})
+    network = build_model("frame", model, experiment.structures.channels)
+    coarsest, size = network.encoder.strides[-1], experiment.data.input_size
+    if size > coarsest or not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
+        return
+    batch_size = experiment.train.batch_size
+    for fold in folds:
+        frames = sum(len(r.labelled) for r in recordings if r.subject in fold.train)
+        if batch_size == 1 or frames % batch_size == 1:
+            raise ConfigError(
+                f"{frames} training frames of fold {fold.number} in batches of {batch_size} "
+                f"leave one frame alone, and data.input_size={size} leaves a single pixel of it at "
+                "the deepest level: too little for batch normalisation; set "
+                f"data.input_size={2 * size}, or another train.batch_size"
+            )
+
+
 def _require_same_data(run: Path, recordings: Sequence[CachedRecording]) -> None:
     """Refuse recordings whose content is not what the run began with."""
     path = run / "recordings.json"
@@ -161,9 +185,17 @@ def _keys(recordings: Sequence[CachedRecording]) -> dict[str, str]:
 def _claim(run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]) -> None:
     """Make the run folder; nothing is changed that a run before this one has settled."""
     make_folder(run, "--out", ConfigError)
-    (run / "skipped.txt").write_text("".join(f"{line}\n" for line in cohort.skipped), "utf-8")
-    if (run / "config.yaml").is_file():
-        return
+    skipped = "".join(f"{line}\n" for line in cohort.skipped)
+    with writing(run, "--out", ConfigError):
+        (run / "skipped.txt").write_text(skipped, "utf-8")
+        if not (run / "config.yaml").is_file():
+            _write_beginning(run, experiment, cohort, folds)
+
+
+def _write_beginning(
+    run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]
+) -> None:
+    """Write what a run is known by; its settings last, so that half of it is no run."""
     save_folds(folds, run / "folds.json")
     (run / "recordings.json").write_text(
         json.dumps(_keys(cohort.recordings), indent=1) + "\n", encoding="utf-8"

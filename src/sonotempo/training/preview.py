@@ -6,7 +6,7 @@ import numpy as np
 
 from sonotempo.config import Experiment
 from sonotempo.data.preview import draw_preview
-from sonotempo.errors import SonotempoError
+from sonotempo.folders import make_folder, writing
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.progress import RunProgress
 
@@ -27,8 +27,8 @@ def preview_experiment(experiment: Experiment, out: Path, examples: int) -> None
         row = len(recording.labelled) // 2
         frames.append(np.array(recording.frames_TSS()[recording.labelled[row]]))
         masks.append(np.array(recording.masks_MSS()[row]))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent, "--out")
+    with writing(out, "--out"):
         draw_preview(
             frames,
             masks,
@@ -39,7 +39,3 @@ def preview_experiment(experiment: Experiment, out: Path, examples: int) -> None
             out=out,
             seed=experiment.seed,
         )
-    except OSError as error:
-        raise SonotempoError(
-            f"{out} cannot be written ({error.strerror}); give another --out"
-        ) from error

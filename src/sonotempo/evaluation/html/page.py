@@ -14,12 +14,12 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.comparison import TITLES, Cell, Comparison, Difference, Pair, TemporalCell
 from sonotempo.evaluation.html.figures import draw_figures, latency_words
 from sonotempo.evaluation.html.viewer import Clips, PackedClip, json_for_html, pack_clips
 from sonotempo.evaluation.rounding import interval, number, p_number, rounded
 from sonotempo.evaluation.temporal import TEMPORAL_METRICS
+from sonotempo.folders import writing
 from sonotempo.structures import StructureSet
 
 _HERE = Path(__file__).parent
@@ -56,12 +56,8 @@ def write_report(
     if not packed:
         packed = "no recording could be packed into it."
     page = _render(comparison, clips, packed, command)
-    try:
+    with writing(out_html, "--out"):
         out_html.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise SonotempoError(
-            f"{out_html} cannot be written ({error.strerror}); choose another --out"
-        ) from error
 
 
 def _render(
