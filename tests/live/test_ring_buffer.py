@@ -25,7 +25,8 @@ from fakes.numbered_frames import (
     write_without_end,
 )
 from sonotempo.errors import SourceError
-from sonotempo.live.ring_buffer import BufferHandle, RingBuffer, RingReader, RingWriter
+from sonotempo.live.ring_block import BufferHandle
+from sonotempo.live.ring_buffer import RingBuffer, RingReader, RingWriter
 
 SHAPE = (16, 20)
 SHARED = Path("/dev/shm")
@@ -191,7 +192,8 @@ OWNER = """
 """
 ATTACHED = """
     import sys
-    from sonotempo.live.ring_buffer import BufferHandle, RingReader
+    from sonotempo.live.ring_block import BufferHandle
+    from sonotempo.live.ring_buffer import RingReader
     RingReader(BufferHandle(sys.argv[1], 4, 16, 20))  # and ends without closing
 """
 

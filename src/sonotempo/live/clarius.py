@@ -23,7 +23,8 @@ from sonotempo.live.clarius_messages import (
 )
 from sonotempo.live.clarius_sdk import find_sdk
 from sonotempo.live.clarius_watchdog import ClariusLimits, Watchdog
-from sonotempo.live.ring_buffer import BufferHandle, RingBuffer, RingReader
+from sonotempo.live.ring_block import BufferHandle
+from sonotempo.live.ring_buffer import RingBuffer, RingReader
 from sonotempo.live.source import Command, EventLog, SourceEvent, SourceState
 
 _POLL_S = 0.02

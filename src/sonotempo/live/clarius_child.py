@@ -2,20 +2,14 @@
 
 import multiprocessing
 import multiprocessing.connection
-import signal
-import sys
 import threading
-import types
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from sonotempo.live.clarius_messages import CastSettings, Instruction, Message
 from sonotempo.live.clarius_process import run
-from sonotempo.live.ring_buffer import BufferHandle
+from sonotempo.live.ring_block import BufferHandle
+from sonotempo.live.spawning import exit_words, start_spawned
 
 _KILL_S = 5.0
-
-_starting = threading.Lock()
 
 
 class CastProcess:
@@ -41,8 +35,7 @@ class CastProcess:
             daemon=True,
         )
         try:
-            with _without_main():
-                self._process.start()
+            start_spawned(self._process)
         finally:
             # Only the process holds these ends from here, so that its end is seen.
             instructions.close()
@@ -101,15 +94,7 @@ class CastProcess:
 
         Call it before :meth:`end`.
         """
-        code = self._process.exitcode
-        if not code:
-            return ""
-        if code < 0:
-            try:
-                return f"signal {signal.Signals(-code).name}"
-            except ValueError:
-                return f"signal {-code}"
-        return f"exit code {code:#x}" if sys.platform == "win32" else f"exit code {code}"
+        return exit_words(self._process.exitcode)
 
     def _joined(self, timeout_s: float) -> bool:
         """Wait for the end, hearing what is still said, as a full pipe would hold it up."""
@@ -124,19 +109,3 @@ class CastProcess:
     def _drain(self, waited: threading.Event) -> None:
         while not waited.is_set() and not self._is_broken:
             self.messages(0.05)
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Keep the new process from running the host's main script a second time.
-
-    A spawned process imports ``__main__`` for the sake of what is pickled from there, which is
-    nothing here. A script without ``if __name__ == "__main__"`` would open its window again.
-    """
-    with _starting:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = types.ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main

@@ -26,7 +26,8 @@ from sonotempo.live.clarius_messages import (
     Instruction,
 )
 from sonotempo.live.clarius_sdk import Caster, load_sdk
-from sonotempo.live.ring_buffer import BufferHandle, RingWriter
+from sonotempo.live.ring_block import BufferHandle
+from sonotempo.live.ring_buffer import RingWriter
 from sonotempo.live.source import Command
 
 # "research" instead of a certificate: the App's Cast permission of that name.

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from PIL import ImageDraw, ImageFont
 from scipy import ndimage
 
 from sonotempo.errors import RecordingError
+from sonotempo.live.closing import Closing
 from sonotempo.recording import Image, Spacing
 from sonotempo.structures import StructureSet
 
@@ -49,7 +49,7 @@ def outlined(image_HW: Image, mask_HW: Image, structures: StructureSet) -> NDArr
     return picture_HW3
 
 
-class OverlayVideo:
+class OverlayVideo(Closing):
     """Writes a video with one panel for each model, side by side, at the recording's time stamps.
 
     The first frame decides the size. Pixels that are not square are shown in their true shape by
@@ -129,17 +129,6 @@ class OverlayVideo:
             self._container.close()
         except (OSError, ValueError) as error:
             raise _unwritable(self._path, error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _panel(self, image_HW: Image, mask_HW: Image, title: str) -> NDArray[np.uint8]:
         """One model's picture with its title and legend above; sides are even, as codecs want."""

@@ -3,12 +3,11 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sonotempo.live.closing import Closing
 from sonotempo.live.engines import FloatArray, open_engine
 from sonotempo.live.model_card import ModelCard, foreign_card, read_card
 from sonotempo.preprocess import Fit, fit_frame
@@ -43,7 +42,7 @@ class GridPrediction:
         return self.fit.values_back(self.confidence_SS.astype(np.float32) * np.float32(1 / 255))
 
 
-class OnnxPredictor:
+class OnnxPredictor(Closing):
     """Segments frames of any geometry one after another; its only job is to hold the state.
 
     When a state is worth nothing any more is for the caller to say, with :meth:`reset`.
@@ -144,17 +143,6 @@ class OnnxPredictor:
     def close(self) -> None:
         """Free the engine; a closed predictor cannot step any more."""
         self._engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def label_map(probabilities_KSS: FloatArray) -> tuple[Image, FloatArray]:

@@ -1,9 +1,9 @@
 """Frames in shared memory: one writer that never waits, any number of readers in any process.
 
-The memory is one block, all of it reserved at the start: a header, a record of 128 bytes for each
-slot, then the slots' pixels. Frame ``n`` lies in slot ``n % slots``. Nobody ever holds a lock, so
-a process that is killed at any moment leaves nothing locked; a writer that takes its place goes on
-with the next number.
+The memory is one block, all of it reserved at the start (:mod:`sonotempo.live.ring_block`): a
+header, a record for each slot, then the slots' pixels. Frame ``n`` lies in slot ``n % slots``.
+Nobody ever holds a lock, so a process that is killed at any moment leaves nothing locked; a writer
+that takes its place goes on with the next number.
 
 **Why no reader ever gets a torn frame.** Every slot carries two numbers (a seqlock that counts in
 frame numbers). The writer stores ``begun = n``, then pixels and record, then ``done = n``, and last
@@ -29,25 +29,25 @@ This needs the stores, and the loads, to happen in the order in which they are w
 import math
 import os
 import secrets
-import sys
 import threading
 import time
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
-from multiprocessing.shared_memory import SharedMemory
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal
 
 import numpy as np
 
 from sonotempo.errors import SourceError
+from sonotempo.live.closing import Closing
+from sonotempo.live.ring_block import (
+    HEADER_WORDS,
+    RECORD_WORDS,
+    BufferHandle,
+    attach_block,
+    bytes_of,
+    create_block,
+)
 from sonotempo.recording import Box, Frame, Image, Spacing
 
-_WORD = 8
-_RECORD_WORDS = 16
-_HEADER_WORDS = 16
-_PAGE = 4096
 # Words of the header.
 _WRITTEN = 0
 # Words of a slot's record.
@@ -77,45 +77,7 @@ class StreamedFrame:
         return self.frame.timestamp_ns
 
 
-@dataclass(frozen=True, slots=True)
-class BufferHandle:
-    """What another process needs to attach to a buffer; it can be pickled.
-
-    Attributes:
-        name: of the shared memory.
-        capacity: how many of the newest frames can be read at any time.
-        height_px: rows of the largest frame that fits.
-        width_px: columns of it.
-    """
-
-    name: str
-    capacity: int
-    height_px: int
-    width_px: int
-
-    @property
-    def slots(self) -> int:
-        """One more than the capacity: the one that is being written counts for nobody."""
-        return self.capacity + 1
-
-    @property
-    def pixels_at(self) -> int:
-        """Where the first slot's pixels begin, in bytes."""
-        records = (_HEADER_WORDS + _RECORD_WORDS * self.slots) * _WORD
-        return -(-records // _PAGE) * _PAGE
-
-    @property
-    def slot_bytes(self) -> int:
-        """How many bytes of pixels a slot holds."""
-        return self.height_px * self.width_px
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the whole block."""
-        return self.pixels_at + self.slots * self.slot_bytes
-
-
-class RingBuffer:
+class RingBuffer(Closing):
     """Creates the shared memory and owns it: when this is closed, the memory is gone.
 
     The default holds 10 s of 1024×1024 pixels at 30 frames a second, 302 MiB.
@@ -152,10 +114,10 @@ class RingBuffer:
         capacity = max(1, math.ceil(seconds * rate_hz))
         name = f"sonotempo-{os.getpid()}-{secrets.token_hex(4)}"
         self.handle = BufferHandle(name, capacity, height_px, width_px)
-        self._memory = _create(self.handle)
-        words = _bytes(self._memory).cast("q")
+        self._memory = create_block(self.handle)
+        words = bytes_of(self._memory).cast("q")
         for slot in range(self.handle.slots):
-            at = _HEADER_WORDS + slot * _RECORD_WORDS
+            at = HEADER_WORDS + slot * RECORD_WORDS
             words[at + _BEGUN] = words[at + _DONE] = _NEVER
         words.release()
         self._is_open = True
@@ -175,19 +137,8 @@ class RingBuffer:
             self._memory.close()
             self._memory.unlink()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class _Attached:
+class _Attached(Closing):
     """A view of the buffer's memory from one thread of any process.
 
     Args:
@@ -200,9 +151,9 @@ class _Attached:
     def __init__(self, handle: BufferHandle) -> None:
         self._is_open = False
         self.handle = handle
-        self._memory = _attach(handle)
-        self._words = _bytes(self._memory)[: handle.pixels_at].cast("q")
-        self._reals = _bytes(self._memory)[: handle.pixels_at].cast("d")
+        self._memory = attach_block(handle)
+        self._words = bytes_of(self._memory)[: handle.pixels_at].cast("q")
+        self._reals = bytes_of(self._memory)[: handle.pixels_at].cast("d")
         self._order = threading.Lock()
         self._order.acquire()
         self._is_open = True
@@ -225,17 +176,6 @@ class _Attached:
             self._reals.release()
             self._memory.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __del__(self) -> None:
         self.close()  # else the memory complains that it is closed while it is looked at
 
@@ -246,7 +186,7 @@ class _Attached:
 
     def _record(self, number: int) -> int:
         """Return the first word of a frame's record."""
-        return _HEADER_WORDS + number % self.handle.slots * _RECORD_WORDS
+        return HEADER_WORDS + number % self.handle.slots * RECORD_WORDS
 
     def _pixels(self, number: int, height: int, width: int) -> Image:
         """Return the slot's pixels in place; let go of them before closing."""
@@ -407,72 +347,3 @@ class RingReader(_Attached):
                 return False
             time.sleep(min(_POLL_S, left))
         return True
-
-
-def _create(handle: BufferHandle) -> SharedMemory:
-    """Make the memory and claim every page of it, so that no write can fail later."""
-    folder = Path("/dev/shm")
-    try:
-        memory = SharedMemory(handle.name, create=True, size=handle.size_bytes)
-    except OSError as error:
-        raise _no_memory(handle, error) from error
-    if sys.platform == "linux":
-        try:
-            claimed = os.open(folder / handle.name, os.O_RDWR)
-            try:
-                os.posix_fallocate(claimed, 0, handle.size_bytes)
-            finally:
-                os.close(claimed)
-        except OSError as error:
-            memory.close()
-            memory.unlink()
-            raise _no_memory(handle, error) from error
-    return memory
-
-
-def _bytes(memory: SharedMemory) -> "memoryview[int]":
-    """Return the memory's bytes; they are None only once it is closed."""
-    if memory.buf is None:
-        raise ValueError("the shared memory is closed")
-    return memory.buf
-
-
-def _no_memory(handle: BufferHandle, error: OSError) -> SourceError:
-    return SourceError(
-        f"no {handle.size_bytes / 2**20:.0f} MiB of shared memory for a ring buffer of "
-        f"{handle.capacity} frames of {handle.height_px}x{handle.width_px} pixels "
-        f"({error.strerror or error}); ask for fewer seconds or smaller frames, or enlarge "
-        "/dev/shm (in a container: --shm-size)"
-    )
-
-
-_attaching = threading.Lock()
-
-
-def _attach(handle: BufferHandle) -> SharedMemory:
-    """Open a buffer's memory without becoming its owner.
-
-    Before Python 3.13 attaching also hands the name to the resource tracker, and the tracker of an
-    unrelated process removes the memory when that process ends, under everybody else's feet
-    (python/cpython#82300). Unregistering afterwards is no cure: related processes share one
-    tracker, so it would forget the owner's entry. So the name is kept from the tracker.
-    """
-    try:
-        if sys.version_info >= (3, 13):
-            return SharedMemory(handle.name, track=False)
-        with _attaching:
-            register = resource_tracker.register
-
-            def register_others(name: Any, rtype: str) -> None:
-                if name.lstrip("/") != handle.name:
-                    register(name, rtype)
-
-            resource_tracker.register = register_others
-            try:
-                return SharedMemory(handle.name)
-            finally:
-                resource_tracker.register = register
-    except FileNotFoundError as error:
-        raise SourceError(
-            "the ring buffer is closed; attach while the process that made it keeps it open"
-        ) from error
