@@ -11,7 +11,7 @@ from sonotempo.errors import ModelError, SonotempoError
 from sonotempo.live.model_card import ModelCard, foreign_card, read_card
 from sonotempo.live.pipeline import Pipeline
 from sonotempo.live.playback import PlaybackSource
-from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.live.predictor_process import ModelRequest, PredictorProcess
 from sonotempo.live.recorder import Recorder, RecorderStatistics
 from sonotempo.live.ring_buffer import RingBuffer
 from sonotempo.live.source import FrameSource
@@ -20,8 +20,8 @@ from sonotempo.structures import StructureSet
 
 SIDES = ("A", "B")
 
-# Each time the engine wants the interpreter, the window's thread may keep it for so long. With
-# Python's 5 ms the engine's latency beside a window is a third higher.
+# Each time the source or the engine's thread wants the interpreter, the window's thread may keep it
+# for so long. With Python's 5 ms the latency beside a window is about an eighth higher.
 _SWITCH_S = 0.0005
 
 
@@ -66,15 +66,16 @@ class LiveSession:
             parts.callback(sys.setswitchinterval, sys.getswitchinterval())
             sys.setswitchinterval(_SWITCH_S)
             self.source: FrameSource = request.make_source()
+            self.buffer: RingBuffer = parts.enter_context(buffer_for(self.source))
             self.predictors = [
                 parts.enter_context(
-                    OnnxPredictor(
-                        path, request.engine, request.threads, structures=request.structures
+                    PredictorProcess(
+                        ModelRequest(path, request.engine, request.threads, request.structures),
+                        self.buffer.handle,
                     )
                 )
                 for path in request.models
             ]
-            self.buffer: RingBuffer = parts.enter_context(buffer_for(self.source))
             self.pipeline = Pipeline(self.buffer, self.source, self.predictors)
             parts.callback(self.pipeline.stop)
             self.pipeline.start()

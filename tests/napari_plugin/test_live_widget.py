@@ -1,6 +1,7 @@
 """The live comparison in a real window, driven by clicks and keys."""
 
 import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -189,29 +190,37 @@ def test_a_damaged_model_is_a_message(live, tmp_path):
 
 
 def test_a_model_that_fails_stops_the_stream_with_a_message(live, tmp_path, monkeypatch):
-    from sonotempo.live.predictor import OnnxPredictor
+    from sonotempo.live.predictor_process import PredictorProcess
 
     live.start(*write_models(tmp_path, "frame"))
 
     def fail(self, frame):
         raise MemoryError("out of memory")
 
-    monkeypatch.setattr(OnnxPredictor, "step_on_grid", fail)
+    monkeypatch.setattr(PredictorProcess, "step_on_grid", fail)
     live.wait_state("stopped")
     assert "out of memory" in live.messages
     assert not live.viewer.layers["masks"].data.any()
 
 
-def test_a_model_that_cannot_keep_up_is_told_with_a_remedy(live, tmp_path, monkeypatch):
-    from sonotempo.live.predictor import OnnxPredictor
+def test_a_model_whose_process_dies_stops_the_stream_with_a_message(live, tmp_path):
+    live.start(*write_models(tmp_path, "frame"))
+    os.kill(live.widget.link.session.predictors[0].pid, signal.SIGKILL)
+    live.wait_state("stopped")
+    assert "ended (signal SIGKILL)" in live.messages
+    assert not live.viewer.layers["masks"].data.any()
 
-    step = OnnxPredictor.step_on_grid
+
+def test_a_model_that_cannot_keep_up_is_told_with_a_remedy(live, tmp_path, monkeypatch):
+    from sonotempo.live.predictor_process import PredictorProcess
+
+    step = PredictorProcess.step_on_grid
 
     def slow(self, frame):
         time.sleep(0.3)
         return step(self, frame)
 
-    monkeypatch.setattr(OnnxPredictor, "step_on_grid", slow)
+    monkeypatch.setattr(PredictorProcess, "step_on_grid", slow)
     live.start(*write_models(tmp_path, "frame"))
     live.wait(live.widget.advice.isVisible, "the advice")
     assert "int8" in live.widget.advice.text()
