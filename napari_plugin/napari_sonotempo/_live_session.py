@@ -8,7 +8,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from sonotempo.errors import ModelError, SonotempoError
-from sonotempo.live.model_card import ModelCard, foreign_card, read_card
+from sonotempo.live.foreign_model import card_of
+from sonotempo.live.model_card import ModelCard
 from sonotempo.live.pipeline import Pipeline
 from sonotempo.live.playback import PlaybackSource
 from sonotempo.live.predictor_process import ModelRequest, PredictorProcess
@@ -60,7 +61,7 @@ class LiveSession:
 
     def __init__(self, request: LiveRequest) -> None:
         self.title = request.title
-        cards = [_card(path, request.structures) for path in request.models]
+        cards = [card_of(path, request.structures) for path in request.models]
         require_comparable(cards)
         with ExitStack() as parts:
             parts.callback(sys.setswitchinterval, sys.getswitchinterval())
@@ -147,10 +148,6 @@ def require_comparable(cards: Sequence[ModelCard]) -> None:
             f"model A, {cards[0].name!r}, and model B, {cards[1].name!r}, look for different "
             f"structures (label {'; '.join(differing)}); choose two models of the same set"
         )
-
-
-def _card(path: Path, structures: StructureSet | None) -> ModelCard:
-    return read_card(path) if structures is None else foreign_card(path, structures)
 
 
 def _member_name(card: ModelCard, arm: str, cards: Sequence[ModelCard]) -> str:

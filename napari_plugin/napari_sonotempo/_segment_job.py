@@ -21,13 +21,8 @@ from napari_sonotempo._live_jobs import Jobs
 from napari_sonotempo._live_session import require_comparable
 from sonotempo.errors import ModelError, RecordingError, SonotempoError
 from sonotempo.live.continuity import Continuity
-from sonotempo.live.model_card import (
-    METADATA_KEY,
-    ModelCard,
-    foreign_card,
-    read_card,
-    read_interface,
-)
+from sonotempo.live.foreign_model import card_of
+from sonotempo.live.model_card import ModelCard, describes_itself
 from sonotempo.live.predictor import OnnxPredictor
 from sonotempo.preprocess import Fit
 from sonotempo.recording import Image, Recording
@@ -153,15 +148,13 @@ def segment(
             "no model is chosen; choose one as model A: a ready-made one, or an .onnx file as "
             "`sonotempo export` writes it"
         )
-    opened = [_card_and_structures(path, request.structures) for path in request.models]
-    cards = [card for card, _ in opened]
-    require_comparable(cards)
+    require_comparable([_card(path, request.structures) for path in request.models])
     with ExitStack() as parts:
         predictors = []
-        for path, (_, structures) in zip(request.models, opened, strict=True):
+        for path in request.models:
             if is_cancelled():
                 return None
-            predictor = OnnxPredictor(path, request.engine, structures=structures)
+            predictor = OnnxPredictor(path, request.engine, structures=request.structures)
             predictors.append(parts.enter_context(predictor))
         return _segmented(request.recording, predictors, on_progress, is_cancelled)
 
@@ -300,16 +293,12 @@ def model_names(cards: Sequence[ModelCard]) -> tuple[str, ...]:
     return tuple(f"{name} ({side})" for name, side in zip(names, "AB", strict=False))
 
 
-def _card_and_structures(
-    path: Path, structures: StructureSet | None
-) -> tuple[ModelCard, StructureSet | None]:
-    """Describe a model file; the structures come back only where it needs to be told them."""
-    if METADATA_KEY in read_interface(path).metadata:
-        return read_card(path), None
-    if structures is None:
+def _card(path: Path, structures: StructureSet | None) -> ModelCard:
+    """Describe a model file; one of another origin needs to be told its structures."""
+    if structures is None and not describes_itself(path):
         raise ModelError(
             f"{path} was not exported by sonotempo: it does not say what its channels mean. Write "
             "the names of its structures in order, without the background, into the field "
             '"Structures", for example: nerve, vessel'
         )
-    return foreign_card(path, structures), structures
+    return card_of(path, structures)

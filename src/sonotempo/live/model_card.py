@@ -1,19 +1,17 @@
-"""What an exported model says of itself: read from its ONNX metadata, or stated for a foreign file.
+"""What an exported model says of itself: read from its ONNX metadata, and held to its graph.
 
 The card is one JSON text in the metadata of the ``.onnx`` file, so a model keeps its name,
 structures and history however its file is called.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import onnxruntime
-
 from sonotempo.errors import ModelError, SonotempoError
+from sonotempo.live.model_graph import Interface, fits, listed, read_interface
 from sonotempo.recording import Box
 from sonotempo.structures import Structure, StructureSet
 
@@ -29,7 +27,6 @@ RESET_RULE = (
 )
 
 Precision = Literal["fp32", "fp16", "int8"]
-Shape = tuple[int | None, ...]
 
 _FORMAT = 1
 
@@ -126,13 +123,13 @@ class ModelCard:
         return json.dumps(facts)
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """What a graph takes and gives: names with their shapes, unknown sides as None."""
+def describes_itself(path: Path) -> bool:
+    """Whether an ONNX file has a card.
 
-    inputs: Mapping[str, Shape]
-    outputs: Mapping[str, Shape]
-    metadata: Mapping[str, str]
+    Raises:
+        ModelError: no such file, or not an ONNX model.
+    """
+    return METADATA_KEY in read_interface(path).metadata
 
 
 def read_card(path: Path) -> ModelCard:
@@ -140,7 +137,8 @@ def read_card(path: Path) -> ModelCard:
 
     Raises:
         ModelError: no such file, not an ONNX model, a model without a card (see
-            :func:`foreign_card`), a card of a later version, or a graph that differs from its card.
+            :mod:`sonotempo.live.foreign_model`), a card of a later version, or a graph that
+            differs from its card.
     """
     interface = read_interface(path)
     if METADATA_KEY not in interface.metadata:
@@ -208,76 +206,6 @@ def card_from(text: str, path: Path) -> ModelCard:
         ) from error
 
 
-def foreign_card(path: Path, structures: StructureSet) -> ModelCard:
-    """Describe an ONNX file of another origin whose channels the user names.
-
-    Its first input [1, 1, S, S] is the image in 0 to 1; it must give [1, K, S, S]. Whatever else it
-    takes must come back among its outputs in the same order and shape, and is carried as state.
-    Whether it gives probabilities or logits is found by running it once.
-
-    Raises:
-        ModelError: the file is no ONNX model, or takes and gives something else.
-    """
-    interface = read_interface(path)
-    image = _foreign_image(interface, path)
-    size = interface.inputs[image][2]
-    if size is None:
-        raise ModelError(
-            f"{path} leaves the size of its input {image!r} open; export it with a fixed size, "
-            "for example 1x1x256x256"
-        )
-    grid = (1, structures.channels, size, size)
-    scores = [name for name, shape in interface.outputs.items() if _fits(shape, grid)]
-    if not scores:
-        raise ModelError(
-            f"{path} gives {_listed(interface.outputs)}; expected {_spelled(grid)} for the "
-            f"background and {len(structures)} structures ({', '.join(structures.names)}); name "
-            "one structure for each channel after the background"
-        )
-    taken = [name for name in interface.inputs if name != image]
-    given = [name for name in interface.outputs if name not in scores]
-    if len(taken) != len(given):
-        raise ModelError(
-            f"{path} takes {len(taken)} tensors beside the image ({', '.join(taken) or 'none'}) "
-            f"but gives {len(given)} beside the masks ({', '.join(given) or 'none'}); a state must "
-            "come back for every one that goes in"
-        )
-    states = []
-    for name, back in zip(taken, given, strict=True):
-        shape = tuple(side or 1 for side in interface.inputs[name])
-        if not _fits(interface.outputs[back], shape):
-            raise ModelError(_mismatch(path, name, shape, back, interface.outputs[back]))
-        states.append(StateSpec(name, back, shape))
-    # A softmax output is what users want to see; where both are there, names tell them apart.
-    best = next((name for name in scores if "prob" in name.lower()), scores[0])
-    card = ModelCard(
-        name=path.stem,
-        members=(Member(path.stem, best, None, stateful=bool(states)),),
-        structures=structures,
-        input_size=size,
-        states=tuple(states),
-        image=image,
-        trained_on="not known: the file does not say",
-    )
-    if _gives_probabilities(path, card):
-        return card
-    return replace(card, members=(replace(card.members[0], is_logits=True),))
-
-
-def read_interface(path: Path) -> Interface:
-    """Read what a graph takes and gives, and its metadata.
-
-    Raises:
-        ModelError: no such file, or not an ONNX model.
-    """
-    session = _session(path)
-    return Interface(
-        inputs={one.name: _shape(one.shape) for one in session.get_inputs()},
-        outputs={one.name: _shape(one.shape) for one in session.get_outputs()},
-        metadata=dict(session.get_modelmeta().custom_metadata_map),
-    )
-
-
 def require_interface(card: ModelCard, interface: Interface, path: Path) -> None:
     """Refuse a graph that is not what its card says.
 
@@ -301,91 +229,15 @@ def require_interface(card: ModelCard, interface: Interface, path: Path) -> None
         odd = [
             name
             for name in {**described, **there}
-            if name not in described or name not in there or not _fits(there[name], described[name])
+            if name not in described or name not in there or not fits(there[name], described[name])
         ]
         if odd:
             raise ModelError(
-                f"{path} {kind} {_listed(there)}, but its description says "
-                f"{_listed(described)}: they differ in {', '.join(odd)}; export the model again"
+                f"{path} {kind} {listed(there)}, but its description says "
+                f"{listed(described)}: they differ in {', '.join(odd)}; export the model again"
             )
-
-
-def _session(path: Path) -> Any:
-    """Open a graph only to look at it."""
-    if not path.is_file():
-        raise ModelError(f"no model at {path}; give an .onnx file, as `sonotempo export` writes it")
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors have no base class of their own
-        reason = " ".join(str(error).split()).rpartition("] : ")[2]
-        raise ModelError(
-            f"{path} cannot be read as an ONNX model ({reason}); it is damaged or of another "
-            "kind: export or copy it again"
-        ) from error
-
-
-def _foreign_image(interface: Interface, path: Path) -> str:
-    images = [
-        name
-        for name, shape in interface.inputs.items()
-        if len(shape) == 4 and shape[0] in (1, None) and shape[1] == 1 and shape[2] == shape[3]
-    ]
-    if not images:
-        raise ModelError(
-            f"{path} takes {_listed(interface.inputs)}; expected a grey image 1x1xSxS (batch, "
-            "channel, rows, columns)"
-        )
-    return images[0]
-
-
-def _gives_probabilities(path: Path, card: ModelCard) -> bool:
-    """Run a foreign model once on noise: do its channels sum to 1?"""
-    noise = np.random.default_rng(0).random((1, 1, card.input_size, card.input_size))
-    inputs = {card.image: noise.astype(np.float32)}
-    inputs |= {state.input: np.zeros(state.shape, np.float32) for state in card.states}
-    try:
-        (scores_1KSS,) = _session(path).run([card.members[0].probabilities], inputs)
-    except ModelError:
-        raise
-    except Exception as error:  # as above: no base class
-        raise ModelError(
-            f"{path} cannot run on an image of {card.input_size}x{card.input_size} pixels "
-            f"({' '.join(str(error).split())})"
-        ) from error
-    sums = scores_1KSS.sum(axis=1)
-    return bool(scores_1KSS.min() >= 0 and np.allclose(sums, 1, atol=1e-2))
 
 
 def _color(rgb: Sequence[int]) -> tuple[int, int, int]:
     red, green, blue = (int(value) for value in rgb)
     return red, green, blue
-
-
-def _shape(sides: Sequence[Any]) -> Shape:
-    """Sides that are named instead of numbered are open."""
-    return tuple(side if isinstance(side, int) else None for side in sides)
-
-
-def _fits(shape: Shape, wanted: Sequence[int]) -> bool:
-    return len(shape) == len(wanted) and all(
-        side in (None, want) for side, want in zip(shape, wanted, strict=True)
-    )
-
-
-def _mismatch(path: Path, name: str, shape: Shape, back: str, back_shape: Shape) -> str:
-    return (
-        f"{path} takes the state {name!r} as {_spelled(shape)} but gives {back!r} as "
-        f"{_spelled(back_shape)}; a state must come back as it went in"
-    )
-
-
-def _spelled(shape: Sequence[int | None]) -> str:
-    return "x".join("?" if side is None else str(side) for side in shape) or "a single number"
-
-
-def _listed(named: Mapping[str, Sequence[int | None]]) -> str:
-    return ", ".join(f"{name} {_spelled(shape)}" for name, shape in named.items()) or "nothing"

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sonotempo.live.closing import Closing
 from sonotempo.live.engines import FloatArray, open_engine
-from sonotempo.live.model_card import ModelCard, foreign_card, read_card
+from sonotempo.live.foreign_model import card_of
+from sonotempo.live.model_card import ModelCard
 from sonotempo.preprocess import Fit, fit_frame
 from sonotempo.recording import Box, Frame, Image, Prediction
 from sonotempo.structures import StructureSet
@@ -76,9 +77,7 @@ class OnnxPredictor(Closing):
         area: Box | None = None,
     ) -> None:
         path = Path(path)
-        self.model: ModelCard = (
-            read_card(path) if structures is None else foreign_card(path, structures)
-        )
+        self.model: ModelCard = card_of(path, structures)
         self._engine = open_engine(path, self.model, engine, threads)
         self.engine: str = self._engine.description
         self._area = area or self.model.area

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from sonotempo.errors import ModelError, SonotempoError
 from sonotempo.live.closing import Closing
-from sonotempo.live.model_card import ModelCard, foreign_card, read_card
+from sonotempo.live.foreign_model import card_of
+from sonotempo.live.model_card import ModelCard
 from sonotempo.live.predictor import GridPrediction, OnnxPredictor
 from sonotempo.live.ring_block import BufferHandle
 from sonotempo.live.ring_buffer import RingReader
@@ -79,11 +80,7 @@ class PredictorProcess(Closing):
     """
 
     def __init__(self, request: ModelRequest, handle: BufferHandle) -> None:
-        self.model: ModelCard = (
-            read_card(request.path)
-            if request.structures is None
-            else foreign_card(request.path, request.structures)
-        )
+        self.model: ModelCard = card_of(request.path, request.structures)
         self.preprocess_ns = 0
         self.inference_ns = 0
         self._forgets = False

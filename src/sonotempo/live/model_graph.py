@@ -1,0 +1,76 @@
+"""What the graph of an ONNX file takes and gives, read without running it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from sonotempo.errors import ModelError
+
+#: The sides of a tensor; those that the graph leaves open are None.
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a graph takes and gives: names with their shapes, unknown sides as None."""
+
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+    metadata: Mapping[str, str]
+
+
+def read_interface(path: Path) -> Interface:
+    """Read what a graph takes and gives, and its metadata.
+
+    Raises:
+        ModelError: no such file, or not an ONNX model.
+    """
+    session = open_session(path)
+    return Interface(
+        inputs={one.name: _shape(one.shape) for one in session.get_inputs()},
+        outputs={one.name: _shape(one.shape) for one in session.get_outputs()},
+        metadata=dict(session.get_modelmeta().custom_metadata_map),
+    )
+
+
+def open_session(path: Path) -> Any:
+    """Open a graph only to look at it."""
+    if not path.is_file():
+        raise ModelError(f"no model at {path}; give an .onnx file, as `sonotempo export` writes it")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no base class of their own
+        reason = " ".join(str(error).split()).rpartition("] : ")[2]
+        raise ModelError(
+            f"{path} cannot be read as an ONNX model ({reason}); it is damaged or of another "
+            "kind: export or copy it again"
+        ) from error
+
+
+def fits(shape: Shape, wanted: Sequence[int]) -> bool:
+    """Say whether a shape is the wanted one, or leaves sides of it open."""
+    return len(shape) == len(wanted) and all(
+        side in (None, want) for side, want in zip(shape, wanted, strict=True)
+    )
+
+
+def spelled(shape: Sequence[int | None]) -> str:
+    """Write a shape as ``1x3x?x?``."""
+    return "x".join("?" if side is None else str(side) for side in shape) or "a single number"
+
+
+def listed(named: Mapping[str, Sequence[int | None]]) -> str:
+    """Write names with their shapes."""
+    return ", ".join(f"{name} {spelled(shape)}" for name, shape in named.items()) or "nothing"
+
+
+def _shape(sides: Sequence[Any]) -> Shape:
+    """Sides that are named instead of numbered are open."""
+    return tuple(side if isinstance(side, int) else None for side in sides)
