@@ -14,7 +14,8 @@ import yaml
 
 from fakes.experiments import TINY, Told, tiny_experiment, write_config
 from fakes.shapes import moving_shapes, write_shapes
-from sonotempo.config import FoldsConfig, TrainConfig, experiment_from
+from sonotempo.config import FoldsConfig, TrainConfig
+from sonotempo.config_file import experiment_from
 from sonotempo.data.folds import load_folds
 from sonotempo.errors import ConfigError, RecordingError, SonotempoError
 from sonotempo.io.writers import write_sequence

@@ -38,7 +38,7 @@ def preview(
     examples: Annotated[int, typer.Option(min=1, help="How many recordings to show.")] = 3,
 ) -> None:
     """Draw originals beside augmented clips with their masks."""
-    from sonotempo.config import load_experiment
+    from sonotempo.config_file import load_experiment
     from sonotempo.training.preview import preview_experiment
 
     experiment = load_experiment(config, overrides or [])

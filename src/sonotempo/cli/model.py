@@ -12,7 +12,7 @@ def summary(config: Config, overrides: Overrides = None) -> None:
     """Print parameters and multiply-adds of the arms, side by side."""
     from rich.table import Table
 
-    from sonotempo.config import load_experiment
+    from sonotempo.config_file import load_experiment
     from sonotempo.models.summary import PARTS, cost_of
 
     experiment = load_experiment(config, overrides or [])

@@ -17,7 +17,7 @@ def crossval(
     ] = None,
 ) -> None:
     """Train and score every arm in every fold; the same command again continues."""
-    from sonotempo.config import load_experiment
+    from sonotempo.config_file import load_experiment
 
     experiment = load_experiment(config, overrides or [])
     from sonotempo.training.crossval import crossvalidate

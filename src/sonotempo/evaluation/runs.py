@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sonotempo.config import Experiment, load_experiment
+from sonotempo.config import Experiment
+from sonotempo.config_file import load_experiment
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.facts import FACTS_FILE, ArmFacts, read_facts
 from sonotempo.evaluation.score_files import read_scores

@@ -17,7 +17,8 @@ import yaml
 from torch import nn
 
 from sonotempo.arms import ARMS, arm_named
-from sonotempo.config import Experiment, load_experiment
+from sonotempo.config import Experiment
+from sonotempo.config_file import load_experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
 from sonotempo.errors import ConfigError

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from sonotempo.config import Experiment, load_experiment
+from sonotempo.config import Experiment
+from sonotempo.config_file import load_experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import load_folds
 from sonotempo.evaluation.facts import FACTS_FILE, ArmFacts
