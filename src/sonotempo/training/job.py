@@ -110,10 +110,11 @@ def _train(
     train = tuple(r for r in recordings if r.subject in fold.train and r.labelled)
     validation = tuple(r for r in recordings if r.subject in fold.validation and r.labelled)
     model = build_model(job.arm, experiment.model, experiment.structures.channels)
-    start = None
-    if arm_named(job.arm).starts_from is not None:
-        start = replace(job, arm="frame").weights
-        model.start_from(_start(job, experiment, train))
+    start, starts_from = None, arm_named(job.arm).starts_from
+    if starts_from is not None:
+        start_job = replace(job, arm=starts_from)
+        start = start_job.weights
+        model.start_from(_start(start_job, experiment, train))
         model.freeze(encoder=experiment.model.share_encoder, normalization=True)
     stage = stage_of(job.arm, experiment)
     task = SegmentationTask(model, stage, experiment, train=train, validation=validation, seed=seed)
@@ -176,17 +177,16 @@ def _train(
 
 
 def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> FrameUNet:
-    """Return the frame arm's network of the same fold: another fold's has seen this one's test."""
-    frame_job = replace(job, arm="frame")
-    start, passport = load_weights(frame_job.weights)
-    wanted = _passport(frame_job, experiment, train)
+    """Return the network of a job of the same fold: another fold's has seen this one's test."""
+    start, passport = load_weights(job.weights)
+    wanted = _passport(job, experiment, train)
     if not isinstance(start, FrameUNet) or replace(passport, version="") != replace(
         wanted, version=""
     ):
         raise SonotempoError(
-            f"{frame_job.weights} were not trained by this run's {frame_job.arm} arm in fold "
+            f"{job.weights} were not trained by this run's {job.arm} arm in fold "
             f"{job.fold.number} (they say: {passport.arm}, fold {passport.fold}); delete "
-            f"{frame_job.folder} and run again"
+            f"{job.folder} and run again"
         )
     return start
 
