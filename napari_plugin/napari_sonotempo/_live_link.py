@@ -21,12 +21,12 @@ from napari_sonotempo._live_overlays import LiveOverlays, depth_words
 from napari_sonotempo._live_session import LiveRequest, LiveSession, closed_quietly
 from napari_sonotempo._live_snapshot import new_name, write_snapshot
 from napari_sonotempo._live_view import ViewStyle
+from napari_sonotempo._messages import Level
 from sonotempo.errors import SonotempoError
 from sonotempo.live.history import StepResult
 from sonotempo.live.source import Command, SourceEvent
 
 State = Literal["stopped", "starting", "live", "frozen", "stopping"]
-Level = Literal["info", "warning", "error"]
 
 _PERIOD_MS = 33
 _LEAST_PAUSE_MS = 8  # between two ticks, for clicks and the engine

@@ -1,7 +1,6 @@
 """The dock widget "Live comparison": it puts its parts together and passes on what they say."""
 
 import time
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from napari_sonotempo._live_settings import LiveSettings
 from napari_sonotempo._live_source_box import SourceBox
 from napari_sonotempo._live_transport import Transport
 from napari_sonotempo._live_view_box import ViewBox
+from napari_sonotempo._messages import COLORS, Messages
 from sonotempo.errors import SonotempoError
 from sonotempo.live.ready_models import ready_models
 from sonotempo.structures import StructureSet
@@ -38,8 +38,6 @@ from sonotempo.structures import StructureSet
 _WIDTH_PX = 345
 _MESSAGES = 3
 _ADVICE_S = 5.0
-_COLORS = {"error": "#ff9e3d", "warning": "#f0e442", "info": "#9fc5e8"}
-_SIGNS = {"error": "✗", "warning": "!", "info": "i"}
 
 
 class LiveWidget(QWidget):
@@ -54,7 +52,6 @@ class LiveWidget(QWidget):
         settings = LiveSettings()
         self._settings = settings
         self._structures: StructureSet | None = None
-        self._messages: list[str] = []
         self._viewer = napari_viewer
         self._main_window: QMainWindow | None = None
         self.link = LiveLink(napari_viewer)
@@ -69,17 +66,12 @@ class LiveWidget(QWidget):
         self.setup.setChecked(True)
         self.folder = QPushButton()
         self.folder.setToolTip("where snapshots and recordings are saved")
-        self.messages = QLabel()
-        self.messages.setWordWrap(True)
-        self.messages.setTextFormat(Qt.TextFormat.RichText)
-        self.messages.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.messages.setVisible(False)
-        self.messages.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.messages = Messages(_MESSAGES)
         self.advice = QLabel()
         self.advice.setWordWrap(True)
         self.advice.setVisible(False)
         self.advice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self.advice.setStyleSheet(f"color: {_COLORS['warning']}")
+        self.advice.setStyleSheet(f"color: {COLORS['warning']}")
         self._advised_at = -_ADVICE_S
         self._lay_out()
         self._connect()
@@ -106,7 +98,7 @@ class LiveWidget(QWidget):
             self.source_box.choose(source, options.pop("sdk", None))
         if models is not None:
             self.models_box.choose(models)
-        self._messages = []
+        self.messages.clear_all()
         try:
             title, make_source = self.source_box.wanted()
             request = LiveRequest(
@@ -116,18 +108,9 @@ class LiveWidget(QWidget):
                 **{"engine": self.models_box.engine.currentText(), **options},
             )
         except SonotempoError as error:
-            self.say("error", str(error))
+            self.messages.say("error", str(error))
             return
-        self._show_messages()
         self.link.start(request)
-
-    def say(self, level: str, sentence: str) -> None:
-        """Show a message above the start button; the last three stay."""
-        line = (
-            f'<span style="color:{_COLORS[level]}"><b>{_SIGNS[level]}</b> {escape(sentence)}</span>'
-        )
-        self._messages = [*[one for one in self._messages if one != line], line][-_MESSAGES:]
-        self._show_messages()
 
     def cleanup(self) -> None:
         """End everything that runs, and let go of the window."""
@@ -217,7 +200,7 @@ class LiveWidget(QWidget):
         transport.speed_changed.connect(self._set_playback)
         transport.loop_changed.connect(self._set_playback)
         link.state_changed.connect(self._show_state)
-        link.said.connect(self.say)
+        link.said.connect(self.messages.say)
         link.health_changed.connect(self._show_health)
         link.held_changed.connect(transport.show_held)
         link.position_changed.connect(transport.show_position)
@@ -316,10 +299,6 @@ class LiveWidget(QWidget):
         if session is not None and self.link.state == "live":
             has_ended = session.source.state == "ended"
             self.transport.freeze.setText("Play again (space)" if has_ended else "Freeze (space)")
-
-    def _show_messages(self) -> None:
-        self.messages.setText("<br>".join(self._messages))
-        self.messages.setVisible(bool(self._messages))
 
     def _folder(self) -> Path:
         return Path(self._settings.text("folder", str(Path.home() / "sonotempo"))).expanduser()

@@ -2,7 +2,6 @@
 
 import weakref
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,10 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -29,6 +26,7 @@ from napari_sonotempo._areas import Areas, write_areas
 from napari_sonotempo._layers import LayerData, recording_of
 from napari_sonotempo._live_models_box import ModelsBox
 from napari_sonotempo._live_settings import LiveSettings
+from napari_sonotempo._messages import Level, Messages
 from napari_sonotempo._segment_job import Progress, SegmentJob, SegmentRequest, SegmentResult
 from napari_sonotempo._segment_layers import outline, result_layers
 from sonotempo.errors import RecordingError, SonotempoError
@@ -38,8 +36,6 @@ from sonotempo.structures import NAMED_SETS, StructureSet, structure_set
 _WIDTH_PX = 345
 _POLL_MS = 50
 _END_S = 3.0  # for the frame that is being read; a disk that hangs is not waited for
-_COLORS = {"error": "#ff9e3d", "warning": "#f0e442", "info": "#9fc5e8"}
-_SIGNS = {"error": "✗", "warning": "!", "info": "i"}
 _NOTHING_OPEN = (
     "no image layer is open that could be segmented; open a recording first (File → Open, or "
     "File → Open Sample → sonotempo)"
@@ -77,7 +73,7 @@ class SegmentWidget(QWidget):
         self.segment = QPushButton("Segment")
         self.cancel = QPushButton("Cancel")
         self.bar = QProgressBar()
-        self.messages = QLabel()
+        self.messages = Messages()
         self.plot = AreaPlot()
         self.save = QPushButton("Save areas…")
         self._timer = QTimer(self)
@@ -95,7 +91,7 @@ class SegmentWidget(QWidget):
         """Segment the chosen recording with the chosen models, as the button does."""
         if self._image is not None:
             return
-        self.say("", "")
+        self.messages.clear_all()
         try:
             layer = self._layer()
             image = layer.as_layer_data_tuple()
@@ -106,7 +102,7 @@ class SegmentWidget(QWidget):
                 _structures(self.structures.text()),
             )
         except SonotempoError as error:
-            self.say("error", str(error))
+            self.messages.say("error", str(error))
             return
         self._image, self._is_cancelled = (layer, image), False
         self.bar.setRange(0, 0)
@@ -130,18 +126,9 @@ class SegmentWidget(QWidget):
         try:
             write_areas(path, areas)
         except SonotempoError as error:
-            self.say("error", str(error))
+            self.messages.say("error", str(error))
         else:
-            self.say("info", f"Saved the areas of {len(areas.times_s)} frames in {path}")
-
-    def say(self, level: str, sentence: str) -> None:
-        """Show one message, or none."""
-        self.messages.setVisible(bool(sentence))
-        self.messages.setText(
-            f'<span style="color:{_COLORS[level]}"><b>{_SIGNS[level]}</b> {escape(sentence)}</span>'
-            if sentence
-            else ""
-        )
+            self.messages.say("info", f"Saved the areas of {len(areas.times_s)} frames in {path}")
 
     # --- what comes back --------------------------------------------------------------------
 
@@ -159,7 +146,7 @@ class SegmentWidget(QWidget):
         (layer, image), self._image = self._image, None
         self._show_running(False)
         if result is None:
-            self.say("warning", "Cancelled; no masks were added")
+            self.messages.say("warning", "Cancelled; no masks were added")
             return
         for number, (data, about, _) in enumerate(result_layers(result, image)):
             added = self._viewer.add_labels(data, **about)
@@ -170,12 +157,12 @@ class SegmentWidget(QWidget):
             self._viewer.layers.selection.active = layer
             self.recordings.setCurrentIndex(self._images.index(layer))
         self._show_plot()
-        self.say(*_summary(result))
+        self.messages.say(*_summary(result))
 
     def _fail(self, sentence: str) -> None:
         self._image = None
         self._show_running(False)
-        self.say("error", sentence)
+        self.messages.say("error", sentence)
 
     def _offer(self, ready: Any) -> None:
         self.models_box.offer(ready, self._structure_set())
@@ -289,10 +276,6 @@ class SegmentWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.segment)
         buttons.addWidget(self.cancel)
-        self.messages.setWordWrap(True)
-        self.messages.setTextFormat(Qt.TextFormat.RichText)
-        self.messages.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.messages.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 6, 6, 6)
@@ -357,7 +340,7 @@ def _structures(text: str) -> StructureSet | None:
     return NAMED_SETS[names[0]] if names[0] in NAMED_SETS else structure_set(names)
 
 
-def _summary(result: SegmentResult) -> tuple[str, str]:
+def _summary(result: SegmentResult) -> tuple[Level, str]:
     """Return a level and a sentence about what was done and what was not."""
     rate = result.frames / max(result.seconds, 1e-9)
     parts = [

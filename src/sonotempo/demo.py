@@ -49,7 +49,7 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
     experiment = _on_phantoms(out) if data is None else _on_stills(out, data)
     run, preview = out / "run", out / "preview.png"
     console.print(
-        "[bold]sonotempo demo[/]: about 12 minutes on two CPU cores. For research and education, "
+        "[bold]sonotempo demo[/]: about 10 minutes on two CPU cores. For research and education, "
         "not a medical device."
     )
     with RunProgress(console) as progress:
@@ -128,9 +128,9 @@ def _on_stills(out: Path, data: Path) -> Experiment:
         note="a small, short training to show the path: configs/stills.yaml trains longer",
         data=DataConfig(root=data, layout="stills", input_size=96, cache=out / "cache"),
         folds=FoldsConfig(count=2, validation_subjects=4),
-        train=TrainConfig(epochs=20, batch_size=4, learning_rate=1e-3, loss="dice_ce"),
+        train=TrainConfig(epochs=45, batch_size=4, learning_rate=1e-3, loss="dice_ce"),
         sequence=SequenceConfig(
-            epochs=4,
+            epochs=6,
             batch_size=4,
             learning_rate=1e-3,
             memory_learning_rate=5e-3,
