@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from fakes.experiments import tiny_experiment, write_config
 from fakes.shapes import write_shapes
 from sonotempo import cli
+from sonotempo.arms import ARMS
 
 
 def commands_of(command, words=()):
@@ -302,3 +303,20 @@ def test_model_summary_shows_the_arms_side_by_side(config):
     assert result.exit_code == 0, result.output
     for word in ("frame", "sequence", "memories", "whole", "32x32"):
         assert word in result.output
+
+
+def test_model_summary_of_every_arm_fits_a_narrow_terminal(config, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    arms = [arm.name for arm in ARMS]
+    result = call(
+        "model",
+        "summary",
+        config,
+        "model.channels=[8,16,32,64,128,256]",
+        f"arms=[{','.join(arms)}]",
+    )
+    assert result.exit_code == 0, result.output
+    assert "…" not in result.output
+    for arm in arms:
+        assert len(re.findall(rf"│   {arm} ", result.output)) == 2
+    assert max(map(len, result.output.splitlines())) <= 80

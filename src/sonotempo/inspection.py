@@ -58,7 +58,8 @@ def _describe_set(table: Table, dataset: DataSet) -> None:
     recordings = dataset.recordings
     table.add_row("layout", dataset.layout)
     table.add_row("recordings", str(len(recordings)))
-    known = "" if dataset.subjects_known else " (unknown: every image counts as one)"
+    one = "image" if dataset.layout == "stills" else "recording"
+    known = "" if dataset.subjects_known else f" (unknown: every {one} counts as one)"
     table.add_row("subjects", f"{len(dataset.subjects)}{known}")
     table.add_row("frames", f"{dataset.frame_count}, {dataset.labelled_count} of them labelled")
     share = dataset.consecutive_share

@@ -9,7 +9,7 @@ group = typer.Typer(help="Look at networks.")
 
 @group.command("summary")
 def summary(config: Config, overrides: Overrides = None) -> None:
-    """Print parameters and multiply-adds of the arms, side by side."""
+    """Print parameters and multiply-adds of every arm, part by part."""
     from rich.table import Table
 
     from sonotempo.config_file import load_experiment
@@ -22,15 +22,15 @@ def summary(config: Config, overrides: Overrides = None) -> None:
         for arm in experiment.arms
     }
     table = Table(title=f"{experiment.name}: one frame of {size}x{size} pixels")
-    table.add_column("part")
-    for arm in costs:
-        table.add_column(f"{arm}\nparameters", justify="right")
-        table.add_column(f"{arm}\nmultiply-adds", justify="right")
+    table.add_column("")
     for part in (*PARTS, "whole"):
-        numbers = [
-            text
-            for cost in costs.values()
-            for text in (f"{cost[part].parameters:,}", f"{cost[part].multiply_adds / 1e6:,.1f} M")
-        ]
-        table.add_row(part, *numbers, end_section=part == PARTS[-1])
+        table.add_column(part, justify="right")
+    for what, shown in (
+        ("parameters", lambda cost: f"{cost.parameters:,}"),
+        ("multiply-adds (M)", lambda cost: f"{cost.multiply_adds / 1e6:,.1f}"),
+    ):
+        table.add_row(f"[bold]{what}[/]")
+        for arm, parts in costs.items():
+            table.add_row(f"  {arm}", *(shown(parts[part]) for part in (*PARTS, "whole")))
+        table.add_section()
     make_console().print(table)
