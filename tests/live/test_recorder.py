@@ -185,15 +185,15 @@ def test_probe_times_that_jump_back_give_way_to_the_hosts(tmp_path, buffer, writ
 
 
 def test_a_slow_disk_costs_memory_first_and_then_frames_that_are_counted(tmp_path, monkeypatch):
-    from sonotempo.live import recording_files
+    from sonotempo.live.recording_matroska import MatroskaFiles
 
-    write = recording_files.MatroskaFiles.write_frame
+    write = MatroskaFiles.write_frame
 
     def slowly(self, streamed):
         time.sleep(0.02)
         write(self, streamed)
 
-    monkeypatch.setattr(recording_files.MatroskaFiles, "write_frame", slowly)
+    monkeypatch.setattr(MatroskaFiles, "write_frame", slowly)
     frame_mib = SHAPE[0] * SHAPE[1] / 2**20
     with (
         RingBuffer(seconds=4, rate_hz=1, height_px=SHAPE[0], width_px=SHAPE[1]) as small,

@@ -219,7 +219,7 @@ def test_a_recorder_that_gives_up_is_said_at_the_end_and_the_stream_goes_on(
     def full(self, streamed):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sonotempo.live.recording_files.MetaImageFiles.write_frame", full)
+    monkeypatch.setattr("sonotempo.live.recording_metaimage.MetaImageFiles.write_frame", full)
     screen = console()
     source = PlaybackSource(open_recording(recording), rate=4)
     streamed = run_stream(

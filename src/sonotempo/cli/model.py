@@ -23,14 +23,14 @@ def summary(config: Config, overrides: Overrides = None) -> None:
     }
     table = Table(title=f"{experiment.name}: one frame of {size}x{size} pixels")
     table.add_column("")
-    for part in (*PARTS, "whole"):
+    shown = (*PARTS, "whole")
+    for part in shown:
         table.add_column(part, justify="right")
-    for what, shown in (
-        ("parameters", lambda cost: f"{cost.parameters:,}"),
-        ("multiply-adds (M)", lambda cost: f"{cost.multiply_adds / 1e6:,.1f}"),
-    ):
-        table.add_row(f"[bold]{what}[/]")
-        for arm, parts in costs.items():
-            table.add_row(f"  {arm}", *(shown(parts[part]) for part in (*PARTS, "whole")))
-        table.add_section()
+    table.add_row("[bold]parameters[/]")
+    for arm, cost in costs.items():
+        table.add_row(f"  {arm}", *(f"{cost[part].parameters:,}" for part in shown))
+    table.add_section()
+    table.add_row("[bold]multiply-adds (M)[/]")
+    for arm, cost in costs.items():
+        table.add_row(f"  {arm}", *(f"{cost[part].multiply_adds / 1e6:,.1f}" for part in shown))
     make_console().print(table)
