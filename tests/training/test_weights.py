@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from fakes.experiments import TINY
-from sonotempo.errors import ConfigError
+from sonotempo.errors import ConfigError, SonotempoError
 from sonotempo.models import build_model, in_channels_last
 from sonotempo.training.weights import Passport, load_weights, read_passport, save_weights
 
@@ -145,6 +145,14 @@ def test_a_write_that_is_cut_off_leaves_the_earlier_file_whole(tmp_path, monkeyp
     with pytest.raises(OSError, match="disk full"):
         save_weights(built(), replace(PASSPORT, fold=4), path)
     assert path.read_bytes() == before
+
+
+def test_a_disk_that_refuses_the_weights_is_a_sentence(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.with_suffix(".unfinished").mkdir()
+    with pytest.raises(SonotempoError, match=r"cannot be written \(.+\); mend that and repeat"):
+        save_weights(built(), PASSPORT, path)
+    assert not path.exists()
 
 
 def test_no_pickle_is_ever_loaded():

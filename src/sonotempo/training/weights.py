@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from sonotempo.config import ModelConfig
-from sonotempo.errors import ConfigError
+from sonotempo.errors import ConfigError, SonotempoError
 from sonotempo.models import Segmenter, build_model
 from sonotempo.structures import StructureSet, structure_set
 
@@ -45,10 +45,20 @@ class Passport:
 
 
 def save_weights(model: Segmenter, passport: Passport, path: Path) -> None:
-    """Write the weights; the file appears only when it is complete."""
+    """Write the weights; the file appears only when it is complete.
+
+    Raises:
+        SonotempoError: the disk is full or refuses.
+    """
     facts = asdict(passport) | {"model": passport.model.model_dump(mode="json")}
     unfinished = path.with_suffix(".unfinished")
-    save_model(model, str(unfinished), metadata={"sonotempo": json.dumps(facts)})
+    try:
+        save_model(model, str(unfinished), metadata={"sonotempo": json.dumps(facts)})
+    except SafetensorError as error:  # also for what the disk says
+        raise SonotempoError(
+            f"{path} cannot be written ({error}); mend that and repeat the command: what was "
+            "trained is kept"
+        ) from error
     unfinished.replace(path)
 
 
