@@ -42,7 +42,7 @@ def test_what_weights_were_trained_on_is_left_out_and_said(finished_run, shapes,
     judgement = judged(finished_run.weights("frame"), shapes, tmp_path)
     fold = load_folds(finished_run.folder / "folds.json")[0]
     assert set(judgement.frames.subject) == {*fold.test, *fold.validation}
-    assert "1 recordings left out: these weights were trained on them" in (
+    assert "1 recordings left out: these weights were trained on their subjects" in (
         judgement.table.markdown()
     )
 
@@ -52,6 +52,28 @@ def test_a_copy_of_the_training_data_elsewhere_is_left_out_as_well(finished_run,
     fold = load_folds(finished_run.folder / "folds.json")[0]
     frames = judged(finished_run.weights("sequence"), copy, tmp_path).frames
     assert not set(frames.subject) & set(fold.train)
+
+
+def test_another_recording_of_a_training_subject_is_left_out_as_well(
+    finished_run, shapes, tmp_path
+):
+    """Subjects never leak, also not through a recording that was made after the training."""
+    grown = shutil.copytree(shapes, tmp_path / "grown")
+    fold = load_folds(finished_run.folder / "folds.json")[0]
+    (trained, *_), (tested, *_) = fold.train, fold.test
+    write_shapes(tmp_path / "new", 2, 3, 32, seed=99)
+    for number, subject in enumerate((trained, tested)):
+        new = tmp_path / "new" / f"subject-{number:02d}" / "sequence-0"
+        shutil.copytree(new, grown / subject / "sequence-1")
+    judgement = judged(finished_run.weights("frame"), grown, tmp_path)
+    assert trained not in set(judgement.frames.subject)
+    assert judgement.frames[judgement.frames.subject == tested].recording.nunique() == 2
+    assert "2 recordings left out: these weights were trained on their subjects" in (
+        judgement.table.markdown()
+    )
+    # Of a run, the fold that has not seen the subject scores it.
+    frames = judged(finished_run.folder, grown, tmp_path).frames
+    assert set(frames[frames.subject == trained].fold) == {1}
 
 
 def test_a_run_judged_on_its_own_data_never_scores_what_a_fold_has_learnt(

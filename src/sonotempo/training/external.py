@@ -44,9 +44,10 @@ def judge(
 ) -> Judgement:
     """Score a weights file, or every fold of a run, on a data set.
 
-    A recording that a fold was trained on is never scored by it; where several folds of a run may
-    score a recording, the first of them does, so that no recording counts twice. With ``out``, each
-    arm's scores and masks are written to ``out/<arm>``, which a comparison can read.
+    A subject is never scored by a fold that was trained on one of its recordings, known by their
+    content; where several folds of a run may score a recording, the first of them does, so that no
+    recording counts twice. With ``out``, each arm's scores and masks are written to ``out/<arm>``,
+    which a comparison can read.
 
     Raises:
         ConfigError: not a run folder or weights file.
@@ -85,11 +86,8 @@ def judge(
     for arm, file in files:
         passport = read_passport(file)
         done = scored.setdefault(arm, set())
-        unseen = [
-            recording
-            for recording in cohort.recordings
-            if recording.key not in passport.trained_on and recording.key not in done
-        ]
+        seen = {r.subject for r in cohort.recordings if r.key in passport.trained_on}
+        unseen = [r for r in cohort.recordings if r.subject not in seen and r.key not in done]
         done.update(recording.key for recording in unseen)
         model = as_run(arm, load_weights(file)[0], experiment.controls)
         progress.step(f"{arm}, fold {passport.fold}: scoring", len(unseen))
@@ -111,12 +109,14 @@ def judge(
     frames = scores.frames
     if frames.empty:
         raise RecordingError(
-            f"every recording in {data} was used to train {weights}; give data that it has not seen"
+            f"every subject in {data} was used to train {weights}; give data that it has not seen"
         )
     left_out = len(cohort.recordings) - max(len(done) for done in scored.values())
     notes = list(cohort.notes)
     if left_out:
-        notes.append(f"{left_out} recordings left out: these weights were trained on them")
+        notes.append(
+            f"{left_out} recordings left out: these weights were trained on their subjects"
+        )
     table = comparison_table(
         summary(frames, experiment.evaluate),
         list(scored),
