@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -203,6 +204,7 @@ def test_a_model_that_fails_stops_the_stream_with_a_message(live, tmp_path, monk
     assert not live.viewer.layers["masks"].data.any()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
 def test_a_model_whose_process_dies_stops_the_stream_with_a_message(live, tmp_path):
     live.start(*write_models(tmp_path, "frame"))
     os.kill(live.widget.link.session.predictors[0].pid, signal.SIGKILL)
