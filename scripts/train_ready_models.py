@@ -9,8 +9,8 @@ a live stream. The same command again goes on where it stopped; what is finished
 
 The femoral models take about 20 minutes of one core, the axillary ones, whose nerves are smaller
 and more, over an hour. Two can run side by side, each with its `--procedure`; the page is written
-when both are there. `--quick` tries the script out in seconds:
-its models find nothing and go into the work folder.
+when both are there. `--quick` tries the script out in seconds: its models find nothing and go into
+the work folder.
 """
 
 import argparse

@@ -30,7 +30,7 @@ def open_live(  # noqa: PLR0917
         models: files of model A and, if wanted, B.
         sdk: the folder of the Clarius SDK, if it is not installed.
         engine: as :func:`sonotempo.live.engines.open_engine` takes it.
-        threads: cores for a model, or None for all.
+        threads: cores for a model, or None for all but one, which the window needs.
         structures: what the channels of a file of another origin mean.
     """
     import napari

@@ -1,5 +1,6 @@
 """One run of a source with its models: everything that has to be opened and closed again."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -35,7 +36,7 @@ class LiveRequest:
         make_source: opens the source; called off the GUI thread.
         models: the files of model A and, if wanted, B; none shows pictures alone.
         engine: as :func:`sonotempo.live.engines.open_engine` takes it.
-        threads: cores for a model, or None for all.
+        threads: cores for a model, or None for all but one, which the window needs.
         structures: what the channels of a file of another origin mean.
     """
 
@@ -63,6 +64,7 @@ class LiveSession:
         self.title = request.title
         cards = [card_of(path, request.structures) for path in request.models]
         require_comparable(cards)
+        threads = request.threads or max(1, (os.cpu_count() or 1) - 1)
         with ExitStack() as parts:
             parts.callback(sys.setswitchinterval, sys.getswitchinterval())
             sys.setswitchinterval(_SWITCH_S)
@@ -71,7 +73,7 @@ class LiveSession:
             self.predictors = [
                 parts.enter_context(
                     PredictorProcess(
-                        ModelRequest(path, request.engine, request.threads, request.structures),
+                        ModelRequest(path, request.engine, threads, request.structures),
                         self.buffer.handle,
                     )
                 )

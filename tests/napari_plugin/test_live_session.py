@@ -1,7 +1,9 @@
 """What a run opens, refuses and closes."""
 
+import os
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +43,15 @@ def test_two_models_see_the_same_frames(models, tmp_path):
         assert [made.model for made in result.predictions] == ["frame", "sequence"]
     finally:
         session.close()
+
+
+def test_a_core_is_left_to_the_window_unless_threads_are_given(models, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    for threads, words in ((None, "CPU (2 threads)"), (3, "CPU (3 threads)")):
+        request = replace(request_for(HandSource(), models("frame")), threads=threads)
+        session = LiveSession(request)
+        session.close()
+        assert words in session.predictors[0].engine
 
 
 def test_a_pair_gives_both_sides(models, tmp_path):

@@ -27,6 +27,10 @@ EngineOption = Annotated[str, typer.Option(help="auto, cuda, openvino or onnxrun
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Cores that a model may use; by default all.")
 ]
+ThreadsBesideWindow = Annotated[
+    int | None,
+    typer.Option(min=1, help="Cores that a model may use; by default all but the window's one."),
+]
 ForeignStructures = Annotated[
     str | None,
     typer.Option(
@@ -122,7 +126,7 @@ def live(  # noqa: PLR0917
         Path | None, typer.Option(help="The folder of the Clarius SDK, if not installed.")
     ] = None,
     engine: EngineOption = "auto",
-    threads: Threads = None,
+    threads: ThreadsBesideWindow = None,
     structures: ForeignStructures = None,
 ) -> None:
     """Open napari with the live comparison running: both models on the same frames."""
