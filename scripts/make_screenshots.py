@@ -84,8 +84,11 @@ def take_pictures(
     press(Qt.Key.Key_2)
     press(Qt.Key.Key_Space)
     _wait_for(widget.transport.slider.isEnabled, "the frames to look back at")
-    for _ in range(_STEPS_BACK):
+    # Further back if that frame was left out: the picture is to show masks.
+    steps = 0
+    while steps < _STEPS_BACK or not link.shown.predictions:
         QTest.keyClick(window, Qt.Key.Key_Left)
+        steps += 1
     _wait(1.0)
     save("napari-live-frozen.png")
     QTest.mouseClick(widget.start, Qt.MouseButton.LeftButton)
