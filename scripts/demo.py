@@ -23,7 +23,7 @@ def demo_arguments(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the demo and return its exit status."""
-    prepare(["all"])
+    prepare(["all", "pyside6"])  # with Qt, so that `sonotempo live` can follow
     return run([str(program("sonotempo")), "demo", *demo_arguments(arguments)])
 
 

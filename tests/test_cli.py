@@ -186,6 +186,46 @@ def test_a_command_whose_package_is_missing_says_how_to_install_it(package, tmp_
     assert result.stderr == f"sonotempo: {sentence}\n"
 
 
+def live_in(folder, **environment):
+    """Try to open the live comparison in a process of its own; it never gets as far as a window."""
+    kept = {name: os.environ[name] for name in os.environ if "DISPLAY" not in name}
+    kept.pop("QT_QPA_PLATFORM", None)
+    return subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from sonotempo.cli import main; main()",
+            "live",
+            "phantom://axillary",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=kept | environment,
+    )
+
+
+def test_without_a_qt_binding_the_live_comparison_says_how_to_install_one(tmp_path):
+    (tmp_path / "qtpy").mkdir()
+    (tmp_path / "qtpy" / "__init__.py").write_text("raise ImportError('No Qt bindings')\n")
+    result = live_in(tmp_path, PYTHONPATH=str(tmp_path))
+    assert result.returncode == 2, result.stderr
+    assert "needs a Qt binding" in result.stderr
+    assert "pip install 'sonotempo[napari,pyside6]'" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a screen")
+def test_without_a_screen_the_live_comparison_says_so_before_qt_aborts(tmp_path):
+    (tmp_path / "qtpy").mkdir()
+    (tmp_path / "qtpy" / "__init__.py").write_text("")
+    result = live_in(tmp_path, PYTHONPATH=str(tmp_path))
+    assert result.returncode == 2, result.stderr
+    assert "there is no screen here" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_another_missing_package_is_a_fault_that_is_shown_whole(tmp_path):
     code = "import sys; sys.modules['yaml'] = None; from sonotempo.cli import main; main()"
     result = spawn(code, "crossval", tmp_path / "no.yaml")

@@ -130,16 +130,10 @@ def live(  # noqa: PLR0917
     structures: ForeignStructures = None,
 ) -> None:
     """Open napari with the live comparison running: both models on the same frames."""
-    from importlib.util import find_spec
-
     from sonotempo.inspection import parse_structures
     from sonotempo.live.ready_models import model_path, models_for_source
 
-    if find_spec("napari") is None or find_spec("qtpy") is None:
-        raise SonotempoError(
-            "this command needs napari; install it with: pip install 'sonotempo[napari]' "
-            "'napari[all]'"
-        )
+    _require_window()
     paths = tuple(map(model_path, model)) if model else models_for_source(source)
     known = parse_structures(structures) if structures else None
     from napari_sonotempo._live_open import run_live
@@ -190,6 +184,29 @@ def segment(  # noqa: PLR0917
     said += [f"{done.frames} frames, {arm}: {folder}" for arm, folder in done.folders.items()]
     for line in [*said, *([f"video: {video}"] if video else [])]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _require_window() -> None:
+    """Refuse to open a window where that cannot be, before Qt ends the program over it."""
+    import os
+    import sys
+    from importlib.util import find_spec
+
+    install = "install it with: pip install 'sonotempo[napari,pyside6]'"
+    if find_spec("napari") is None or find_spec("qtpy") is None:
+        raise SonotempoError(f"this command needs napari; {install}")
+    try:
+        import qtpy  # noqa: F401  # looks for a Qt binding
+    except ImportError as error:
+        raise SonotempoError(
+            f"this command needs a Qt binding, and none is installed; {install}"
+        ) from error
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in screens):
+        raise SonotempoError(
+            "this command opens a window, and there is no screen here (neither DISPLAY nor "
+            "WAYLAND_DISPLAY is set); use `sonotempo stream`, or xvfb-run"
+        )
 
 
 @contextmanager
