@@ -1,7 +1,6 @@
 """One run of a source with its models: everything that has to be opened and closed again."""
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,10 +20,6 @@ from sonotempo.live.sources import buffer_for
 from sonotempo.structures import StructureSet
 
 SIDES = ("A", "B")
-
-# Each time the source or the engine's thread wants the interpreter, the window's thread may keep it
-# for so long. With Python's 5 ms the latency beside a window is about an eighth higher.
-_SWITCH_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +61,6 @@ class LiveSession:
         require_comparable(cards)
         threads = request.threads or max(1, (os.cpu_count() or 1) - 1)
         with ExitStack() as parts:
-            parts.callback(sys.setswitchinterval, sys.getswitchinterval())
-            sys.setswitchinterval(_SWITCH_S)
             self.source: FrameSource = request.make_source()
             self.buffer: RingBuffer = parts.enter_context(buffer_for(self.source))
             self.predictors = [

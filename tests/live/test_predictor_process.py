@@ -99,6 +99,35 @@ def test_what_cannot_be_opened_is_refused_as_without_a_process(path, buffer):
     assert multiprocessing.active_children() == []
 
 
+class RefusingPredictor:
+    """Cannot read a file that it needs."""
+
+    def __init__(self, *arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+
+class Heard:
+    """A host's end in the same process: keeps what it is sent."""
+
+    def __init__(self):
+        self.sent = []
+
+    def send(self, answer):
+        self.sent.append(answer)
+
+
+def test_what_the_system_refuses_in_the_process_is_told_and_not_taken_for_the_hosts_end(
+    path, buffer, monkeypatch
+):
+    monkeypatch.setattr(predictor_process, "OnnxPredictor", RefusingPredictor)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    host = Heard()
+    predictor_process._serve(request(path), buffer.handle, host)
+    (answer,) = host.sent
+    assert isinstance(answer, ModelError)
+    assert "Permission denied" in str(answer)
+
+
 def test_a_frame_that_has_left_the_buffer_is_refused(path, buffer):
     write_model(path)
     (first,) = written(buffer, 1)

@@ -140,9 +140,9 @@ def test_frames_older_than_ten_seconds_are_not_held(models):
         session.close()
 
 
-def test_the_interpreter_is_shared_more_finely_only_while_a_stream_runs(models):
+def test_the_interpreters_settings_are_left_alone(models):
     before = sys.getswitchinterval()
     session = LiveSession(request_for(HandSource(), models("frame")))
-    assert sys.getswitchinterval() < before
+    assert sys.getswitchinterval() == before
     session.close()
     assert sys.getswitchinterval() == before

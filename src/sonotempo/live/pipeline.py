@@ -9,10 +9,10 @@ its source tells.
 import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Literal, Protocol, Self, get_args
 
 from sonotempo.errors import PipelineError, unknown_option
+from sonotempo.live.closing import Closing
 from sonotempo.live.continuity import MAX_GAP_MS, Continuity
 from sonotempo.live.history import PredictionHistory, StepResult
 from sonotempo.live.model_card import ModelCard
@@ -71,7 +71,7 @@ class LivePredictor(Protocol):
         ...
 
 
-class Pipeline:
+class Pipeline(Closing):
     """Steps models on the frames of a stream, in a thread of its own, once.
 
     Results are there to be fetched at any time: :meth:`newest`, :attr:`history`,
@@ -220,12 +220,8 @@ class Pipeline:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Stop."""
         self.stop()
 
     def _run(self) -> None:

@@ -95,8 +95,10 @@ class PredictorProcess(Closing):
         self._closing = threading.Lock()
         self._is_open = True
         try:
-            start_spawned(self._process)
-            process_end.close()  # only the process holds it from here, so that its end is heard
+            try:
+                start_spawned(self._process)
+            finally:
+                process_end.close()  # only the process holds it now, so that its end is heard
             engine = self._heard(_OPEN_S)
             if not isinstance(engine, str):
                 raise TypeError(f"the process answered {engine!r}; expected its engine's name")
@@ -190,7 +192,7 @@ def _serve(request: ModelRequest, handle: BufferHandle, connection: Connection) 
             connection.send(predictor.engine)
             while (step := connection.recv()) is not None:
                 connection.send(_made(predictor, reader, step))
-    except (EOFError, OSError):
+    except (EOFError, ConnectionError):
         return  # the host is gone
     except SonotempoError as error:
         connection.send(error)

@@ -5,9 +5,8 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from sonotempo.live.closing import Closing
 from sonotempo.live.recording_files import StreamFiles, open_stream_files
 from sonotempo.live.ring_buffer import RingReader, StreamedFrame
 from sonotempo.live.source import EventLog, SourceEvent
@@ -37,7 +36,7 @@ class RecorderStatistics:
     queued_bytes: int
 
 
-class Recorder:
+class Recorder(Closing):
     """Writes every frame that a reader gives, in threads of its own, until stopped.
 
     One thread takes frames from the ring buffer into a queue, another encodes and writes them, so
@@ -133,15 +132,8 @@ class Recorder:
                 thread.join()
         return self.statistics
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Stop."""
         self.stop()
 
     def _put(self, item: _Item, size_bytes: int) -> None:
