@@ -58,8 +58,8 @@ def simulated() -> Any:
     """Return a recording of simulated frames in memory."""
     from pathlib import Path  # noqa: PLC0415
 
-    from sonotempo.live.ring_buffer import RingBuffer  # noqa: PLC0415
-    from sonotempo.live.simulated import SimulatedSource  # noqa: PLC0415
+    from sonotempo.live.buffer.ring_buffer import RingBuffer  # noqa: PLC0415
+    from sonotempo.live.sources.simulated import SimulatedSource  # noqa: PLC0415
     from sonotempo.recording import Recording  # noqa: PLC0415
     from sonotempo.structures import AXILLARY  # noqa: PLC0415
 
@@ -87,8 +87,8 @@ def simulated() -> Any:
 
 
 def _request(recording: Any, models: tuple[Path, ...], engine: str) -> Any:
-    from napari_sonotempo._live_session import LiveRequest  # noqa: PLC0415
-    from sonotempo.live.playback import PlaybackSource  # noqa: PLC0415
+    from napari_sonotempo.live.session import LiveRequest  # noqa: PLC0415
+    from sonotempo.live.sources.playback import PlaybackSource  # noqa: PLC0415
 
     return LiveRequest(
         "simulated", lambda: PlaybackSource(recording, loop=True), models, engine=engine
@@ -97,7 +97,7 @@ def _request(recording: Any, models: tuple[Path, ...], engine: str) -> Any:
 
 def _counted(session: Any, seconds: float) -> dict[str, float]:
     """Sum up the last seconds of a session."""
-    from sonotempo.live.statistics import Timing  # noqa: PLC0415
+    from sonotempo.live.stream_statistics import Timing  # noqa: PLC0415
 
     numbers = session.pipeline.history.numbers()
     results = [session.pipeline.history.get(number) for number in numbers]
@@ -115,7 +115,7 @@ def engine_alone(
     recording: Any, models: tuple[Path, ...], seconds: float, engine: str
 ) -> dict[str, float]:
     """Run the same session without a window."""
-    from napari_sonotempo._live_session import LiveSession  # noqa: PLC0415
+    from napari_sonotempo.live.session import LiveSession  # noqa: PLC0415
 
     session = LiveSession(_request(recording, models, engine))
     try:
@@ -133,8 +133,8 @@ def in_window(
     from qtpy.QtCore import QEventLoop, QTimer  # noqa: PLC0415
     from qtpy.QtWidgets import QOpenGLWidget  # noqa: PLC0415
 
-    from napari_sonotempo._live_view import ViewStyle  # noqa: PLC0415
-    from napari_sonotempo._live_widget import LiveWidget  # noqa: PLC0415
+    from napari_sonotempo.live.view import ViewStyle  # noqa: PLC0415
+    from napari_sonotempo.live.widget import LiveWidget  # noqa: PLC0415
 
     viewer = napari.Viewer(show=True)
     widget = LiveWidget(viewer)

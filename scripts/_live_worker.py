@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.recording import Frame
 
 #: The arms of each file.
@@ -51,7 +51,7 @@ def torch_step(spec: dict[str, Any]) -> Callable[[Frame], object]:
     """Return the step of the torch network, laid out as asked for."""
     import torch  # noqa: PLC0415  (only in this process)
 
-    from sonotempo.training.predictor import TorchPredictor  # noqa: PLC0415
+    from sonotempo.training.torch_predictor import TorchPredictor  # noqa: PLC0415
 
     torch.set_num_threads(spec["threads"])
     size = OnnxPredictor(Path(spec["folder"]) / "frame.fp32.onnx").model.input_size

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from sonotempo.errors import SourceError
-from sonotempo.live.ring_buffer import RingBuffer
-from sonotempo.live.source import Command, SourceEvent, SourceState
+from sonotempo.live.buffer.ring_buffer import RingBuffer
+from sonotempo.live.sources.source import Command, SourceEvent, SourceState
 
 
 class Metronome:

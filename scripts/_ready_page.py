@@ -10,11 +10,11 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from sonotempo.live.history import StepResult
-from sonotempo.live.model_card import read_card
+from sonotempo.live.models.card import read_card
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.live.overlay import outlined
 from sonotempo.live.pipeline import Pipeline
-from sonotempo.live.predictor import OnnxPredictor
-from sonotempo.live.sources import buffer_for, open_source
+from sonotempo.live.sources.open import buffer_for, open_source
 from sonotempo.structures import StructureSet
 from sonotempo.training.progress import RunProgress
 

@@ -31,10 +31,10 @@ import numpy as np
 from _live_worker import ARMS, PRECISIONS
 from _metronome import Metronome
 from _workers import FAST_VARIABLE, Worker, fast_python, fast_worker
-from sonotempo.live.engines import has_cuda, has_openvino
+from sonotempo.live.buffer.ring_buffer import RingBuffer
+from sonotempo.live.models.engines import has_cuda, has_openvino
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.live.pipeline import Pipeline, PipelineStatistics
-from sonotempo.live.predictor import OnnxPredictor
-from sonotempo.live.ring_buffer import RingBuffer
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Frame
 
@@ -199,7 +199,7 @@ def print_engines(rows: dict[str, Row], threads: int) -> None:
 
 def measure_preparation(size: int) -> None:
     """Print what a frame costs beside the network: fitting, labels, and the way back."""
-    from sonotempo.live.predictor import label_map  # noqa: PLC0415
+    from sonotempo.live.models.onnx_predictor import label_map  # noqa: PLC0415
 
     random = np.random.default_rng(0)
     frame = Frame(random.integers(0, 256, FRAME_HW, np.uint8), 0, 0, (0.1, 0.1))

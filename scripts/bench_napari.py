@@ -43,7 +43,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.command == "live":
         from _bench_napari_live import bench_live  # noqa: PLC0415
-        from sonotempo.live.ready_models import models_for_source  # noqa: PLC0415
+        from sonotempo.live.models.ready import models_for_source  # noqa: PLC0415
 
         models = tuple(given.model or models_for_source("phantom://axillary"))
         bench_live(models, given.seconds, given.rounds, given.engine)
@@ -117,7 +117,7 @@ def _print_one(what: str, path: Path | None, steps: int) -> None:
 
 def _reading(path: Path, steps: int) -> list[list[float]]:
     """Return the milliseconds of reading frames alone, without a window: backwards, and jumps."""
-    from napari_sonotempo._reader import read_recordings  # noqa: PLC0415
+    from napari_sonotempo.files.reader import read_recordings  # noqa: PLC0415
 
     images = read_recordings(path)[0][0]
     count = len(images)

@@ -22,9 +22,9 @@ sys.path.insert(0, str(ROOT / "tests"))  # the made-up runs of the tests
 
 from fakes.comparisons import SKILLS, write_run  # noqa: E402
 from sonotempo.config import EvaluateConfig  # noqa: E402
-from sonotempo.evaluation.compare import compare  # noqa: E402
-from sonotempo.evaluation.html.page import write_report  # noqa: E402
-from sonotempo.evaluation.html.viewer import ArmClip, Clip, ClipLimits, Clips  # noqa: E402
+from sonotempo.evaluation.comparison.compare import compare  # noqa: E402
+from sonotempo.evaluation.report.page.page import write_report  # noqa: E402
+from sonotempo.evaluation.report.page.viewer import ArmClip, Clip, ClipLimits, Clips  # noqa: E402
 from sonotempo.phantom.settings import PhantomConfig  # noqa: E402
 from sonotempo.phantom.simulate import cast, simulate  # noqa: E402
 from sonotempo.structures import AXILLARY  # noqa: E402

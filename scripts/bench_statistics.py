@@ -13,14 +13,14 @@ import numpy as np
 import scipy.stats  # noqa: F401 (imported before the clock starts)
 import statsmodels.stats.multitest  # noqa: F401
 
-from sonotempo.evaluation.scores import AVERAGED
-from sonotempo.evaluation.statistics import (
+from sonotempo.evaluation.comparison.statistics import (
     SubjectScores,
     bootstrap,
     draw_subjects,
     holm,
     signed_rank,
 )
+from sonotempo.evaluation.scoring.frames import AVERAGED
 
 SUBJECTS, STRUCTURES, DRAWS, ROUNDS = 100, 6, 10_000, 5
 METRICS = ("precision", "recall", "f1", *AVERAGED)

@@ -19,7 +19,7 @@ import numpy as np
 
 from _workers import FAST_VARIABLE, fast_python, fast_worker
 from sonotempo import SonotempoError, open_recording, structure_set
-from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Frame
 

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6.0, help="length of the clip")
     given = parser.parse_args()
 
-    from sonotempo.live.ready_models import models_for_source  # noqa: PLC0415
+    from sonotempo.live.models.ready import models_for_source  # noqa: PLC0415
 
     models = tuple(given.model or models_for_source(given.source))
     given.out.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def take_pictures(
     from qtpy.QtCore import QSettings, Qt  # noqa: PLC0415
     from qtpy.QtTest import QTest  # noqa: PLC0415
 
-    from napari_sonotempo._live_open import open_live  # noqa: PLC0415
+    from napari_sonotempo.live.open import open_live  # noqa: PLC0415
 
     # The user's own settings are neither shown nor changed.
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(settings))

@@ -72,9 +72,9 @@ def segment_picture(folder: Path, out: Path, models: tuple[Path, ...]) -> None:
     from qtpy.QtCore import QSettings, Qt  # noqa: PLC0415
     from qtpy.QtTest import QTest  # noqa: PLC0415
 
-    from napari_sonotempo._segment_widget import SegmentWidget  # noqa: PLC0415
-    from sonotempo.live.model_card import read_card  # noqa: PLC0415
-    from sonotempo.live.ready_models import models_for_source  # noqa: PLC0415
+    from napari_sonotempo.segment.widget import SegmentWidget  # noqa: PLC0415
+    from sonotempo.live.models.card import read_card  # noqa: PLC0415
+    from sonotempo.live.models.ready import models_for_source  # noqa: PLC0415
 
     models = models or models_for_source("phantom://femoral")
 

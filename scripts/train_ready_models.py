@@ -4,8 +4,8 @@
 
 For each procedure it simulates a cohort, trains the frame U-net and the sequence U-net on it as
 `sonotempo crossval` does, scores both on a second cohort that no training has seen, exports them
-into src/sonotempo/live/ready, and writes what it found into docs/ready-models.md with a picture of
-a live stream. The same command again goes on where it stopped; what is finished is kept.
+into src/sonotempo/live/models/packaged, and writes what it found into docs/ready-models.md with a
+picture of a live stream. The same command again goes on where it stopped; what is finished is kept.
 
 The femoral models take about 20 minutes of one core, the axillary ones, whose nerves are smaller
 and more, over an hour. Two can run side by side, each with its `--procedure`; the page is written
@@ -36,17 +36,17 @@ from sonotempo.config import (
 )
 from sonotempo.data.folds import Fold, save_folds
 from sonotempo.errors import ModelError, SonotempoError
-from sonotempo.evaluation.facts import FACTS_FILE, read_facts
+from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
 from sonotempo.export.job import export_model
-from sonotempo.live.model_card import read_card
+from sonotempo.live.models.card import read_card
 from sonotempo.phantom.cohort import write_cohort
 from sonotempo.phantom.settings import PhantomConfig, Procedure
-from sonotempo.training.crossval import crossvalidate
-from sonotempo.training.external import judge
+from sonotempo.study.crossval import crossvalidate
+from sonotempo.study.other_data import judge
 from sonotempo.training.progress import RunProgress
 
 ROOT = Path(__file__).parents[1]
-READY = ROOT / "src" / "sonotempo" / "live" / "ready"
+READY = ROOT / "src" / "sonotempo" / "live" / "models" / "packaged"
 PROCEDURES: tuple[Procedure, ...] = ("axillary", "femoral")
 EXPORTS = {
     "frame": ("frame",),

@@ -8,8 +8,8 @@ from fakes.experiments import Stopped, tiny_experiment
 from fakes.files import noise, write_png
 from sonotempo import demo
 from sonotempo.config import DataConfig
+from sonotempo.config_file import load_run
 from sonotempo.errors import SonotempoError
-from sonotempo.training.crossval import load_run
 
 
 @pytest.fixture

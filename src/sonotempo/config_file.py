@@ -102,3 +102,15 @@ def _unknown(key: str) -> str:
     siblings = [known for known in known_keys() if known.count(".") == key.count(".")]
     nearest = unknown_option("key", key, [*siblings, *known_keys()])
     return nearest.partition(" Options:")[0].replace("'", "").rstrip(".")
+
+
+def load_run(run: Path) -> Experiment:
+    """Read the experiment of a run folder.
+
+    Raises:
+        ConfigError: the folder is not a run's.
+    """
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise ConfigError(f"{run} is not a run folder: it has no config.yaml")
+    return load_experiment(path)

@@ -20,10 +20,10 @@ from sonotempo.export.job import export_model
 from sonotempo.folders import make_folder
 from sonotempo.phantom.cohort import write_cohort
 from sonotempo.phantom.settings import PhantomConfig
-from sonotempo.training.crossval import crossvalidate
-from sonotempo.training.preview import preview_experiment
+from sonotempo.study.crossval import crossvalidate
+from sonotempo.study.reporting import report_runs
+from sonotempo.training.preview_experiment import preview_experiment
 from sonotempo.training.progress import RunProgress
-from sonotempo.training.reporting import report_runs
 
 # Subjects differ less than people do, so that three of them teach a network something.
 _COHORT = PhantomConfig(

@@ -9,12 +9,12 @@ import torch
 from fakes.experiments import TINY
 from sonotempo.errors import ModelError
 from sonotempo.export.graph import export_graph, write_card
-from sonotempo.live.model_card import read_card
-from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.live.models.card import read_card
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.models import FrameUNet, SequenceUNet
 from sonotempo.recording import Frame
 from sonotempo.structures import NERVE_VESSEL
-from sonotempo.training.predictor import TorchPredictor
+from sonotempo.training.torch_predictor import TorchPredictor
 
 SIZE = 32
 

@@ -12,8 +12,8 @@ from sonotempo.export import job, parity
 from sonotempo.export.graph import export_graph
 from sonotempo.export.job import export_model
 from sonotempo.export.parity import pooled_dice, require_same_logits
-from sonotempo.live.model_card import read_card
-from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.live.models.card import read_card
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.training.weights import load_weights
 
 

@@ -2,7 +2,7 @@
 
 from fakes.experiments import Told
 from sonotempo.export.job import export_model
-from sonotempo.live.model_card import read_card
+from sonotempo.live.models.card import read_card
 
 
 def test_name_origin_and_figures_can_be_given(finished_run, tmp_path):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sonotempo.evaluation.html.viewer import ArmClip, Clip
-from sonotempo.evaluation.overlap import pixel_overlaps
+from sonotempo.evaluation.metrics.overlap import pixel_overlaps
+from sonotempo.evaluation.report.page.viewer import ArmClip, Clip
 
 
 def disc(size, centre_yx, radius, label, mask_SS):

@@ -13,8 +13,9 @@ import pandas as pd
 import yaml
 
 from sonotempo.config import DataConfig, EvaluateConfig, Experiment, FoldsConfig
-from sonotempo.evaluation.facts import ArmFacts
-from sonotempo.evaluation.temporal import SPARSE, TEMPORAL_METRICS, TemporalScore, temporal_table
+from sonotempo.evaluation.metrics.temporal import SPARSE, TEMPORAL_METRICS
+from sonotempo.evaluation.scoring.provenance import ArmFacts
+from sonotempo.evaluation.scoring.temporal_table import TemporalScore, temporal_table
 from sonotempo.structures import structure_set
 
 #: Mean Dice of each arm.

@@ -15,8 +15,8 @@ from sonotempo.config import (
     SequenceConfig,
     TrainConfig,
 )
-from sonotempo.evaluation.report import ComparisonTable
-from sonotempo.training.crossval import crossvalidate
+from sonotempo.evaluation.report.summary_table import ComparisonTable
+from sonotempo.study.crossval import crossvalidate
 from sonotempo.training.progress import RunProgress
 
 SIZE = 32

@@ -55,7 +55,7 @@ class LiveWindow:
 
     def __init__(self, viewer, qtbot):
         # npe2 would do the same; this gives the widget itself.
-        from napari_sonotempo._live_widget import LiveWidget
+        from napari_sonotempo.live.widget import LiveWidget
 
         self.viewer, self.qtbot = viewer, qtbot
         self.widget = LiveWidget(viewer)

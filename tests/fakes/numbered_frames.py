@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from sonotempo.live.ring_buffer import RingReader, RingWriter
+from sonotempo.live.buffer.ring_buffer import RingReader, RingWriter
 from sonotempo.recording import Box
 
 _NOISE = np.random.default_rng(0).integers(0, 256, 1 << 16, np.uint8)

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from sonotempo.live.model_card import METADATA_KEY, Member, ModelCard, StateSpec
+from sonotempo.live.models.card import METADATA_KEY, Member, ModelCard, StateSpec
 from sonotempo.structures import NERVE_VESSEL, StructureSet
 
 KEEP = 0.5  # of the running mean, each frame

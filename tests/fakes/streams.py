@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 
-from sonotempo.live.model_card import Member, ModelCard
-from sonotempo.live.predictor import GridPrediction
-from sonotempo.live.source import EventLog
+from sonotempo.live.models.card import Member, ModelCard
+from sonotempo.live.models.onnx_predictor import GridPrediction
+from sonotempo.live.sources.source import EventLog
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Prediction
 from sonotempo.structures import NERVE_VESSEL

@@ -14,8 +14,8 @@ from sonotempo.errors import RecordingError
 from sonotempo.io import open_recording
 from sonotempo.io.stream_files import is_later_part, is_stream
 from sonotempo.io.video import open_video
-from sonotempo.live.recorder import Recorder
-from sonotempo.live.ring_buffer import RingBuffer
+from sonotempo.live.buffer.ring_buffer import RingBuffer
+from sonotempo.live.recording.recorder import Recorder
 from sonotempo.structures import NERVE_VESSEL
 
 COUNT = 12

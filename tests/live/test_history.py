@@ -3,8 +3,8 @@ import threading
 import numpy as np
 import pytest
 
+from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.history import PredictionHistory, StepResult
-from sonotempo.live.ring_buffer import RingBuffer
 
 MS = 1_000_000
 

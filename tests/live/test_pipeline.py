@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from fakes.streams import HandSource, StatefulModel, StatelessModel
 from sonotempo.errors import PipelineError
 from sonotempo.live import pipeline as pipeline_module
+from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.continuity import Continuity
 from sonotempo.live.pipeline import BREAKING_EVENTS, Pipeline
-from sonotempo.live.ring_buffer import RingBuffer
 from sonotempo.recording import Frame
 
 MS = 1_000_000

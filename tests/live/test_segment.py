@@ -8,7 +8,7 @@ from fakes.onnx_models import write_model
 from fakes.recordings import make_recording
 from sonotempo.errors import RecordingError
 from sonotempo.io import open_recording
-from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.live.segment import ABOUT_FILE, segment_recording
 from sonotempo.structures import NERVE_VESSEL
 

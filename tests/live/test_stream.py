@@ -21,8 +21,8 @@ from sonotempo import cli
 from sonotempo.errors import SonotempoError
 from sonotempo.io import open_recording
 from sonotempo.io.writers import write_sequence
-from sonotempo.live.playback import PlaybackSource
-from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
+from sonotempo.live.sources.playback import PlaybackSource
 from sonotempo.live.stream import run_stream, stream_report
 from sonotempo.structures import AXILLARY
 
@@ -219,7 +219,7 @@ def test_a_recorder_that_gives_up_is_said_at_the_end_and_the_stream_goes_on(
     def full(self, streamed):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sonotempo.live.recording_metaimage.MetaImageFiles.write_frame", full)
+    monkeypatch.setattr("sonotempo.live.recording.metaimage.MetaImageFiles.write_frame", full)
     screen = console()
     source = PlaybackSource(open_recording(recording), rate=4)
     streamed = run_stream(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
-from sonotempo.phantom.events import Disturbance
+from sonotempo.phantom.disturbances import Disturbance
 from sonotempo.phantom.motion import Pose
 from sonotempo.phantom.settings import phantom_settings
 from sonotempo.phantom.simulate import Scan, cast, simulate

@@ -9,7 +9,7 @@ from fakes.experiments import FinishedRun
 from fakes.shapes import write_shapes
 from sonotempo.arms import ARMS
 from sonotempo.data.folds import load_folds
-from sonotempo.evaluation.facts import differing, read_facts
+from sonotempo.evaluation.scoring.provenance import differing, read_facts
 from sonotempo.training.weights import load_weights
 
 NAMES = tuple(arm.name for arm in ARMS)

@@ -12,10 +12,10 @@ from sonotempo.config import EvaluateConfig, SequenceConfig, TrainConfig
 from sonotempo.data.cache import cache_recording
 from sonotempo.data.folds import Fold
 from sonotempo.errors import SonotempoError
-from sonotempo.evaluation.evaluate import evaluate
-from sonotempo.evaluation.mask_files import read_masks
-from sonotempo.evaluation.score_files import read_scores
-from sonotempo.evaluation.temporal import TEMPORAL_METRICS
+from sonotempo.evaluation.metrics.temporal import TEMPORAL_METRICS
+from sonotempo.evaluation.scoring.evaluate import evaluate
+from sonotempo.evaluation.scoring.files import read_scores
+from sonotempo.evaluation.scoring.mask_files import read_masks
 from sonotempo.training import job as job_module
 from sonotempo.training.job import Job, run_job, shown_recordings
 from sonotempo.training.weights import load_weights, read_passport

@@ -39,7 +39,7 @@ def preview(
 ) -> None:
     """Draw originals beside augmented clips with their masks."""
     from sonotempo.config_file import load_experiment
-    from sonotempo.training.preview import preview_experiment
+    from sonotempo.training.preview_experiment import preview_experiment
 
     experiment = load_experiment(config, overrides or [])
     preview_experiment(experiment, out, examples)

@@ -12,8 +12,8 @@ from sonotempo.errors import SonotempoError
 from sonotempo.folders import make_folder, writing
 
 if TYPE_CHECKING:
+    from sonotempo.live.models.onnx_predictor import OnnxPredictor
     from sonotempo.live.pipeline import Policy
-    from sonotempo.live.predictor import OnnxPredictor
 
 Models = Annotated[
     list[str],
@@ -77,7 +77,7 @@ def stream(  # noqa: PLR0917
     """Segment a live source with one model or several, and show how fast that is."""
     import json
 
-    from sonotempo.live.sources import open_source
+    from sonotempo.live.sources.open import open_source
     from sonotempo.live.stream import run_stream, stream_report
 
     chosen = cast("Policy", policy)  # the pipeline refuses what is none
@@ -131,12 +131,12 @@ def live(  # noqa: PLR0917
 ) -> None:
     """Open napari with the live comparison running: both models on the same frames."""
     from sonotempo.inspection import parse_structures
-    from sonotempo.live.ready_models import model_path, models_for_source
+    from sonotempo.live.models.ready import model_path, models_for_source
 
     _require_window()
     paths = tuple(map(model_path, model)) if model else models_for_source(source)
     known = parse_structures(structures) if structures else None
-    from napari_sonotempo._live_open import run_live
+    from napari_sonotempo.live.open import run_live
 
     run_live(source, paths, sdk, engine, threads, known)
 
@@ -215,8 +215,8 @@ def _predictors(
 ) -> "Iterator[list[OnnxPredictor]]":
     """Open models, and close them at the end."""
     from sonotempo.inspection import parse_structures
-    from sonotempo.live.predictor import OnnxPredictor
-    from sonotempo.live.ready_models import model_path
+    from sonotempo.live.models.onnx_predictor import OnnxPredictor
+    from sonotempo.live.models.ready import model_path
 
     known = parse_structures(structures) if structures else None
     with ExitStack() as opened:

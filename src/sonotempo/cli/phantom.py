@@ -82,7 +82,7 @@ def preview(
     size: Annotated[int, typer.Option(min=64, help="Side of the frames in pixels.")] = 384,
 ) -> None:
     """Draw both procedures on three scanners into one PNG, masks as outlines."""
-    from sonotempo.phantom.preview import draw_sheet
+    from sonotempo.phantom.sheet import draw_sheet
 
     draw_sheet(out, seed=seed, size=size)
     make_console().print(f"wrote {out}", soft_wrap=True, markup=False)

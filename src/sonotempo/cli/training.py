@@ -20,7 +20,7 @@ def crossval(
     from sonotempo.config_file import load_experiment
 
     experiment = load_experiment(config, overrides or [])
-    from sonotempo.training.crossval import crossvalidate
+    from sonotempo.study.crossval import crossvalidate
     from sonotempo.training.progress import RunProgress
 
     run = out or Path("runs") / experiment.name
@@ -50,7 +50,7 @@ def evaluate(  # noqa: PLR0917
     ] = None,
 ) -> None:
     """Score trained weights on data that they have not seen, or masks that another tool drew."""
-    from sonotempo.training.external import judge
+    from sonotempo.study.other_data import judge
     from sonotempo.training.progress import RunProgress
 
     if out is not None:
@@ -60,7 +60,7 @@ def evaluate(  # noqa: PLR0917
         if like is None:
             judgement = judge(weights, data, cache, progress, out)
         else:
-            from sonotempo.training.foreign import judge_masks
+            from sonotempo.study.other_tools import judge_masks
 
             judgement = judge_masks(weights, data, like, cache, progress, arm=name, out=out)
     console.print(judgement.table.rich())
@@ -82,8 +82,8 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over subjects.")] = 0,
 ) -> None:
     """Say with statistics over subjects how arms differ; write tables and a page to look at."""
+    from sonotempo.study.reporting import report_runs
     from sonotempo.training.progress import RunProgress
-    from sonotempo.training.reporting import report_runs
 
     console = make_console()
     with RunProgress(console) as progress:

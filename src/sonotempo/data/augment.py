@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sonotempo.config import AugmentConfig
 from sonotempo.data.jpeg import jpeg
-from sonotempo.data.warp import resample, spread
+from sonotempo.data.resampling import resample, spread
 
 #: The grid on which settings in pixels are given; they scale with the grid in use.
 REFERENCE_SIZE = 256

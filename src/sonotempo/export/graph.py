@@ -21,7 +21,7 @@ from onnxscript import optimizer
 from torch import Tensor, nn
 
 from sonotempo.errors import ModelError
-from sonotempo.live.model_card import METADATA_KEY, Member, ModelCard, StateSpec
+from sonotempo.live.models.card import METADATA_KEY, Member, ModelCard, StateSpec
 from sonotempo.models import Segmenter
 from sonotempo.structures import StructureSet
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sonotempo import __version__
 from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
+from sonotempo.config_file import load_run
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds
 from sonotempo.errors import ConfigError, ModelError, RecordingError, unknown_option
@@ -25,12 +26,11 @@ from sonotempo.export.parity import (
     require_same_logits,
 )
 from sonotempo.folders import make_folder, writing
-from sonotempo.live.model_card import ModelCard, Precision
+from sonotempo.live.models.card import ModelCard, Precision
 from sonotempo.models import Segmenter
 from sonotempo.preprocess import area_from, fit_frame
 from sonotempo.recording import Recording
 from sonotempo.training.cohort import open_cohort
-from sonotempo.training.crossval import load_run
 from sonotempo.training.job import shown_recordings
 from sonotempo.training.progress import RunProgress
 from sonotempo.training.weights import Passport, load_weights

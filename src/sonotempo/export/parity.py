@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from sonotempo.errors import ModelError
-from sonotempo.evaluation.overlap import pixel_overlaps
-from sonotempo.live.engines import has_openvino, import_openvino, open_engine
-from sonotempo.live.model_card import ModelCard
-from sonotempo.live.predictor import OnnxPredictor
+from sonotempo.evaluation.metrics.overlap import pixel_overlaps
+from sonotempo.live.models.card import ModelCard
+from sonotempo.live.models.engines import has_openvino, import_openvino, open_engine
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.models import Segmenter
 from sonotempo.recording import Recording
 

@@ -23,7 +23,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from sonotempo.live.model_card import ModelCard
+from sonotempo.live.models.card import ModelCard
 
 # All that lies between convolutions, so that a whole row of them computes in 8 bits.
 _QUANTIZED = ("Conv", "ConvTranspose", "Relu", "MaxPool", "Concat", "Resize")

@@ -9,11 +9,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sonotempo.live.ring_buffer import RingReader
+from sonotempo.live.buffer.ring_buffer import RingReader
 from sonotempo.recording import Frame
 
 if TYPE_CHECKING:
-    from sonotempo.live.predictor import GridPrediction
+    from sonotempo.live.models.onnx_predictor import GridPrediction
 
 #: What is known of a frame: ``segmented`` (a result can be had), ``not segmented`` (it is in the
 #: buffer without one: no model saw it, or not yet, or the result is no longer kept), ``gone`` (it

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from typing import Literal, Protocol, Self, get_args
 
 from sonotempo.errors import PipelineError, unknown_option
+from sonotempo.live.buffer.ring_buffer import RingBuffer, StreamedFrame
 from sonotempo.live.closing import Closing
 from sonotempo.live.continuity import MAX_GAP_MS, Continuity
 from sonotempo.live.history import PredictionHistory, StepResult
-from sonotempo.live.model_card import ModelCard
-from sonotempo.live.predictor import GridPrediction
-from sonotempo.live.ring_buffer import RingBuffer, StreamedFrame
-from sonotempo.live.source import EventKind, EventLog, FrameSource, SourceEvent
-from sonotempo.live.statistics import Meter, PipelineStatistics, StepTimes
+from sonotempo.live.models.card import ModelCard
+from sonotempo.live.models.onnx_predictor import GridPrediction
+from sonotempo.live.sources.source import EventKind, EventLog, FrameSource, SourceEvent
+from sonotempo.live.stream_statistics import Meter, PipelineStatistics, StepTimes
 from sonotempo.recording import Frame
 
 #: ``newest``: always the newest frame; those between are skipped, no model ever sees them.
@@ -42,7 +42,8 @@ _STOP_S = 5.0
 
 
 class LivePredictor(Protocol):
-    """What the pipeline asks of a model; :class:`~sonotempo.live.predictor.OnnxPredictor` is one.
+    """What the pipeline asks of a model;
+    :class:`~sonotempo.live.models.onnx_predictor.OnnxPredictor` is one.
 
     Attributes:
         preprocess_ns: how long the last step took to fit the frame to the network's grid.

@@ -15,8 +15,8 @@ from sonotempo.folders import make_folder
 from sonotempo.io.skipped import Skipped
 from sonotempo.io.writers import write_frame
 from sonotempo.live.continuity import MAX_GAP_MS, Continuity
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.live.overlay import OverlayVideo
-from sonotempo.live.predictor import OnnxPredictor
 from sonotempo.recording import Frame, Prediction, Recording
 
 #: Beside the masks: which model made them, and what their values mean.

@@ -16,10 +16,10 @@ from sonotempo import __version__
 from sonotempo.errors import SonotempoError, SourceError
 from sonotempo.live.continuity import MAX_GAP_MS
 from sonotempo.live.pipeline import LivePredictor, Pipeline, PipelineState, Policy
-from sonotempo.live.recorder import Recorder, RecorderStatistics
-from sonotempo.live.source import FrameSource, SourceEvent
-from sonotempo.live.sources import buffer_for
-from sonotempo.live.statistics import PipelineStatistics
+from sonotempo.live.recording.recorder import Recorder, RecorderStatistics
+from sonotempo.live.sources.open import buffer_for
+from sonotempo.live.sources.source import FrameSource, SourceEvent
+from sonotempo.live.stream_statistics import PipelineStatistics
 from sonotempo.live.stream_table import stream_table
 from sonotempo.recording import Prediction
 
@@ -70,7 +70,7 @@ def run_stream(
         max_gap_ms: a longer gap between two segmented frames resets the states.
         seconds: how long, or None for no limit.
         record: a ``.mkv`` file or a new folder for all frames, see
-            :class:`~sonotempo.live.recorder.Recorder`, or None.
+            :class:`~sonotempo.live.recording.recorder.Recorder`, or None.
         record_predictions: whether the masks are recorded too.
 
     Raises:

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from sonotempo.live.history import StepResult
 from sonotempo.live.pipeline import Pipeline
-from sonotempo.live.statistics import PipelineStatistics, Timing
+from sonotempo.live.stream_statistics import PipelineStatistics, Timing
 
 
 def stream_table(title: str, pipeline: Pipeline) -> RenderableType:

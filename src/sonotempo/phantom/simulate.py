@@ -7,7 +7,8 @@ import numpy as np
 
 from sonotempo.phantom.anatomy import Plane, Subject
 from sonotempo.phantom.axillary import draw_axillary
-from sonotempo.phantom.events import Disturbance, Events, contact
+from sonotempo.phantom.displacement import tissue_coordinates
+from sonotempo.phantom.disturbances import Disturbance, Events, contact
 from sonotempo.phantom.femoral import draw_femoral
 from sonotempo.phantom.imaging import Field, Imaging, view_of
 from sonotempo.phantom.motion import Motion, Pose, kept_correlation, nerve_gain
@@ -15,7 +16,6 @@ from sonotempo.phantom.plane import TissuePlane, build_plane
 from sonotempo.phantom.scanners import SCANNERS, Scanner
 from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.phantom.speckle import Reader, Speckle
-from sonotempo.phantom.warp import tissue_coordinates
 from sonotempo.recording import Box, Image, Spacing
 
 _SLIDE_MARGIN_MM = 10.0

@@ -9,7 +9,7 @@ from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold
-from sonotempo.evaluation.facts import ArmFacts
+from sonotempo.evaluation.scoring.provenance import ArmFacts
 from sonotempo.training.task import SegmentationTask
 
 

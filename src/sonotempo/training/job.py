@@ -25,17 +25,17 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold
 from sonotempo.data.stills import evaluation_clip
 from sonotempo.errors import SonotempoError
-from sonotempo.evaluation.evaluate import evaluate
-from sonotempo.evaluation.facts import FACTS_FILE, read_facts
-from sonotempo.evaluation.mask_files import write_masks
-from sonotempo.evaluation.score_files import Evaluation, write_scores
-from sonotempo.evaluation.scores import per_subject
+from sonotempo.evaluation.scoring.evaluate import evaluate
+from sonotempo.evaluation.scoring.files import Evaluation, write_scores
+from sonotempo.evaluation.scoring.frames import per_subject
+from sonotempo.evaluation.scoring.mask_files import write_masks
+from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
 from sonotempo.models import FrameUNet, as_run, build_model
 from sonotempo.recording import Recording
 from sonotempo.training.arm_facts import facts_as_run, facts_of_training
-from sonotempo.training.predictor import TorchPredictor
 from sonotempo.training.progress import EpochProgress, RunProgress
 from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
+from sonotempo.training.torch_predictor import TorchPredictor
 from sonotempo.training.weights import Passport, load_weights, save_weights
 
 

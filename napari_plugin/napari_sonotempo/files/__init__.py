@@ -1,0 +1,1 @@
+"""Recordings and masks in napari: reader, writer and sample data."""

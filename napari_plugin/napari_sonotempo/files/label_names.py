@@ -1,0 +1,130 @@
+"""What the label values of a folder's masks are called, and where that is written.
+
+Annotation Web exports name no labels. These files do, in the folder of the frames or one of the
+three above it:
+
+- ``metadata.txt`` with lines such as ``label 1: blood`` (Annotation Web's own file of "key: value"
+  lines; the plugin's writer writes it);
+- ``cohort.json`` or ``subject.json`` of a simulated cohort, which say its procedure.
+
+Where none does, labelme polygons give their own names, and masks are looked at: the labels found
+are then called ``label 1``, ``label 2``…
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_sonotempo.shared.layers import known_structures, label_names
+from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.io.frame_files import image_files
+from sonotempo.io.images import read_labels
+from sonotempo.io.metaimage import read_mask
+from sonotempo.structures import NAMED_SETS, NERVE_VESSEL, StructureSet, structure_set
+
+METADATA_FILE = "metadata.txt"
+_LABEL = re.compile(r"\s*label\s+(\d+)\s*:\s*(.*\S)\s*", re.IGNORECASE)
+_FOLDERS_UP = 3
+_MASKS_LOOKED_AT = 200
+
+
+def named_structures(path: Path) -> StructureSet:
+    """Return what the masks of a recording or folder of recordings mean.
+
+    Raises:
+        ConfigError: the names that a file gives repeat.
+    """
+    folder = path if path.is_dir() else path.parent
+    resolved = folder.resolve()
+    for place in (resolved, *list(resolved.parents)[:_FOLDERS_UP]):
+        found = _from_metadata(place / METADATA_FILE) or _from_phantom(place)
+        if found is not None:
+            return found
+    if not path.is_dir():
+        return NERVE_VESSEL  # one file holds no masks: the names are for those that a user draws
+    drawn = _polygon_names(folder)
+    if drawn:
+        return drawn
+    highest = _highest_label(folder)
+    return label_names(highest) if highest else NERVE_VESSEL
+
+
+def metadata_lines(structures: StructureSet) -> list[str]:
+    """Return the lines that name the structures in ``metadata.txt``."""
+    return [f"label {label}: {name}" for label, name in enumerate(structures.names, start=1)]
+
+
+def _from_metadata(path: Path) -> StructureSet | None:
+    if not path.is_file():
+        return None
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None  # a file of that name that is not Annotation Web's
+    found = {int(m[1]): m[2] for line in lines if (m := _LABEL.fullmatch(line))}
+    if not found:
+        return None
+    if sorted(found) != list(range(1, len(found) + 1)):
+        raise RecordingError(
+            f"{path} names the labels {', '.join(map(str, sorted(found)))}; expected every number "
+            f"from 1 to {len(found)}"
+        )
+    return known_structures([found[label] for label in sorted(found)])
+
+
+def _from_phantom(folder: Path) -> StructureSet | None:
+    for name in ("cohort.json", "subject.json"):
+        path = folder / name
+        if path.is_file():
+            try:
+                procedure = json.loads(path.read_text(encoding="utf-8"))["procedure"]
+                return structure_set(str(procedure))
+            except (OSError, ValueError, KeyError, TypeError, SonotempoError):
+                continue  # another program's file of that name
+    return None
+
+
+def _still_masks(folder: Path) -> Iterator[Path]:
+    resolved = folder.resolve()
+    beside = (folder / "masks", resolved.with_name(f"{resolved.name}_masks"))
+    parent_masks = resolved.with_name("masks")
+    for masks in (*beside, *([parent_masks] if resolved.name == "images" else [])):
+        if masks.is_dir():
+            yield from image_files(masks)
+
+
+def _polygon_names(folder: Path) -> StructureSet | None:
+    """Return the names that labelme polygons have for labels: a named set that holds them all."""
+    names: list[str] = []
+    for path in sorted(folder.rglob("*.json")):
+        if not path.with_suffix(".png").is_file() and not path.with_suffix(".mhd").is_file():
+            continue
+        try:
+            shapes = json.loads(path.read_text(encoding="utf-8"))["shapes"]
+            names += [str(shape["label"]).strip() for shape in shapes]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # opening the recording says what is wrong with it
+    names = list(dict.fromkeys(names))
+    numbers = [int(name) for name in names if name.isdecimal()]
+    if not names or len(numbers) == len(names):
+        return label_names(max(numbers)) if numbers else None
+    wanted = {name.casefold() for name in names}
+    for known in NAMED_SETS.values():
+        if wanted <= {name.casefold() for name in known.names}:
+            return known
+    return structure_set(names)
+
+
+def _highest_label(folder: Path) -> int:
+    """Return the highest label value of 200 masks of a folder, evenly taken; 0 without masks."""
+    masks = [*sorted(folder.rglob("*_gt.mhd")), *_still_masks(folder)]
+    step = max(1, len(masks) // _MASKS_LOOKED_AT)
+    highest = 0
+    for mask in masks[::step]:
+        try:
+            labels_HW = read_mask(mask) if mask.suffix == ".mhd" else read_labels(mask)
+        except RecordingError:
+            continue  # opening the recording says what is wrong with it
+        highest = max(highest, int(labels_HW.max(initial=0)))
+    return highest

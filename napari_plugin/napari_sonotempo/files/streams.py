@@ -1,0 +1,53 @@
+"""The masks that models made while a stream was recorded, as Labels layers over its frames."""
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from napari_sonotempo.shared.layers import LayerData, label_names, masks_layer
+from napari_sonotempo.shared.lazy_stack import LazyMasks
+from sonotempo.io.stream_recording import StreamRecording, open_predictions
+from sonotempo.structures import NERVE_VESSEL, StructureSet
+
+_FIRST_MASKS = 20
+_FEWEST_LABELS = 8  # a structure may come into view later
+
+
+def prediction_layers(recording: StreamRecording, visible: bool) -> list[LayerData]:
+    """Return one Labels layer for each model whose masks were recorded with a stream.
+
+    A recorded stream names no labels, so they are called by their numbers, as many as the first
+    masks hold.
+
+    Args:
+        recording: the stream.
+        visible: whether the first of them is shown at once.
+
+    Raises:
+        RecordingError: a file of masks is missing or damaged.
+    """
+    positions = {number: i for i, number in enumerate(recording.frame_numbers.tolist())}
+    layers: list[LayerData] = []
+    found = open_predictions(recording.source, recording.structures)
+    for model, by_number in found.items():
+        readers = {positions[n]: read for n, read in by_number.items() if n in positions}
+        first = [readers[position]() for position in sorted(readers)[:_FIRST_MASKS]]
+        highest = max((int(np.max(mask_HW)) for mask_HW in first), default=0)
+        predicted = replace(
+            recording,
+            structures=_enough(recording.structures, highest),
+            mask_readers=MappingProxyType(readers),
+        )
+        masks = LazyMasks(predicted)
+        shown = visible and not layers
+        layers.append(
+            masks_layer(predicted, masks, name=f"{recording.name} {model}", visible=shown)
+        )
+    return layers
+
+
+def _enough(structures: StructureSet, highest: int) -> StructureSet:
+    """Return the structures if the stream's folder names them, else numbers for every label."""
+    is_named = structures is not NERVE_VESSEL and highest <= len(structures)
+    return structures if is_named else label_names(max(highest, _FEWEST_LABELS))

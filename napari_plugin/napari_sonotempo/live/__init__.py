@@ -1,0 +1,1 @@
+"""The live comparison: a stream and the models' masks on it, side by side."""

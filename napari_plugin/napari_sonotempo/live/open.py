@@ -1,0 +1,67 @@
+"""napari with the live comparison running: what ``sonotempo live`` opens."""
+
+# napari is slow to import, and a mistake in the command should be told before.
+# ruff: noqa: PLC0415
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sonotempo.structures import StructureSet
+
+TITLE = "Live comparison"
+_SIZE = (1280, 800)
+# napari's own docks, which take the room of the pictures; the menu Window shows them again.
+_HIDDEN_DOCKS = ("layer controls", "layer list")
+
+
+def open_live(  # noqa: PLR0917
+    source: str,
+    models: tuple[Path, ...],
+    sdk: Path | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    structures: StructureSet | None = None,
+) -> tuple[Any, Any]:
+    """Open a viewer with the widget and start the stream; return both.
+
+    Args:
+        source: as on the command line.
+        models: files of model A and, if wanted, B.
+        sdk: the folder of the Clarius SDK, if it is not installed.
+        engine: as :func:`sonotempo.live.models.engines.open_engine` takes it.
+        threads: cores for a model, or None for all but one, which the window needs.
+        structures: what the channels of a file of another origin mean.
+    """
+    import napari
+    from qtpy.QtWidgets import QDockWidget
+
+    from napari_sonotempo.live.widget import LiveWidget
+
+    viewer = napari.Viewer(title=f"sonotempo: {source}")
+    widget = LiveWidget(viewer)
+    viewer.window.add_dock_widget(widget, name=TITLE, area="right")
+    viewer.window.resize(*_SIZE)
+    for dock in widget.window().findChildren(QDockWidget):
+        if dock.windowTitle() in _HIDDEN_DOCKS or dock.objectName() in _HIDDEN_DOCKS:
+            dock.hide()
+    widget.start_stream(
+        source, models, sdk=sdk, engine=engine, threads=threads, structures=structures
+    )
+    return viewer, widget
+
+
+def run_live(*arguments: Any, loop: Callable[[], object] | None = None) -> None:
+    """Open the viewer and show it until it is closed; nothing is left running.
+
+    Args:
+        arguments: of :func:`open_live`.
+        loop: runs until the window is closed; by default napari's.
+    """
+    import napari
+
+    _, widget = open_live(*arguments)
+    try:
+        (loop or napari.run)()
+    finally:
+        widget.cleanup()

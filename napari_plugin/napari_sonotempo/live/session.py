@@ -1,0 +1,133 @@
+"""One run of a source with its models: everything that has to be opened and closed again."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_sonotempo.shared.models_box import require_comparable
+from sonotempo.errors import SonotempoError
+from sonotempo.live.buffer.ring_buffer import RingBuffer
+from sonotempo.live.models.card import ModelCard
+from sonotempo.live.models.external import card_of
+from sonotempo.live.models.process import ModelRequest, PredictorProcess
+from sonotempo.live.pipeline import Pipeline
+from sonotempo.live.recording.recorder import Recorder, RecorderStatistics
+from sonotempo.live.sources.open import buffer_for
+from sonotempo.live.sources.playback import PlaybackSource
+from sonotempo.live.sources.source import FrameSource
+from sonotempo.structures import StructureSet
+
+SIDES = ("A", "B")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRequest:
+    """What the user asked for.
+
+    Attributes:
+        title: what the source is called on screen.
+        make_source: opens the source; called off the GUI thread.
+        models: the files of model A and, if wanted, B; none shows pictures alone.
+        engine: as :func:`sonotempo.live.models.engines.open_engine` takes it.
+        threads: cores for a model, or None for all but one, which the window needs.
+        structures: what the channels of a file of another origin mean.
+    """
+
+    title: str
+    make_source: Callable[[], FrameSource]
+    models: tuple[Path, ...] = ()
+    engine: str = "auto"
+    threads: int | None = None
+    structures: StructureSet | None = None
+
+
+class LiveSession:
+    """Owns the source, the ring buffer, the models, the pipeline and a recorder, if any.
+
+    Opening and closing take time and may block: neither is for the GUI thread.
+
+    Args:
+        request: what to open. The stream is running when this returns.
+
+    Raises:
+        SonotempoError: what cannot be opened, and what to do about it.
+    """
+
+    def __init__(self, request: LiveRequest) -> None:
+        self.title = request.title
+        cards = [card_of(path, request.structures) for path in request.models]
+        require_comparable(cards)
+        threads = request.threads or max(1, (os.cpu_count() or 1) - 1)
+        with ExitStack() as parts:
+            self.source: FrameSource = request.make_source()
+            self.buffer: RingBuffer = parts.enter_context(buffer_for(self.source))
+            self.predictors = [
+                parts.enter_context(
+                    PredictorProcess(
+                        ModelRequest(path, request.engine, threads, request.structures),
+                        self.buffer.handle,
+                    )
+                )
+                for path in request.models
+            ]
+            self.pipeline = Pipeline(self.buffer, self.source, self.predictors)
+            parts.callback(self.pipeline.stop)
+            self.pipeline.start()
+            self._parts = parts.pop_all()
+        #: What the models find, or None without a model.
+        self.structures = cards[0].structures if cards else None
+        #: One name for each prediction: model A, then B.
+        self.names = tuple(
+            _member_name(card, member.arm, cards) for card in cards for member in card.members
+        )
+        #: Which predictor makes each of them.
+        self.predictor_of = tuple(i for i, card in enumerate(cards) for _ in card.members)
+        #: What belongs beside every result, such as "trained on simulated subjects".
+        self.notes = tuple(dict.fromkeys(card.note for card in cards if card.note))
+        self.recorder: Recorder | None = None
+
+    @property
+    def playback(self) -> PlaybackSource | None:
+        """The source if it is a recording, which can be paused, looped and played faster."""
+        return self.source if isinstance(self.source, PlaybackSource) else None
+
+    def record(self, path: Path) -> None:
+        """Begin to record all frames.
+
+        Raises:
+            SourceError: it cannot be written, or PyAV is missing.
+        """
+        self.recorder = Recorder(self.buffer.reader("now"), path)
+
+    def stop_recording(self) -> RecorderStatistics | None:
+        """Write all that came until now; for a slow disk this takes time."""
+        recorder, self.recorder = self.recorder, None
+        return recorder.stop() if recorder is not None else None
+
+    def close(self) -> None:
+        """End everything; may be called twice.
+
+        Raises:
+            PipelineError: the engine or the source hangs; the rest is closed all the same.
+        """
+        try:
+            self.stop_recording()
+        finally:
+            self._parts.close()
+
+
+def _member_name(card: ModelCard, arm: str, cards: Sequence[ModelCard]) -> str:
+    """The arm where that tells the models apart, else the model's name."""
+    arms = [other for one in cards for other in one.arms]
+    return arm if arms.count(arm) == 1 else f"{card.name}"
+
+
+def closed_quietly(session: LiveSession) -> str:
+    """Close a session; return what hangs in words, or nothing."""
+    try:
+        session.close()
+    except SonotempoError as error:
+        return str(error)
+    return ""

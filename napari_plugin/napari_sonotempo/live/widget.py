@@ -1,0 +1,318 @@
+"""The dock widget "Live comparison": it puts its parts together and passes on what they say."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QPushButton,
+    QScrollArea,
+    QShortcut,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sonotempo.live.health import Health
+from napari_sonotempo.live.health_box import HealthBox
+from napari_sonotempo.live.link import LiveLink
+from napari_sonotempo.live.session import LiveRequest
+from napari_sonotempo.live.source_box import SourceBox
+from napari_sonotempo.live.transport import Transport
+from napari_sonotempo.live.view_box import ViewBox
+from napari_sonotempo.shared.messages import COLORS, Messages
+from napari_sonotempo.shared.models_box import ModelsBox
+from napari_sonotempo.shared.settings import LiveSettings
+from sonotempo.errors import SonotempoError
+from sonotempo.live.models.ready import ready_models
+from sonotempo.structures import StructureSet
+
+_WIDTH_PX = 345
+_MESSAGES = 3
+_ADVICE_S = 5.0
+
+
+class LiveWidget(QWidget):
+    """Choose a source and models, start, look, freeze, record.
+
+    Args:
+        napari_viewer: where the stream is drawn.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        settings = LiveSettings()
+        self._settings = settings
+        self._structures: StructureSet | None = None
+        self._viewer = napari_viewer
+        self._main_window: QMainWindow | None = None
+        self.link = LiveLink(napari_viewer)
+        self.source_box = SourceBox(napari_viewer, settings)
+        self.models_box = ModelsBox(settings)
+        self.view_box = ViewBox(settings)
+        self.transport = Transport()
+        self.health_box = HealthBox()
+        self.start = QPushButton("Start")
+        self.setup = QPushButton("Source and models")
+        self.setup.setCheckable(True)
+        self.setup.setChecked(True)
+        self.folder = QPushButton()
+        self.folder.setToolTip("where snapshots and recordings are saved")
+        self.messages = Messages(_MESSAGES)
+        self.advice = QLabel()
+        self.advice.setWordWrap(True)
+        self.advice.setVisible(False)
+        self.advice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.advice.setStyleSheet(f"color: {COLORS['warning']}")
+        self._advised_at = -_ADVICE_S
+        self._lay_out()
+        self._connect()
+        self._show_folder()
+        self._show_state("stopped")
+        self.link.set_style(self.view_box.style_wanted())
+        self.link.jobs.run(
+            "ready models", ready_models, self._offer_ready, self.models_box.show_problem
+        )
+
+    # --- what others call -------------------------------------------------------------------
+
+    def start_stream(
+        self, source: str | None = None, models: tuple[Path, ...] | None = None, **options: Any
+    ) -> None:
+        """Start as the Start button does.
+
+        Args:
+            source: what to choose before, as on the command line.
+            models: to choose before.
+            options: further attributes of :class:`LiveRequest`, and ``sdk``.
+        """
+        if source is not None:
+            self.source_box.choose(source, options.pop("sdk", None))
+        if models is not None:
+            self.models_box.choose(models)
+        self.messages.clear_all()
+        try:
+            title, make_source = self.source_box.wanted()
+            request = LiveRequest(
+                title,
+                make_source,
+                self.models_box.wanted(),
+                **{"engine": self.models_box.engine.currentText(), **options},
+            )
+        except SonotempoError as error:
+            self.messages.say("error", str(error))
+            return
+        self.link.start(request)
+
+    def cleanup(self) -> None:
+        """End everything that runs, and let go of the window."""
+        self.link.cleanup()
+        window, self._main_window = self._main_window, None
+        if window is not None:
+            window.removeEventFilter(self)
+
+    # --- how it goes: with its dock, with the window, or with the program -------------------
+
+    def event(self, event: QEvent) -> bool:
+        """Clean up when napari takes the widget out of its dock, which is how it removes it."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.cleanup()
+            self.deleteLater()  # napari leaves it as a window without a parent
+        return bool(super().event(event))
+
+    def showEvent(self, event: Any) -> None:
+        """Keep an eye on the window that the widget is in."""
+        parent = self.parent()
+        while parent is not None and not isinstance(parent, QMainWindow):
+            parent = parent.parent()
+        if parent is not None and parent is not self._main_window:
+            self._main_window = parent
+            parent.installEventFilter(self)
+        super().showEvent(event)
+
+    def eventFilter(self, watched: Any, event: QEvent) -> bool:
+        """Clean up when the window has closed; one that is only minimised hides spontaneously."""
+        if (
+            watched is self._main_window
+            and event.type() == QEvent.Type.Hide
+            and not event.spontaneous()
+        ):
+            self.cleanup()
+        return False
+
+    # --- putting together -------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        self._setup_area = QWidget()
+        setup = QVBoxLayout(self._setup_area)
+        setup.setContentsMargins(0, 0, 0, 0)
+        setup.addWidget(_group("Source", self.source_box))
+        setup.addWidget(_group("Models", self.models_box))
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(6)
+        top = QHBoxLayout()
+        top.addWidget(self.setup)
+        top.addWidget(self.start)
+        layout.addLayout(top)
+        layout.addWidget(self.messages)
+        layout.addWidget(self.advice)
+        layout.addWidget(self._setup_area)
+        layout.addWidget(_group("View", self.view_box))
+        transport = _group("Transport", self.transport)
+        transport.layout().addWidget(self.folder)
+        layout.addWidget(transport)
+        layout.addWidget(_group("Health", self.health_box))
+        layout.addStretch()
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+        self.setMinimumWidth(_WIDTH_PX)
+
+    def _connect(self) -> None:
+        link, transport = self.link, self.transport
+        self.start.clicked.connect(self._press_start)
+        self.setup.toggled.connect(self._setup_area.setVisible)
+        self.folder.clicked.connect(self._choose_folder)
+        self.source_box.test_wanted.connect(self._test)
+        self.source_box.procedure_changed.connect(self.models_box.suggest)
+        self.view_box.changed.connect(lambda: link.set_style(self.view_box.style_wanted()))
+        transport.freeze_wanted.connect(link.toggle_freeze)
+        transport.step_wanted.connect(link.step)
+        transport.position_wanted.connect(link.show_held)
+        transport.snapshot_wanted.connect(lambda: link.snapshot(self._folder()))
+        transport.record_wanted.connect(self._press_record)
+        transport.command_wanted.connect(link.send)
+        transport.speed_changed.connect(self._set_playback)
+        transport.loop_changed.connect(self._set_playback)
+        link.state_changed.connect(self._show_state)
+        link.said.connect(self.messages.say)
+        link.health_changed.connect(self._show_health)
+        link.held_changed.connect(transport.show_held)
+        link.position_changed.connect(transport.show_position)
+        link.recording_changed.connect(transport.show_recording)
+        for key, pressed in (
+            ("Space", link.toggle_freeze),
+            ("Left", lambda: link.step(-1)),
+            ("Right", lambda: link.step(1)),
+            ("1", lambda: self.view_box.set_view(0)),
+            ("2", lambda: self.view_box.set_view(1)),
+            ("3", lambda: self.view_box.set_view(2)),
+            ("R", self._press_record),
+        ):
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+            shortcut.activated.connect(pressed)
+        self.destroyed.connect(link.cleanup)
+        layers = self._viewer.layers.events
+        layers.inserted.connect(self.source_box.list_layers)
+        layers.removed.connect(self.source_box.list_layers)
+
+    # --- what is pressed --------------------------------------------------------------------
+
+    def _press_start(self) -> None:
+        if self.link.state == "stopped":
+            self.start_stream()
+        else:
+            self.link.stop()
+
+    def _press_record(self) -> None:
+        self.link.record(self._folder())
+        self.transport.show_recording(self.link.is_recording)
+
+    def _set_playback(self, *_: object) -> None:
+        session = self.link.session
+        if session is not None and session.playback is not None:
+            session.playback.rate = self.transport.speed_wanted
+            session.playback.loop = self.transport.loop.isChecked()
+
+    def _test(self) -> None:
+        if self.link.state != "stopped":
+            self.say("warning", "Stop the stream first: a probe serves one connection at a time.")
+            return
+        self.link.jobs.follow(
+            "connection test", self.source_box.check(), lambda why: self.say("error", why)
+        )
+
+    def _choose_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(
+            self, "Save snapshots and recordings in", str(self._folder())
+        )
+        if path:
+            self._settings.save("folder", path)
+            self._show_folder()
+
+    # --- what is shown ----------------------------------------------------------------------
+
+    def _offer_ready(self, ready: Any) -> None:
+        self.models_box.offer(ready, self.source_box.procedure.currentText())
+
+    def _show_state(self, state: str) -> None:
+        self.transport.show_state(state)
+        words = {"stopped": "Start", "starting": "Starting…", "stopping": "Stopping…"}
+        self.start.setText(words.get(state, "Stop"))
+        self.start.setEnabled(state not in ("starting", "stopping"))
+        session = self.link.session
+        if state == "live" and session is not None:
+            if session.structures is not self._structures:
+                self._structures = session.structures
+                self.view_box.show_structures(session.structures)
+            self.setup.setChecked(False)
+            self._set_playback()
+        if state == "stopped":
+            self.setup.setChecked(True)
+            self.health_box.clear()
+            self.advice.setVisible(False)
+            self._advised_at = -_ADVICE_S
+        self._show_commands()
+
+    def _show_health(self, health: Health) -> None:
+        self.health_box.show_health(health)
+        now = time.monotonic()
+        if health.advice:
+            self._advised_at = now
+            self.advice.setText(health.advice)
+        # A moment longer than true, so that it does not flicker.
+        self.advice.setVisible(bool(health.advice) or now - self._advised_at < _ADVICE_S)
+        self._show_commands()
+
+    def _show_commands(self) -> None:
+        session = self.link.session
+        self.transport.show_source(
+            is_recording=session is not None and session.playback is not None,
+            commands=session.source.commands if session is not None else (),
+        )
+        if session is not None and self.link.state == "live":
+            has_ended = session.source.state == "ended"
+            self.transport.freeze.setText("Play again (space)" if has_ended else "Freeze (space)")
+
+    def _folder(self) -> Path:
+        return Path(self._settings.text("folder", str(Path.home() / "sonotempo"))).expanduser()
+
+    def _show_folder(self) -> None:
+        folder = self._folder()
+        at_home = folder.is_relative_to(Path.home())
+        shown = Path("~", folder.relative_to(Path.home())) if at_home else folder
+        self.folder.setText(f"Save to {shown}")
+
+
+def _group(title: str, inner: QWidget) -> QGroupBox:
+    box = QGroupBox(title)
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(6, 4, 6, 4)
+    layout.addWidget(inner)
+    return box

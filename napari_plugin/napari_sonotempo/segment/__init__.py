@@ -1,0 +1,1 @@
+"""A whole recording segmented by one or two models, with a plot of each structure's area."""

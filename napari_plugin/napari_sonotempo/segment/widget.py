@@ -1,0 +1,366 @@
+"""The dock widget "Segment recording": choose a layer and models, and see what they find when."""
+
+import weakref
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sonotempo.segment.area_plot import AreaPlot
+from napari_sonotempo.segment.areas import Areas, write_areas
+from napari_sonotempo.segment.job import Progress, SegmentJob, SegmentRequest, SegmentResult
+from napari_sonotempo.segment.layers import outline, result_layers
+from napari_sonotempo.shared.layers import LayerData, recording_of
+from napari_sonotempo.shared.messages import Level, Messages
+from napari_sonotempo.shared.models_box import ModelsBox
+from napari_sonotempo.shared.settings import LiveSettings
+from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.live.models.ready import ready_models
+from sonotempo.structures import NAMED_SETS, StructureSet, structure_set
+
+_WIDTH_PX = 345
+_POLL_MS = 50
+_END_S = 3.0  # for the frame that is being read; a disk that hangs is not waited for
+_NOTHING_OPEN = (
+    "no image layer is open that could be segmented; open a recording first (File → Open, or "
+    "File → Open Sample → sonotempo)"
+)
+
+
+class SegmentWidget(QWidget):
+    """Runs one model or two over an open recording; masks become layers, areas a plot.
+
+    Args:
+        napari_viewer: whose layers are segmented.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._settings = LiveSettings()
+        self._images: list[Any] = []  # as in the box of recordings
+        self._areas: dict[Any, Areas] = {}  # by Image layer: what was found in it last
+        self._image: tuple[Any, LayerData] | None = None  # the layer that is being segmented
+        self._is_cancelled = False
+        self.job = SegmentJob()
+        self.recordings = QComboBox()
+        self.recordings.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.recordings.setMinimumContentsLength(12)
+        self.models_box = ModelsBox(self._settings)
+        self.structures = QLineEdit()
+        self.structures.setPlaceholderText("for foreign models: nerve, vessel")
+        self.structures.setToolTip(
+            "What the channels of a model mean that sonotempo has not exported, in order, without "
+            "the background"
+        )
+        self.segment = QPushButton("Segment")
+        self.cancel = QPushButton("Cancel")
+        self.bar = QProgressBar()
+        self.messages = Messages()
+        self.plot = AreaPlot()
+        self.save = QPushButton("Save areas…")
+        self._timer = QTimer(self)
+        self._timer.setInterval(_POLL_MS)
+        self._lay_out()
+        self._connect()
+        self.list_layers()
+        self._show_running(False)
+        self.job.run("ready models", ready_models, self._offer, self.models_box.show_problem)
+        self._timer.start()
+
+    # --- what is pressed --------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Segment the chosen recording with the chosen models, as the button does."""
+        if self._image is not None:
+            return
+        self.messages.clear_all()
+        try:
+            layer = self._layer()
+            image = layer.as_layer_data_tuple()
+            request = SegmentRequest(
+                recording_of(image[0], image[1]),
+                self.models_box.wanted(),
+                self.models_box.engine.currentText(),
+                _structures(self.structures.text()),
+            )
+        except SonotempoError as error:
+            self.messages.say("error", str(error))
+            return
+        self._image, self._is_cancelled = (layer, image), False
+        self.bar.setRange(0, 0)
+        self.bar.setFormat("opening the models…")
+        self._show_running(True)
+        self.job.start(request, partial(self._show_progress, layer), self._finish, self._fail)
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Cancel; no layer is added."""
+        if self._image is not None:
+            self._is_cancelled = True
+            self.cancel.setEnabled(False)
+            self.job.cancel()
+
+    def save_areas(self, path: Path) -> None:
+        """Write the areas that are shown as a table."""
+        areas = self.plot.areas
+        if areas is None:
+            return
+        try:
+            write_areas(path, areas)
+        except SonotempoError as error:
+            self.messages.say("error", str(error))
+        else:
+            self.messages.say("info", f"Saved the areas of {len(areas.times_s)} frames in {path}")
+
+    # --- what comes back --------------------------------------------------------------------
+
+    def _show_progress(self, layer: Any, progress: Progress) -> None:
+        if self._is_cancelled:
+            return
+        frames = layer.data.shape[0] if layer.ndim == 3 else 1
+        self.bar.setRange(0, frames)
+        self.bar.setValue(progress.done)
+        rate = f" · {progress.done / progress.seconds:.0f} per s" if progress.seconds > 0.5 else ""
+        self.bar.setFormat(f"{progress.done} of {frames} frames{rate}")
+
+    def _finish(self, result: SegmentResult | None) -> None:
+        assert self._image is not None
+        (layer, image), self._image = self._image, None
+        self._show_running(False)
+        if result is None:
+            self.messages.say("warning", "Cancelled; no masks were added")
+            return
+        for number, (data, about, _) in enumerate(result_layers(result, image)):
+            added = self._viewer.add_labels(data, **about)
+            if number > 0:
+                outline(added)
+        if layer in self._viewer.layers:
+            self._areas[layer] = result.areas
+            self._viewer.layers.selection.active = layer
+            self.recordings.setCurrentIndex(self._images.index(layer))
+        self._show_plot()
+        self.messages.say(*_summary(result))
+
+    def _fail(self, sentence: str) -> None:
+        self._image = None
+        self._show_running(False)
+        self.messages.say("error", sentence)
+
+    def _offer(self, ready: Any) -> None:
+        self.models_box.offer(ready, self._structure_set())
+
+    def _poll(self) -> None:
+        self.job.poll()
+        if not self.job.is_running:
+            self._timer.stop()
+
+    # --- what is shown ----------------------------------------------------------------------
+
+    def list_layers(self, *_: object) -> None:
+        """Offer the Image layers that are open, and forget the areas of those that are not."""
+        chosen = self._chosen()
+        self._images = [layer for layer in self._viewer.layers if type(layer).__name__ == "Image"]
+        self._areas = {
+            layer: areas for layer, areas in self._areas.items() if layer in self._images
+        }
+        self.recordings.blockSignals(True)
+        self.recordings.clear()
+        self.recordings.addItems([layer.name for layer in self._images])
+        if chosen in self._images:
+            self.recordings.setCurrentIndex(self._images.index(chosen))
+        self.recordings.blockSignals(False)
+        self._choose_recording()
+
+    def _choose_recording(self, *_: object) -> None:
+        self.models_box.suggest(self._structure_set())
+        self._show_plot()
+
+    def _show_plot(self) -> None:
+        areas = self._areas.get(self._chosen())
+        if areas is not self.plot.areas:
+            self.plot.show_areas(areas)
+        self.save.setEnabled(areas is not None)
+        self._follow()
+
+    def _follow(self, *_: object) -> None:
+        """Move the plot's line to the frame that the viewer shows."""
+        areas, layer = self.plot.areas, self._chosen()
+        if areas is None or layer is None:
+            return
+        if layer.ndim < 3:
+            self.plot.show_frame(0)
+            return
+        place = layer.world_to_data(self._viewer.dims.point)[0]
+        self.plot.show_frame(min(max(round(float(place)), 0), len(areas.times_s) - 1))
+
+    def _go_to(self, frame: int) -> None:
+        """Have the viewer show a frame."""
+        layer = self._layer()
+        if layer.ndim >= 3:
+            axis = self._viewer.dims.ndim - 3
+            self._viewer.dims.set_point(axis, float(layer.data_to_world((frame, 0, 0))[0]))
+
+    def _show_running(self, is_running: bool) -> None:
+        self.segment.setEnabled(not is_running)
+        self.cancel.setVisible(is_running)
+        self.cancel.setEnabled(is_running)
+        self.bar.setVisible(is_running)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _chosen(self) -> Any:
+        """Return the chosen Image layer; None where there is none, or while it is removed."""
+        place = self.recordings.currentIndex()
+        layer = self._images[place] if 0 <= place < len(self._images) else None
+        return layer if layer is not None and layer in self._viewer.layers else None
+
+    def _layer(self) -> Any:
+        layer = self._chosen()
+        if layer is None:
+            raise RecordingError(_NOTHING_OPEN)
+        return layer
+
+    def _structure_set(self) -> str:
+        """Return the name of the chosen recording's structures, or nothing."""
+        try:
+            data, meta, _ = self._layer().as_layer_data_tuple()
+            return str(recording_of(data, meta).structures.name)
+        except SonotempoError:
+            return ""  # said when Segment is pressed
+
+    def _choose_table(self) -> None:
+        name = f"{self.recordings.currentText()} areas.csv".replace("/", "-")
+        start = str(Path(self._settings.text("folder", str(Path.home()))) / name)
+        path, _ = QFileDialog.getSaveFileName(self, "Save areas", start, "Tables (*.csv)")
+        if path:
+            self.save_areas(Path(path))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Stop when the dock is closed: napari takes the widget out before it is deleted."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.stop()
+        super().changeEvent(event)
+
+    def cleanup(self) -> None:
+        """End what runs, and hear nothing of the viewer any more; may be called twice."""
+        while self._heard:
+            event, heard = self._heard.pop()
+            event.disconnect(heard)
+        self.job.cancel(_END_S)
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Recording", self.recordings)
+        own = QFormLayout()
+        own.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        own.addRow("Structures", self.structures)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.segment)
+        buttons.addWidget(self.cancel)
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(6)
+        layout.addLayout(form)
+        layout.addWidget(self.models_box)
+        layout.addLayout(own)
+        layout.addLayout(buttons)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.messages)
+        layout.addWidget(self.plot, stretch=1)
+        layout.addWidget(self.save)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+        self.setMinimumWidth(_WIDTH_PX)
+
+    def _connect(self) -> None:
+        self.segment.clicked.connect(self.start)
+        self.cancel.clicked.connect(self.stop)
+        self.save.clicked.connect(self._choose_table)
+        self.recordings.currentIndexChanged.connect(self._choose_recording)
+        self.plot.frame_wanted.connect(self._go_to)
+        self._timer.timeout.connect(self._poll)
+        self._heard = [
+            (self._viewer.layers.events.inserted, self.list_layers),
+            (self._viewer.layers.events.removed, self.list_layers),
+            (self._viewer.dims.events.current_step, self._follow),
+        ]
+        renamed = getattr(self._viewer.layers.events, "renamed", None)
+        if renamed is not None:  # since napari 0.7; else the old name is shown
+            self._heard.append((renamed, self.list_layers))
+        for event, heard in self._heard:
+            event.connect(heard)
+        # Qt must not hold the widget, and with it the viewer, by what it calls at the end.
+        let_go = partial(_let_go, self.job, weakref.ref(self))
+        self.destroyed.connect(let_go)
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(let_go)
+
+
+def _let_go(job: SegmentJob, widget: "weakref.ref[SegmentWidget]", *_: object) -> None:
+    """End what runs when the widget or the program ends; of the widget, Qt's part is gone."""
+    rest = widget()
+    if rest is None:
+        job.cancel(_END_S)
+    else:
+        rest.cleanup()
+
+
+def _structures(text: str) -> StructureSet | None:
+    """Return what the user wrote: the name of a set, or names; None for nothing."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        return None
+    return NAMED_SETS[names[0]] if names[0] in NAMED_SETS else structure_set(names)
+
+
+def _summary(result: SegmentResult) -> tuple[Level, str]:
+    """Return a level and a sentence about what was done and what was not."""
+    rate = result.frames / max(result.seconds, 1e-9)
+    parts = [
+        f"{result.frames} frames in {result.seconds:.1f} s ({rate:.0f} per s, {result.engine})"
+    ]
+    breaks = [f"{reason} before frame {number}" for number, reason in result.resets[1:]]
+    if breaks:
+        more = f" and {len(breaks) - 3} more" if len(breaks) > 3 else ""
+        parts.append(f"the models began anew {len(breaks)} times ({', '.join(breaks[:3])}{more})")
+    if result.skipped:
+        parts.append(
+            f"{len(result.skipped)} could not be read and have no mask ({result.skipped[0]})"
+        )
+    if result.unread_masks:
+        parts.append(f"{result.unread_masks} of the recording's own masks could not be read")
+    if result.other_masks:
+        parts.append(
+            f"the recording's own masks are of other structures ({', '.join(result.other_masks)}) "
+            "and not in the plot"
+        )
+    parts += result.notes
+    is_whole = not result.skipped and not result.unread_masks
+    return "info" if is_whole else "warning", "; ".join(parts)

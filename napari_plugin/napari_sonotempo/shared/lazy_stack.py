@@ -1,0 +1,239 @@
+"""Recordings as arrays that napari shows: a frame is read when it is looked at, and not before.
+
+dask would do for images that are only read, at several times the cost a frame; masks that are
+painted on need an array that can be written to frame by frame.
+"""
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sonotempo.shared.notify import tell_error
+from sonotempo.errors import SonotempoError
+from sonotempo.recording import Image, Recording
+
+#: Frames kept in memory by each image stack, so that going back and forth does not decode again.
+CACHE_BYTES = 128 << 20
+
+#: A frame that takes longer to read comes from a video that has to be decoded from a key frame far
+#: before it. Going back, so many frames are then read at once, in order, as that costs the same.
+SLOW_SECONDS = 0.03
+FRAMES_BACK = 32
+
+
+class LazyStack:
+    """A recording's frames as a uint8 array THW that reads what it is asked for.
+
+    A frame that cannot be read is black, and the reason is told once. A frame of another size
+    than the stack's is cut or filled up with black at the bottom and on the right.
+
+    Args:
+        recording: whose frames these are.
+        shape_HW: rows and columns; by default those of the first frame.
+
+    Raises:
+        RecordingError: the first frame cannot be read.
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 3
+
+    def __init__(self, recording: Recording, shape_HW: tuple[int, int] | None = None) -> None:
+        self.recording = recording
+        height, width = shape_HW or recording.images[0].shape
+        self.shape = (len(recording), height, width)
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, Image] = OrderedDict()
+        self._told: set[int] = set()
+        self._is_slow = False
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "LazyStack":
+        return self  # nothing in it can be changed, and decoders cannot be copied
+
+    def __getitem__(self, key: Any) -> Any:
+        """Read like a numpy array; only the frames that the key names are read."""
+        if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim == self.ndim:
+            key = np.nonzero(key)
+        when, inside = _split(key)
+        if isinstance(when, (int, np.integer)):
+            return self._frame(self._position(when))[inside]
+        if not isinstance(when, slice):
+            return self._picked(np.asarray(when), inside)
+        positions = range(*when.indices(len(self)))
+        shape = np.empty(self.shape[1:], np.bool_)[inside].shape
+        out = np.empty((len(positions), *shape), self.dtype)
+        for place, position in enumerate(positions):
+            out[place] = self._frame(position)[inside]
+        return out
+
+    def _picked(self, when: NDArray[Any], inside: tuple[Any, ...]) -> NDArray[np.uint8]:
+        """Read single pixels, given by an array for every axis, or whole frames."""
+        if len(inside) < 2 or any(isinstance(index, slice) for index in inside):
+            rows = [self._frame(self._position(t))[inside] for t in when.tolist()]
+            return np.array(rows, self.dtype)
+        when, *places = np.broadcast_arrays(when, *inside)
+        out = np.empty(when.shape, self.dtype)
+        for position in np.unique(when).tolist():
+            here = when == position
+            out[here] = self._frame(self._position(position))[tuple(i[here] for i in places)]
+        return out
+
+    def _position(self, when: Any) -> int:
+        position = int(when) + (len(self) if when < 0 else 0)
+        if not 0 <= position < len(self):
+            raise IndexError(f"frame {when} of {len(self)}")
+        return position
+
+    def _frame(self, position: int) -> Image:
+        """Return a frame from memory, or read it; not to be written to."""
+        with self._lock:
+            if position in self._kept:
+                self._kept.move_to_end(position)
+                return self._kept[position]
+            goes_back = position + 1 in self._kept
+        if self._is_slow and goes_back:
+            for earlier in range(max(0, position - FRAMES_BACK + 1), position):
+                self._keep(earlier, self._shown(earlier))
+        start = time.perf_counter()
+        image_HW = self._shown(position)
+        self._is_slow = time.perf_counter() - start > SLOW_SECONDS or (self._is_slow and goes_back)
+        self._keep(position, image_HW)
+        return image_HW
+
+    def _keep(self, position: int, image_HW: Image) -> None:
+        image_HW.flags.writeable = False
+        with self._lock:
+            self._kept[position] = image_HW
+            while len(self._kept) > 1 and len(self._kept) * image_HW.size > CACHE_BYTES:
+                self._kept.popitem(last=False)
+
+    def _read(self, position: int) -> Image | None:
+        return self.recording.images[position]
+
+    def _shown(self, position: int) -> Image:
+        """Read a frame in the stack's shape; black, and told once, where it cannot be read."""
+        try:
+            return _fitted(self._read(position), self.shape[1:])
+        except SonotempoError as error:
+            if position not in self._told:
+                self._told.add(position)
+                tell_error(str(error))
+            return _fitted(None, self.shape[1:])
+
+
+class LazyMasks(LazyStack):
+    """A recording's masks as an array THW that can be painted on; the files stay as they are.
+
+    Frames without a mask are background. What is changed is kept in memory, frame by frame.
+
+    Args:
+        recording: whose masks these are.
+        shape_HW: rows and columns; by default those of the first frame.
+        masks: to show instead of the recording's own, by position; for example what a model made
+            of it.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        shape_HW: tuple[int, int] | None = None,
+        masks: Mapping[int, Image] | None = None,
+    ) -> None:
+        super().__init__(recording, shape_HW)
+        self._changed: dict[int, Image] = {}
+        self._has_own = masks is None
+        for position, mask_HW in (masks or {}).items():
+            self._changed[position] = _fitted(mask_HW, self.shape[1:]).copy()
+
+    @property
+    def labelled(self) -> tuple[int, ...]:
+        """The positions of the frames that had a mask or were painted on, in order."""
+        own = self.recording.labelled if self._has_own else ()
+        return tuple(sorted({*own, *self._changed}))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "LazyMasks":
+        copied = LazyMasks(self.recording, self.shape[1:])
+        copied._has_own = self._has_own
+        copied._changed = {position: mask.copy() for position, mask in self._changed.items()}
+        return copied
+
+    def __getitem__(self, key: Any) -> Any:
+        """Read like a numpy array; always a copy, as napari writes into what it is shown."""
+        found = super().__getitem__(key)
+        return found.copy() if isinstance(found, np.ndarray) else found
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Write like into a numpy array; only the frames that the key names are touched."""
+        if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim == self.ndim:
+            key = np.nonzero(key)
+        when, inside = _split(key)
+        if isinstance(when, (int, np.integer)):
+            self._editable(self._position(when))[inside] = value
+            return
+        if isinstance(when, slice):
+            positions = range(*when.indices(len(self)))
+            shape = np.empty(self.shape[1:], np.bool_)[inside].shape
+            values = np.broadcast_to(np.asarray(value), (len(positions), *shape))
+            for place, position in enumerate(positions):
+                self._editable(position)[inside] = values[place]
+            return
+        if len(inside) < 2 or any(isinstance(index, slice) for index in inside):
+            raise IndexError("masks are written by numbers, slices or one index array an axis")
+        when, *places = np.broadcast_arrays(when, *inside)
+        values = np.broadcast_to(np.asarray(value), when.shape)
+        for position in np.unique(when).tolist():
+            here = when == position
+            frame_HW = self._editable(self._position(position))
+            frame_HW[tuple(index[here] for index in places)] = values[here]
+
+    def _frame(self, position: int) -> Image:
+        changed = self._changed.get(position)
+        return super()._frame(position) if changed is None else changed
+
+    def _editable(self, position: int) -> Image:
+        if position not in self._changed:
+            self._changed[position] = super()._frame(position).copy()
+        return self._changed[position]
+
+    def _read(self, position: int) -> Image | None:
+        return self.recording.mask(position) if self._has_own else None
+
+
+def _fitted(given_HW: Image | None, shape_HW: tuple[int, int]) -> Image:
+    """Cut an image to a shape, or fill it up with black at the bottom and on the right."""
+    if given_HW is not None and given_HW.shape == shape_HW:
+        return given_HW.view()
+    fitted_HW = np.zeros(shape_HW, np.uint8)
+    if given_HW is not None:
+        rows, columns = np.minimum(given_HW.shape, shape_HW)
+        fitted_HW[:rows, :columns] = given_HW[:rows, :columns]
+    return fitted_HW
+
+
+def _split(key: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Split an index into the one for time and those for rows and columns."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    dots = [place for place, part in enumerate(parts) if part is Ellipsis]
+    if dots:
+        missing = LazyStack.ndim - (len(parts) - 1)
+        parts[dots[0] : dots[0] + 1] = [slice(None)] * missing
+    if len(parts) > LazyStack.ndim or any(part is None or part is Ellipsis for part in parts):
+        raise IndexError(f"index {key!r} does not fit an array of time, rows and columns")
+    return (parts[0], tuple(parts[1:])) if parts else (slice(None), ())

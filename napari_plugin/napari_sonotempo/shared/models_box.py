@@ -1,0 +1,169 @@
+"""The choice of model A and model B: ready-made ones or exported files, and what computes them."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QWidget,
+)
+
+from napari_sonotempo.shared.settings import LiveSettings
+from sonotempo.errors import ModelError, SonotempoError
+from sonotempo.live.models.card import ModelCard
+from sonotempo.live.models.engines import ENGINES
+from sonotempo.live.models.ready import NO_READY_MODELS, ReadyModel, defaults_for
+
+_NONE = "none"
+
+
+class ModelsBox(QWidget):
+    """Says which model files are wanted, and remembers them.
+
+    Args:
+        settings: what was chosen last.
+    """
+
+    def __init__(self, settings: LiveSettings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._ready: tuple[ReadyModel, ...] = ()
+        self._was_chosen = False
+        self.models = (QComboBox(), QComboBox())
+        self.engine = QComboBox()
+        self.engine.addItems(ENGINES)
+        self.engine.setCurrentText(settings.text("engine", "auto"))
+        self.note = QLabel(NO_READY_MODELS)
+        self.note.setWordWrap(True)
+        self.note.setVisible(False)
+        layout = QFormLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for side, box in zip("AB", self.models, strict=True):
+            box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(12)
+            box.addItem(_NONE, "")
+            self._add_file(box, settings.text(f"model {side}"))
+            box.activated.connect(self._note_choice)
+            button = QPushButton("…")
+            button.setFixedWidth(28)
+            button.setToolTip("Choose an .onnx file, as `sonotempo export` writes it")
+            button.clicked.connect(lambda _=False, box=box: self._browse(box))
+            row = QWidget()
+            row_layout = QHBoxLayout(row)
+            row_layout.setContentsMargins(0, 0, 0, 0)
+            row_layout.addWidget(box)
+            row_layout.addWidget(button)
+            layout.addRow(f"Model {side}", row)
+        layout.addRow("Engine", self.engine)
+        layout.addRow(self.note)
+
+    def offer(self, ready: tuple[ReadyModel, ...], structures: str) -> None:
+        """Offer the ready-made models, and choose those of a set if nothing else is chosen."""
+        self._ready = ready
+        for box in self.models:
+            for model in ready:
+                if box.findData(str(model.path)) < 0:
+                    box.addItem(model.title, str(model.path))
+                    box.setItemData(box.count() - 1, model.title, 3)  # as tool tip
+        self.note.setVisible(not ready and not self.chosen())
+        self.suggest(structures)
+
+    def suggest(self, structures: str) -> None:
+        """Choose the ready-made models of a set of structures, unless the user has chosen."""
+        if self._was_chosen or not self._ready:
+            return
+        known = {str(model.path) for model in self._ready}
+        if any(str(path) not in known for path in self.chosen()):
+            return  # a file of the user's own, remembered
+        try:
+            models = defaults_for(structures, self._ready)
+        except ModelError:
+            return  # none of this set: whatever is chosen stays
+        self.choose(tuple(model.path for model in models), by_user=False)
+
+    def choose(self, paths: tuple[Path, ...], *, by_user: bool = True) -> None:
+        """Choose files for A and B."""
+        self._was_chosen = self._was_chosen or by_user
+        for side, box in enumerate(self.models):
+            if side < len(paths):
+                self._add_file(box, str(paths[side]))
+            else:
+                box.setCurrentIndex(0)
+
+    def chosen(self) -> tuple[Path, ...]:
+        """Return the chosen files, A before B."""
+        return tuple(Path(text) for box in self.models if (text := box.currentData()))
+
+    def wanted(self) -> tuple[Path, ...]:
+        """Return the chosen files and remember them.
+
+        Raises:
+            ModelError: model B without model A.
+        """
+        if not self.models[0].currentData() and self.models[1].currentData():
+            raise ModelError("model B is chosen without model A; choose it as model A")
+        for side, box in zip("AB", self.models, strict=True):
+            self._settings.save(f"model {side}", str(box.currentData() or ""))
+        self._settings.save("engine", self.engine.currentText())
+        return self.chosen()
+
+    def show_problem(self, error: SonotempoError | str) -> None:
+        """Say what is wrong with the ready-made models."""
+        self.note.setText(str(error))
+        self.note.setVisible(True)
+
+    def _add_file(self, box: QComboBox, text: str) -> None:
+        """Offer a file and choose it."""
+        if not text or not Path(text).is_file():
+            return
+        if box.findData(text) < 0:
+            ready = {str(model.path): model.title for model in self._ready}
+            box.addItem(ready.get(text, Path(text).name), text)
+            box.setItemData(box.count() - 1, text, 3)
+        box.setCurrentIndex(box.findData(text))
+
+    def _browse(self, box: QComboBox) -> None:
+        start = str(box.currentData() or self._settings.text("model folder"))
+        path, _ = QFileDialog.getOpenFileName(self, "Model", start, "ONNX models (*.onnx)")
+        if path:
+            self._settings.save("model folder", str(Path(path).parent))
+            self._add_file(box, path)
+            self._note_choice()
+
+    def _note_choice(self) -> None:
+        self._was_chosen = True
+        self.note.setVisible(False)
+
+
+def require_comparable(cards: Sequence[ModelCard]) -> None:
+    """Refuse models that do not look for the same structures, or more than two predictions.
+
+    Raises:
+        ModelError: says which model finds what.
+    """
+    members = sum(len(card.members) for card in cards)
+    if members > 2:
+        held = "; ".join(f"{card.name!r} holds {' and '.join(card.arms)}" for card in cards)
+        raise ModelError(
+            f"{members} models are chosen, two can be shown: {held}. A pair is chosen alone: set "
+            "model B to none"
+        )
+    if len(cards) == 2 and cards[0].structures.names != cards[1].structures.names:
+        differing = [
+            f"{label}: {first or 'nothing'} in A, {second or 'nothing'} in B"
+            for label, (first, second) in enumerate(
+                zip_longest(cards[0].structures.names, cards[1].structures.names), start=1
+            )
+            if first != second
+        ]
+        raise ModelError(
+            f"model A, {cards[0].name!r}, and model B, {cards[1].name!r}, look for different "
+            f"structures (label {'; '.join(differing)}); choose two models of the same set"
+        )

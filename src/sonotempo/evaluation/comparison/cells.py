@@ -1,0 +1,185 @@
+"""A comparison's tables as records: the paper's metrics, seeds, temporal metrics, state age."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from sonotempo.evaluation.comparison.differences import UNDEFINED, spread, undefined_in
+from sonotempo.evaluation.comparison.lineup import ComparedArm
+from sonotempo.evaluation.comparison.record import Cell, SeedSpread, StateAge, TemporalCell
+from sonotempo.evaluation.comparison.rounding import joined, rounded
+from sonotempo.evaluation.comparison.state_age import state_age_curve
+from sonotempo.evaluation.comparison.statistics import Floats, SubjectScores
+from sonotempo.evaluation.metrics.regions import Reading
+from sonotempo.evaluation.scoring.frames import pooled
+
+
+def paper_cells(
+    frames: Mapping[str, Sequence[pd.DataFrame]],
+    scores: Mapping[str, SubjectScores],
+    structures: Sequence[str],
+    metrics: Sequence[str],
+    overlap: Reading,
+) -> tuple[Cell, ...]:
+    """Return mean ± SD over subjects and the pooled value, structures × arms × metrics.
+
+    Args:
+        frames: every arm's scored frames with each seed, by the arm's name, in order.
+        scores: of every arm's subjects, by its name.
+        structures: the rows.
+        metrics: by name.
+        overlap: which reading's region counts are pooled.
+
+    Source: Smistad et al. 2021, section III and Figs. 1–2.
+    """
+    over_frames = {arm: _pooled(tables, overlap) for arm, tables in frames.items()}
+    cells = []
+    for k, structure in enumerate(structures):
+        for arm in frames:
+            of_arm = scores[arm]
+            for metric in metrics:
+                values_S = of_arm.values_SK(metric)[:, k]
+                mean, sd, n, lacks = spread(values_S)
+                whole = rounded(float(over_frames[arm][metric].loc[structure]))
+                reason = joined(
+                    [undefined_in(metric, of_arm.subjects, np.isnan(values_S).tolist()), lacks]
+                )
+                cells.append(Cell(structure, arm, metric, mean, sd, n, whole, reason))
+    return tuple(cells)
+
+
+def seed_spreads(
+    arms: Sequence[ComparedArm],
+    scores: Mapping[str, Sequence[SubjectScores]],
+    structures: Sequence[str],
+    metrics: Sequence[str],
+) -> tuple[SeedSpread, ...]:
+    """Return the mean over subjects of every seed, and their SD, for arms with several seeds.
+
+    Args:
+        arms: in their order.
+        scores: of every arm's subjects with each seed, by the arm's name.
+        structures: the rows.
+        metrics: by name.
+    """
+    found = []
+    for k, structure in enumerate(structures):
+        for arm in arms:
+            seeds = tuple(one.seed for one in arm.seeds if one.seed is not None)
+            if len(seeds) < 2:
+                continue
+            for metric in metrics:
+                means = np.array(
+                    [_mean(of_seed.values_SK(metric)[:, k]) for of_seed in scores[arm.name]]
+                )
+                _, sd, n, _ = spread(means)
+                reason = (
+                    "" if n == len(seeds) else f"{UNDEFINED[metric]} with {len(seeds) - n} seeds"
+                )
+                shown = tuple(rounded(mean) for mean in means.tolist())
+                found.append(SeedSpread(structure, arm.name, metric, seeds, shown, sd, reason))
+    return tuple(found)
+
+
+def temporal_cells(
+    arms: Sequence[ComparedArm], structures: Sequence[str]
+) -> tuple[TemporalCell, ...]:
+    """Return mean ± SD over subjects of every temporal metric that was scored.
+
+    Recordings are averaged per subject and seed, seeds per subject. Where recordings lack a value,
+    their reasons stand beside it with their numbers; an arm without scores says so.
+    """
+    tables = {
+        arm.name: pd.concat(
+            [one.scores.temporal.assign(seed=str(one.seed)) for one in arm.seeds],
+            ignore_index=True,
+        )
+        for arm in arms
+    }
+    metrics = list(dict.fromkeys(name for table in tables.values() for name in table["metric"]))
+    cells = []
+    for arm, table in tables.items():
+        keys = ["structure", "metric", "subject"]
+        by_seed = table.groupby([*keys, "seed"], sort=True)["value"].mean()
+        values = by_seed.groupby(keys, sort=True).mean()
+        of_subjects: dict[object, Floats] = {
+            key: of.to_numpy(float) for key, of in values.groupby(level=keys[:2])
+        }
+        reasons: dict[object, Counter[str]] = {
+            key: Counter(of) for key, of in table.groupby(keys[:2], sort=False)["reason"]
+        }
+        cells += [
+            _temporal(structure, arm, metric, of_subjects.get(key), reasons.get(key))
+            for structure in structures
+            for metric in metrics
+            for key in [(structure, metric)]
+        ]
+    return tuple(sorted(cells, key=lambda cell: structures.index(cell.structure)))
+
+
+def state_ages(
+    arms: Sequence[ComparedArm], structures: Sequence[str], overlap: Reading
+) -> tuple[StateAge, ...]:
+    """Return Dice and F1 by frames since the last reset; nothing where all frames have one age."""
+    ages = []
+    for arm in arms:
+        frames = pd.concat([_with_seed(one.scores.frames, one.seed) for one in arm.seeds])
+        if frames.loc[frames["state_age"] > 0, "state_age"].nunique() < 2:
+            continue
+        curve = state_age_curve(frames.assign(arm=arm.name), overlap)
+        ages += [
+            StateAge(
+                row["structure"],
+                arm.name,
+                int(row["age_from"]),
+                int(row["age_to"]),
+                rounded(row["dice"]),
+                rounded(row["f1"]),
+                int(row["subjects"]),
+                int(row["frames"]),
+            )
+            for row in curve.to_dict("records")
+        ]
+    place = {name: number for number, name in enumerate(structures)}
+    return tuple(
+        sorted((age for age in ages if age.structure in place), key=lambda a: place[a.structure])
+    )
+
+
+def _pooled(frames: Sequence[pd.DataFrame], overlap: Reading) -> pd.DataFrame:
+    """Return the values over all frames, averaged over seeds, by structure."""
+    tables = [pooled(one, overlap).set_index("structure").drop(columns="arm") for one in frames]
+    return pd.concat(tables).groupby(level=0, sort=False).mean()
+
+
+def _temporal(
+    structure: str,
+    arm: str,
+    metric: str,
+    values_S: Floats | None,
+    reasons: Mapping[str, int] | None,
+) -> TemporalCell:
+    """Return one cell from every subject's value and each recording's reason, empty for none."""
+    if values_S is None or reasons is None:
+        return TemporalCell(structure, arm, metric, None, None, 0, "not available: not scored")
+    mean, sd, n, lacks = spread(values_S)
+    whole = sum(reasons.values())
+    lacking = ", ".join(
+        text if count == whole else f"{text} in {count} of {whole} recordings"
+        for text, count in sorted(reasons.items())
+        if text
+    )
+    reason = joined([f"not available: {lacking}" if lacking else "", lacks])
+    return TemporalCell(structure, arm, metric, mean, sd, n, reason)
+
+
+def _with_seed(frames: pd.DataFrame, seed: int | None) -> pd.DataFrame:
+    """Make a recording of each seed its own, so that no frame is there twice."""
+    return frames.assign(recording=frames["recording"] + f" seed {seed}")
+
+
+def _mean(values: Floats) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")

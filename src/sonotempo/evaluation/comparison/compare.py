@@ -1,0 +1,255 @@
+"""From run folders to a comparison: read, line up, add up, draw subjects, conclude, say it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sonotempo.config import EvaluateConfig
+from sonotempo.errors import ConfigError
+from sonotempo.evaluation.comparison.cells import (
+    paper_cells,
+    seed_spreads,
+    state_ages,
+    temporal_cells,
+)
+from sonotempo.evaluation.comparison.differences import differences_of
+from sonotempo.evaluation.comparison.lineup import ComparedArm, LineUp, line_up
+from sonotempo.evaluation.comparison.notes import is_simulated, left_out, notes_of
+from sonotempo.evaluation.comparison.pairs import Conclusion, conclude
+from sonotempo.evaluation.comparison.record import (
+    TITLES,
+    Arm,
+    Cell,
+    Comparison,
+    HumanReference,
+    Latency,
+    Pair,
+    RunSource,
+    Settings,
+)
+from sonotempo.evaluation.comparison.rounding import rounded
+from sonotempo.evaluation.comparison.runs import RunScores, read_run
+from sonotempo.evaluation.comparison.sentences import summarise
+from sonotempo.evaluation.comparison.statistics import (
+    ALPHA,
+    CONFIDENCE,
+    Floats,
+    SubjectScores,
+    draw_subjects,
+    subject_scores,
+)
+from sonotempo.evaluation.scoring.frames import per_subject
+from sonotempo.evaluation.scoring.provenance import ArmFacts, fact_texts
+
+_HUMAN_SOURCE = "human–human Dice from the literature (PMC11103080), not from this data"
+_HUMAN = {"artery": (("artery", "blood", "vessel"), 0.88), "nerve": (("nerve",), 0.48)}
+
+
+def compare(
+    runs: Sequence[Path],
+    *,
+    seed: int = 0,
+    on_run: Callable[[], None] = lambda: None,
+    on_pairs: Callable[[int], None] = lambda count: None,
+    on_pair: Callable[[], None] = lambda: None,
+) -> Comparison:
+    """Compare the arms of one or more runs.
+
+    The same folders and seed give the same record.
+
+    Args:
+        runs: run folders of `sonotempo crossval`, or arms that `sonotempo evaluate` has scored.
+        seed: of the bootstrap.
+        on_run: called after each run that was read, for progress.
+        on_pairs: called with the number of pairs, before the first.
+        on_pair: called after each pair.
+
+    Raises:
+        ConfigError: a folder is no run or is unfinished, or its arms cannot be compared; the
+            message says in what they differ.
+    """
+    if len({path.resolve() for path in runs}) < len(runs):
+        raise ConfigError("a run is given twice; name each run once")
+    read = []
+    for path in runs:
+        read.append(read_run(path))
+        on_run()
+    lined = line_up(read)
+    settings = _settings(lined.config, seed)
+    shape = (lined.subjects, lined.structures)
+    overlap = lined.config.overlap
+    frames = {arm.name: [one.scores.frames for one in arm.seeds] for arm in lined.arms}
+    tables = {name: [per_subject(one, overlap) for one in of] for name, of in frames.items()}
+    scores = {name: subject_scores(of, *shape) for name, of in tables.items()}
+    by_seed = {name: [subject_scores([t], *shape) for t in of] for name, of in tables.items()}
+    metrics = _metrics(scores, settings)
+    arms = tuple(_arm(arm) for arm in lined.arms)
+    times_DS = draw_subjects(len(lined.subjects), settings.bootstrap_draws, seed)
+    pairs = []
+    found = conclude(lined.arms)
+    on_pairs(len(found))
+    for one in found:
+        pairs.append(_pair(one, scores, metrics, settings, times_DS))
+        on_pair()
+    labelled = lined.labelled
+    recordings = len(labelled[["subject", "recording"]].drop_duplicates())
+    notes = notes_of(read, lined, pairs, settings, metrics)
+    simulated = is_simulated(notes)
+    return Comparison(
+        title=_title(read, lined),
+        summary=summarise(
+            arms,
+            pairs,
+            settings,
+            subjects=len(lined.subjects),
+            recordings=recordings,
+            frames=len(labelled),
+            simulated=simulated,
+        ),
+        notes=notes,
+        simulated=simulated,
+        settings=settings,
+        runs=tuple(_source(run) for run in read),
+        arms=arms,
+        structures=lined.structures,
+        left_out=tuple(left_out(name, by_arm) for name, by_arm in lined.absent.items()),
+        subjects=lined.subjects,
+        recordings=recordings,
+        labelled_frames=len(labelled),
+        cells=paper_cells(frames, scores, lined.structures, metrics, overlap),
+        streaming=_streaming(lined, metrics),
+        pairs=tuple(pairs),
+        seed_spread=seed_spreads(lined.arms, by_seed, lined.structures, metrics),
+        temporal=temporal_cells(lined.arms, lined.structures),
+        state_age=state_ages(lined.arms, lined.structures, overlap),
+        latencies=_latencies(read),
+        human=_human(lined.structures),
+    )
+
+
+def _settings(config: EvaluateConfig, seed: int) -> Settings:
+    return Settings(
+        overlap=config.overlap,
+        overlap_threshold=config.overlap_threshold,
+        ignored_radius_px=config.ignored_radius_px,
+        primary_metrics=tuple(config.primary_metrics),
+        equivalence_margin=config.equivalence_margin,
+        bootstrap_draws=config.bootstrap_draws,
+        seed=seed,
+        confidence=CONFIDENCE,
+        alpha=ALPHA,
+    )
+
+
+def _metrics(scores: dict[str, SubjectScores], settings: Settings) -> tuple[str, ...]:
+    """Return the metrics that have any value: NSD has none where no spacing is known."""
+    return tuple(
+        metric
+        for metric in TITLES
+        if metric in settings.primary_metrics
+        or any((~np.isnan(of_arm.values_SK(metric))).any() for of_arm in scores.values())
+    )
+
+
+def _streaming(lined: LineUp, metrics: Sequence[str]) -> tuple[Cell, ...]:
+    """Return the paper's table of what was on screen, for the arms that were streamed."""
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for arm in lined.arms:
+        streamed = [one.scores.streaming for one in arm.seeds if one.scores.streaming is not None]
+        if len(streamed) == len(arm.seeds):
+            frames[arm.name] = streamed
+    overlap = lined.config.overlap
+    scores = {
+        name: subject_scores(
+            [per_subject(one, overlap) for one in of], lined.subjects, lined.structures
+        )
+        for name, of in frames.items()
+    }
+    return paper_cells(frames, scores, lined.structures, metrics, overlap)
+
+
+def _pair(
+    one: Conclusion,
+    scores: dict[str, SubjectScores],
+    metrics: Sequence[str],
+    settings: Settings,
+    times_DS: Floats,
+) -> Pair:
+    arm, baseline = one.arm.name, one.baseline.name
+    return Pair(
+        arm=arm,
+        baseline=baseline,
+        kind=one.kind,
+        meaning=one.meaning,
+        differs_in=one.differs_in,
+        refused=one.refused,
+        differences=differences_of(scores[arm], scores[baseline], metrics, settings, times_DS),
+    )
+
+
+def _arm(arm: ComparedArm) -> Arm:
+    facts = list(arm.facts.values())
+    return Arm(
+        name=arm.name,
+        role=arm.role,
+        runs=tuple(one.run.name for one in arm.seeds),
+        seeds=tuple(one.seed for one in arm.seeds if one.seed is not None),
+        folds=int(arm.seeds[0].scores.frames["fold"].nunique()),
+        foreign=arm.foreign,
+        parameters=facts[0].parameters if facts and not arm.foreign else None,
+        facts={} if arm.foreign else _shared(facts),
+    )
+
+
+def _shared(facts: Sequence[ArmFacts]) -> dict[str, str]:
+    """Return the facts that are the same in every fold and seed."""
+    texts = [fact_texts(one) for one in facts]
+    return {
+        name: text
+        for name, text in (texts[0] if texts else {}).items()
+        if all(other[name] == text for other in texts)
+    }
+
+
+def _source(run: RunScores) -> RunSource:
+    if run.experiment is None:
+        return RunSource(run.name, "", None, "")
+    return RunSource(run.name, run.experiment.name, run.experiment.seed, run.experiment.note)
+
+
+def _title(read: Sequence[RunScores], lined: LineUp) -> str:
+    known = [run.experiment for run in read if run.experiment is not None]
+    names = list(dict.fromkeys(experiment.name for experiment in known)) or [
+        run.name for run in read
+    ]
+    kind = f": {known[0].structures.name}" if known else ""
+    return f"{' and '.join(names)}{kind}"
+
+
+def _latencies(read: Sequence[RunScores]) -> tuple[Latency, ...]:
+    """Return the latencies that arms were scored with as streamed."""
+    found = []
+    for run in read:
+        given = run.experiment.evaluate.streaming_latency_ms if run.experiment else None
+        if given is None:
+            continue
+        by_arm = given if isinstance(given, dict) else {"all arms": given}
+        for arm, samples in by_arm.items():
+            listed = samples if isinstance(samples, tuple) else (samples,)
+            kind = "measured" if len(listed) > 1 else "stated"
+            shown = tuple(sorted(rounded(sample) or 0.0 for sample in listed))
+            latency = Latency(arm, f"{kind}: evaluate.streaming_latency_ms of {run.name}", shown)
+            if latency not in found:
+                found.append(latency)
+    return tuple(found)
+
+
+def _human(structures: Sequence[str]) -> tuple[HumanReference, ...]:
+    return tuple(
+        HumanReference(structure, tissue, dice, _HUMAN_SOURCE)
+        for structure in structures
+        for tissue, (words, dice) in _HUMAN.items()
+        if any(word in structure for word in words)
+    )

@@ -1,0 +1,98 @@
+"""The sentences that stand above every table of a comparison."""
+
+from collections.abc import Mapping, Sequence
+
+from sonotempo.evaluation.comparison.lineup import LineUp
+from sonotempo.evaluation.comparison.record import LeftOut, Pair, Settings
+from sonotempo.evaluation.comparison.rounding import number, rounded
+from sonotempo.evaluation.comparison.runs import RunScores
+from sonotempo.evaluation.comparison.statistics import SMALLEST_JUDGED
+
+#: What a run's note says if nobody was scanned.
+SIMULATED = "simulated subjects"
+
+# With fewer subjects, percentile intervals are known to be too narrow.
+_FEW_SUBJECTS = 20
+
+
+def is_simulated(notes: Sequence[str]) -> bool:
+    """Return whether any note says that the subjects are no people."""
+    return any(SIMULATED in note for note in notes)
+
+
+def notes_of(
+    read: Sequence[RunScores],
+    lined: LineUp,
+    pairs: Sequence[Pair],
+    settings: Settings,
+    metrics: Sequence[str],
+) -> tuple[str, ...]:
+    """Return the sentences above every table, simulated data first.
+
+    Args:
+        read: the runs, with notes of their own.
+        lined: their arms.
+        pairs: what was compared.
+        settings: how.
+        metrics: those that have a value.
+    """
+    given = list(dict.fromkeys(note for run in read for note in run.notes))
+    given.sort(key=lambda note: SIMULATED not in note)  # stable
+    notes = [*given, *_on_numbers(lined, pairs, settings)]
+    if "nsd" not in metrics:
+        notes.append(
+            "NSD is not available: no frame has a known spacing, or an earlier version scored them"
+        )
+    for name, by_arm in lined.absent.items():
+        notes.append(left_out(name, by_arm).reason)
+    if any((one.scores.frames["state_age"] == 0).any() for arm in lined.arms for one in arm.seeds):
+        notes.append(
+            "some folds were scored by an earlier version: temporal metrics and the state-age "
+            "curve lack them; score them again to have both"
+        )
+    seeds = {tuple(one.seed for one in arm.seeds) for arm in lined.arms if not arm.foreign}
+    if len(seeds) > 1:
+        notes.append("the arms were not trained with the same seeds: see each arm's")
+    return tuple(dict.fromkeys(notes))
+
+
+def _on_numbers(lined: LineUp, pairs: Sequence[Pair], settings: Settings) -> list[str]:
+    """Say what so many subjects can and cannot show."""
+    subjects = len(lined.subjects)
+    if subjects == 1:
+        return [
+            "one subject: values are shown, but no interval, test or conclusion; score more "
+            "subjects to compare arms"
+        ]
+    notes = []
+    if subjects < _FEW_SUBJECTS:
+        notes.append(
+            f"{subjects} subjects: bootstrap intervals of so few are too narrow; read them as a "
+            "lower bound of the uncertainty"
+        )
+    tests = max(sum(one.p is not None for one in pair.differences) for pair in pairs)
+    smallest = min(1.0, 2.0 ** (1 - subjects) * tests)
+    if smallest >= settings.alpha:
+        notes.append(
+            f"with {subjects} subjects and {tests} tests the smallest p (Holm) that can come out "
+            f"is {number(rounded(smallest))}: no arm can be shown to be better here"
+        )
+    if subjects < SMALLEST_JUDGED:
+        notes.append(
+            f"fewer than {SMALLEST_JUDGED} subjects: differences are described, not judged"
+        )
+    return notes
+
+
+def left_out(structure: str, predicted: Mapping[str, int]) -> LeftOut:
+    """Say that a structure has no reference, and which arms predicted it all the same.
+
+    Args:
+        structure: by name.
+        predicted: in how many frames, by arm.
+    """
+    falsely = [f"{arm} predicts it in {count} frames" for arm, count in predicted.items() if count]
+    said = f" ({', '.join(falsely)}, all of them false)" if falsely else ""
+    return LeftOut(
+        structure, f"{structure} is left out: no labelled frame of the reference shows it{said}"
+    )

@@ -1,0 +1,346 @@
+"""What a comparison found: the one record that every table, sentence and page is made from.
+
+Its numbers are rounded (:mod:`sonotempo.evaluation.comparison.rounding`). A value that does not
+exist is None, and a reason stands beside it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sonotempo.evaluation.comparison.rounding import DECIMALS, P_DECIMALS
+
+#: The version of ``comparison.json``; raised when a key changes its meaning.
+SCHEMA = 1
+
+#: The table of the paper: these metrics, in this order, with their headings.
+TITLES = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "dice": "Dice",
+    "dice_all": "Dice, all frames",
+    "nsd": "NSD",
+}
+
+Verdict = Literal["better", "worse", "equivalent", "not shown", "not judged"]
+
+#: What the difference of two arms is evidence of; see :mod:`sonotempo.evaluation.comparison.pairs`.
+Kind = Literal[
+    "memory effect",
+    "recipe gain",
+    "use of state at test time",
+    "smoothing",
+    "another method",
+    "other settings",
+    "unequal arms",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSource:
+    """A folder that scores came from: its name without its path, its experiment, seed and note.
+
+    Arms that were scored outside a run have no experiment, and None for a seed.
+    """
+
+    folder: str
+    experiment: str
+    seed: int | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm of the comparison.
+
+    Attributes:
+        name: in every table; arms of the same name with other settings carry their run's.
+        role: the name that the run gave it: what it is, such as ``sequence``.
+        runs: the folders that hold it, one per seed.
+        seeds: of its runs; empty for masks of another tool.
+        folds: how many.
+        foreign: whether it is masks of another tool.
+        parameters: of its network; None where unknown.
+        facts: each fact that all its folds and seeds share, in plain words; empty if unknown.
+    """
+
+    name: str
+    role: str
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    folds: int
+    foreign: bool
+    parameters: int | None
+    facts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One metric of one arm in one structure (after Smistad et al. 2021, Figs. 1–2).
+
+    Attributes:
+        structure: of the anatomy.
+        arm: by name.
+        metric: one of :data:`TITLES`.
+        mean: over subjects, each the mean over its seeds.
+        sd: over subjects, n − 1 in the denominator.
+        n: subjects in which the metric is defined.
+        pooled: from the summed region counts of all subjects, for precision, recall and F1; for
+            the others the mean over all frames.
+        reason: why ``mean`` or ``sd`` does not exist, or why n is not all subjects.
+    """
+
+    structure: str
+    arm: str
+    metric: str
+    mean: float | None
+    sd: float | None
+    n: int
+    pooled: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectDifference:
+    """One subject's value in both arms, and arm − baseline."""
+
+    subject: str
+    arm: float | None
+    baseline: float | None
+    difference: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Arm − baseline in one structure and metric, with its evidence.
+
+    Attributes:
+        structure: of the anatomy.
+        metric: one of :data:`TITLES`.
+        primary: whether it is one of the metrics that conclusions are drawn from; only these are
+            tested.
+        estimate: of precision, recall and F1 from the pooled counts of all subjects, of others the
+            mean over subjects.
+        ci_low: lower end of the 95 % interval: paired cluster bootstrap over subjects.
+        ci_high: its upper end.
+        p: Wilcoxon signed-rank over the subjects' differences.
+        p_holm: the same, corrected over structures × primary metrics of this pair.
+        n: subjects with a value in both arms.
+        verdict: what follows.
+        sentence: the verdict in words with its numbers.
+        reason: why an estimate, interval or p value does not exist; empty if all do.
+        undefined_draws: bootstrap draws in which the metric has no value, left out of the interval.
+        subjects: every subject's difference, for primary metrics.
+    """
+
+    structure: str
+    metric: str
+    primary: bool
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p: float | None
+    p_holm: float | None
+    n: int
+    verdict: Verdict
+    sentence: str
+    reason: str
+    undefined_draws: int
+    subjects: tuple[SubjectDifference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two arms on the same subjects and labelled frames.
+
+    Attributes:
+        arm: the one whose gain is asked for.
+        baseline: what it is compared with.
+        kind: what the difference is evidence of.
+        meaning: the same in a sentence for readers.
+        differs_in: each fact in which the two differ, in words.
+        refused: why the difference is not what this pair was made to show; empty if it is.
+        differences: in the order structures × metrics.
+    """
+
+    arm: str
+    baseline: str
+    kind: Kind
+    meaning: str
+    differs_in: tuple[str, ...]
+    refused: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSpread:
+    """One metric of one arm per seed: the mean over subjects of each, and their SD."""
+
+    structure: str
+    arm: str
+    metric: str
+    seeds: tuple[int, ...]
+    means: tuple[float | None, ...]
+    sd: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalCell:
+    """One temporal metric of one arm in one structure: recording → subject → mean ± SD.
+
+    Attributes:
+        structure: of the anatomy.
+        arm: by name.
+        metric: one of :data:`sonotempo.evaluation.metrics.temporal.TEMPORAL_METRICS`, which names
+            its unit.
+        mean: over subjects; None if not available.
+        sd: over subjects; None with fewer than two.
+        n: subjects that have a value.
+        reason: why there is none, or fewer than all, with how many recordings each.
+    """
+
+    structure: str
+    arm: str
+    metric: str
+    mean: float | None
+    sd: float | None
+    n: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateAge:
+    """Dice and F1 from the ``first`` to the ``last`` frame since the last reset, counted from 1.
+
+    As :func:`sonotempo.evaluation.comparison.state_age.state_age_curve` defines them; ``subjects``
+    have a Dice. None where nothing is predicted or there.
+    """
+
+    structure: str
+    arm: str
+    first: int
+    last: int
+    dice: float | None
+    f1: float | None
+    subjects: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long an arm took per frame: ``source`` says how that was measured."""
+
+    arm: str
+    source: str
+    samples_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HumanReference:
+    """A line to hold arms against, from the literature and never from this data."""
+
+    structure: str
+    tissue: str
+    dice: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A structure without a reference in any frame: nothing can be said of it."""
+
+    structure: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the numbers were made.
+
+    Attributes:
+        overlap: what a region's intersection is divided by: ``reference`` or ``iou``.
+        overlap_threshold: a true positive overlaps by more than this share.
+        ignored_radius_px: regions smaller than a circle of this radius do not count.
+        primary_metrics: the metrics that conclusions are drawn from.
+        equivalence_margin: differences inside it do not matter.
+        bootstrap_draws: how many.
+        seed: of the bootstrap.
+        confidence: of the intervals.
+        alpha: of the tests, after Holm.
+        decimals: of metrics and differences.
+        p_decimals: of p values.
+    """
+
+    overlap: str
+    overlap_threshold: float
+    ignored_radius_px: float
+    primary_metrics: tuple[str, ...]
+    equivalence_margin: float
+    bootstrap_draws: int
+    seed: int
+    confidence: float
+    alpha: float
+    decimals: int = DECIMALS
+    p_decimals: int = P_DECIMALS
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two or more arms, judged on the same labelled frames.
+
+    Attributes:
+        title: the heading of every output.
+        summary: three sentences with numbers.
+        notes: sentences that stand above every table, simulated data first.
+        simulated: whether the subjects are no people.
+        settings: how the numbers were made.
+        runs: where the scores came from.
+        arms: in the order of every table.
+        structures: in label order; those with a reference.
+        left_out: structures without one.
+        subjects: everyone who was scored.
+        recordings: how many were scored.
+        labelled_frames: how many were scored.
+        cells: structures × arms × metrics.
+        pairs: what was compared with what.
+        streaming: as ``cells``, of the masks that were on screen when each frame was shown; of the
+            arms that were scored as streamed, ``latencies`` says with what.
+        seed_spread: with several seeds only.
+        temporal: structures × arms × temporal metrics, if scored.
+        state_age: structures × arms × ages, if scored.
+        latencies: that arms were streamed with.
+        human: lines from the literature.
+        schema: version of this record's JSON.
+    """
+
+    title: str
+    summary: tuple[str, str, str]
+    notes: tuple[str, ...]
+    simulated: bool
+    settings: Settings
+    runs: tuple[RunSource, ...]
+    arms: tuple[Arm, ...]
+    structures: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+    subjects: tuple[str, ...]
+    recordings: int
+    labelled_frames: int
+    cells: tuple[Cell, ...]
+    streaming: tuple[Cell, ...]
+    pairs: tuple[Pair, ...]
+    seed_spread: tuple[SeedSpread, ...]
+    temporal: tuple[TemporalCell, ...]
+    state_age: tuple[StateAge, ...]
+    latencies: tuple[Latency, ...]
+    human: tuple[HumanReference, ...]
+    schema: int = SCHEMA
+
+    def cell(self, structure: str, arm: str, metric: str) -> Cell:
+        """Return one cell of the paper's table."""
+        return next(
+            one
+            for one in self.cells
+            if (one.structure, one.arm, one.metric) == (structure, arm, metric)
+        )

@@ -1,0 +1,161 @@
+"""What a comparison found, in plain sentences with numbers and no more than was shown."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sonotempo.evaluation.comparison.record import Arm, Kind, Pair, Settings, Verdict
+from sonotempo.evaluation.comparison.rounding import interval, number, p_number
+
+_METRICS = {
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "region F1",
+    "dice": "Dice",
+    "dice_all": "Dice over all frames",
+    "nsd": "NSD",
+}
+
+# The pair that the second sentence is about: the first of these that there is.
+_FIRST: tuple[Kind, ...] = (
+    "memory effect",
+    "unequal arms",
+    "recipe gain",
+    "another method",
+    "use of state at test time",
+    "smoothing",
+    "other settings",
+)
+
+_CLAIMS: dict[Kind, str] = {
+    "memory effect": "Memory effect",
+    "recipe gain": "Recipe gain (not memory alone)",
+    "use of state at test time": "Use of state at test time",
+    "smoothing": "Smoothing over time",
+    "another method": "Against another method",
+    "other settings": "Between arms made in different ways",
+    "unequal arms": "No memory effect or other single cause can be claimed",
+}
+
+
+def verdict_sentence(
+    verdict: Verdict,
+    estimate: float | None,
+    bounds: tuple[float | None, float | None],
+    p_holm: float | None,
+    *,
+    margin: float,
+    reason: str,
+) -> str:
+    """Say one verdict in plain words with its numbers.
+
+    >>> verdict_sentence("better", 0.04, (0.01, 0.07), 0.012, margin=0.02, reason="")
+    'better by 0.040 [+0.010, +0.070], p (Holm) 0.0120'
+    >>> verdict_sentence("equivalent", -0.001, (-0.01, 0.01), 1.0, margin=0.02, reason="")
+    'equivalent within 0.020: -0.001 [-0.010, +0.010]'
+    >>> verdict_sentence("not judged", None, (None, None), None, margin=0.02, reason="one subject")
+    'not judged: one subject'
+    """
+    shown = number(estimate, signed=True)
+    if bounds[0] is not None:
+        shown = f"{shown} {interval(*bounds)}"
+    if verdict in ("better", "worse"):
+        size = number(None if estimate is None else abs(estimate))
+        return f"{verdict} by {size} {interval(*bounds)}, p (Holm) {p_number(p_holm)}"
+    if verdict == "equivalent":
+        return f"equivalent within {number(margin)}: {shown}"
+    if verdict == "not shown":
+        return f"no difference could be shown: {shown}, p (Holm) {p_number(p_holm)}"
+    return f"not judged: {reason}" + ("" if estimate is None else f" ({shown})")
+
+
+def summarise(
+    arms: Sequence[Arm],
+    pairs: Sequence[Pair],
+    settings: Settings,
+    *,
+    subjects: int,
+    recordings: int,
+    frames: int,
+    simulated: bool,
+) -> tuple[str, str, str]:
+    """Say in three sentences who was compared on what, what the main pair shows, and the rest."""
+    return (
+        _who(arms, subjects, recordings, frames, simulated),
+        *_what(pairs, settings),
+    )
+
+
+def _who(arms: Sequence[Arm], subjects: int, recordings: int, frames: int, simulated: bool) -> str:
+    kind = "simulated subject" if simulated else "subject"
+    seeds = max(len(arm.seeds) for arm in arms)
+    folds = max(arm.folds for arm in arms)
+    names = [arm.name for arm in arms]
+    caveat = ": these numbers say nothing about patients" if simulated else ""
+    return (
+        f"{', '.join(names[:-1])} and {names[-1]} were compared on {_count(subjects, kind)} "
+        f"({_count(recordings, 'recording')}, {_count(frames, 'labelled frame')}, "
+        f"{_count(folds, 'fold')}, {_count(max(1, seeds), 'seed')}){caveat}."
+    )
+
+
+def _what(pairs: Sequence[Pair], settings: Settings) -> tuple[str, str]:
+    """Say what the main question's pairs show, then the others, in a sentence each."""
+    ranked = sorted(pairs, key=lambda pair: _FIRST.index(pair.kind))
+    main = [pair for pair in ranked if pair.kind == ranked[0].kind]
+    others = ranked[len(main) :]
+    tests = sum(one.primary for one in main[0].differences)
+    metrics = " and ".join(_METRICS[name] for name in settings.primary_metrics)
+    second = (
+        f"In {_count(tests, 'test')} per pair ({metrics} of each structure): "
+        f"{'; '.join(_shown(pair, settings) + _largest(pair) for pair in main)}."
+    )
+    if not others:
+        return second, _limits(main[0], settings)
+    return second, f"{'; '.join(_shown(pair, settings) for pair in others)}."
+
+
+def _shown(pair: Pair, settings: Settings) -> str:
+    return f"{_claim(pair)}: {_tally(pair, settings)}"
+
+
+def _claim(pair: Pair) -> str:
+    return f"{_CLAIMS[pair.kind]}, {pair.arm} against {pair.baseline}"
+
+
+def _tally(pair: Pair, settings: Settings) -> str:
+    """Count the verdicts of the primary metrics."""
+    judged = [one for one in pair.differences if one.primary]
+    counts = Counter(one.verdict for one in judged)
+    words: dict[Verdict, str] = {
+        "better": "better in {n}",
+        "worse": "worse in {n}",
+        "equivalent": f"equivalent within {number(settings.equivalence_margin)} in {{n}}",
+        "not shown": "no difference could be shown in {n}",
+        "not judged": "not judged in {n}",
+    }
+    return ", ".join(text.format(n=counts[one]) for one, text in words.items() if counts[one])
+
+
+def _largest(pair: Pair) -> str:
+    """Name the primary difference that is farthest from 0, whatever came of it."""
+    sized = [one for one in pair.differences if one.primary and one.estimate is not None]
+    if not sized:
+        return ""
+    one = max(sized, key=lambda one: abs(one.estimate or 0.0))
+    return (
+        f", the largest difference in {_METRICS[one.metric]} of {one.structure}, "
+        f"{number(one.estimate, signed=True)} {interval(one.ci_low, one.ci_high)}, "
+        f"p (Holm) {p_number(one.p_holm)}"
+    )
+
+
+def _limits(pair: Pair, settings: Settings) -> str:
+    """Say what the only pair cannot tell."""
+    return (
+        f"{pair.meaning.rstrip('.')}; differences inside ±{number(settings.equivalence_margin)} "
+        f"count as none, and intervals are {100 * settings.confidence:g} % over subjects."
+    )
+
+
+def _count(value: int, what: str) -> str:
+    return f"{value} {what}" if value == 1 else f"{value} {what}s"

@@ -1,0 +1,255 @@
+"""Writes a comparison as one self-contained page that works offline, clips included.
+
+The page loads nothing: styles, script, figures and frames are in it, and its content security
+policy forbids the rest. Every text is escaped by the template engine; every number is written by
+:mod:`sonotempo.evaluation.comparison.rounding`, as in the other outputs.
+"""
+
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from sonotempo.evaluation.comparison.record import (
+    TITLES,
+    Cell,
+    Comparison,
+    Difference,
+    Pair,
+    TemporalCell,
+)
+from sonotempo.evaluation.comparison.rounding import interval, number, p_number, rounded
+from sonotempo.evaluation.metrics.temporal import TEMPORAL_METRICS
+from sonotempo.evaluation.report.page.figures import draw_figures, latency_words
+from sonotempo.evaluation.report.page.viewer import Clips, PackedClip, json_for_html, pack_clips
+from sonotempo.folders import writing
+from sonotempo.structures import StructureSet
+
+_HERE = Path(__file__).parent
+_SECTIONS = {
+    "summary": "In three sentences",
+    "conclusions": "What may be concluded",
+    "bars": "Bars",
+    "differences": "Differences",
+    "clips": "Clips",
+    "time": "Over time",
+    "tables": "Tables",
+    "made": "How this was made",
+}
+#: A cell and how many columns it fills.
+_Wide = tuple[TemporalCell | None, int]
+_PACKAGES = ("sonotempo", "numpy", "scipy", "pandas", "torch", "matplotlib")
+
+
+def write_report(
+    comparison: Comparison, clips: Clips | str, out_html: Path, *, command: str = ""
+) -> None:
+    """Write the page.
+
+    Args:
+        comparison: what was found.
+        clips: the recordings for the viewer, or a sentence that says why there are none.
+        out_html: where to write; its folder exists.
+        command: what was typed, for the reader to repeat it.
+
+    Raises:
+        SonotempoError: the file cannot be written.
+    """
+    packed = clips if isinstance(clips, str) else pack_clips(clips, _written)
+    if not packed:
+        packed = "no recording could be packed into it."
+    page = _render(comparison, clips, packed, command)
+    with writing(out_html, "--out"):
+        out_html.write_text(page, encoding="utf-8")
+
+
+def _render(
+    comparison: Comparison, clips: Clips | str, packed: Sequence[PackedClip] | str, command: str
+) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "number_of": _written,
+        "signed": lambda value: number(value, signed=True),
+        "p_number": p_number,
+        "counted": _counted,
+        "latency": latency_words,
+        "by_structure": _by_structure,
+        "gap": _gap,
+        "findings": _findings,
+        "temporal_title": _temporal_title,
+    }
+    viewer = {}
+    if isinstance(clips, Clips):
+        structures = _colored(clips.structures)
+        viewer = {
+            "structures": structures,
+            "structures_json": json_for_html(structures),
+            "of": clips.of,
+            "limits": clips.limits,
+            "note": clips.note,
+            "viewed": _first_viewed(comparison),
+        }
+    return environment.get_template("page.html.jinja").render(
+        c=comparison,
+        clips=packed,
+        figures=draw_figures(comparison),
+        sections=_SECTIONS.items(),
+        metrics=_table_metrics(comparison),
+        titles=TITLES,
+        interval=interval,
+        temporal=_temporal(comparison),
+        human=_human_lines(comparison),
+        reasons=_reasons(comparison),
+        versions=_versions(),
+        command=command,
+        css=Markup(_file("report.css")),
+        js=Markup(_file("report.js")),
+        **viewer,
+    )
+
+
+def _written(value: float) -> str:
+    """Write a number that was not rounded yet as all the others are."""
+    return number(rounded(value))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _colored(structures: StructureSet) -> list[dict[str, str]]:
+    return [
+        {"name": one.name, "color": "#{:02x}{:02x}{:02x}".format(*one.color_rgb)}
+        for one in structures
+    ]
+
+
+def _human_lines(comparison: Comparison) -> list[str]:
+    """Say once per source and tissue what the literature has."""
+    sources: dict[str, dict[tuple[str, float], list[str]]] = {}
+    for one in comparison.human:
+        tissues = sources.setdefault(one.source, {})
+        tissues.setdefault((one.tissue, one.dice), []).append(one.structure)
+    return [
+        "; ".join(
+            f"{dice:.2f} on {tissue}, drawn for {', '.join(structures)}"
+            for (tissue, dice), structures in tissues.items()
+        )
+        + f" ({source})"
+        for source, tissues in sources.items()
+    ]
+
+
+def _first_viewed(comparison: Comparison) -> tuple[int, int | None]:
+    """Return the two arms that the viewer begins with: those of the first pair."""
+    names = [arm.name for arm in comparison.arms]
+    if comparison.pairs:
+        return names.index(comparison.pairs[0].baseline), names.index(comparison.pairs[0].arm)
+    return 0, 1 if len(names) > 1 else None
+
+
+def _table_metrics(comparison: Comparison) -> list[str]:
+    """Return the metrics that were scored, in the order of the paper's table."""
+    scored = {cell.metric for cell in comparison.cells}
+    return [metric for metric in TITLES if metric in scored]
+
+
+def _by_structure(cells: Sequence[Cell]) -> list[tuple[str, dict[str, dict[str, Cell]]]]:
+    """Group the cells of a table by structure, arm and metric, in their own order."""
+    table: dict[str, dict[str, dict[str, Cell]]] = {}
+    for one in cells:
+        table.setdefault(one.structure, {}).setdefault(one.arm, {})[one.metric] = one
+    return list(table.items())
+
+
+def _findings(pair: Pair) -> list[tuple[str, list[Difference]]]:
+    """Return what was found in the primary metrics, and under a heading what was not shown."""
+    primary = [one for one in pair.differences if one.primary]
+    found = [one for one in primary if one.verdict in ("better", "worse", "equivalent")]
+    other = [one for one in primary if one not in found]
+    kinds = Counter(one.verdict for one in other)
+    words = {"not shown": "neither a difference nor equivalence was shown"}
+    heading = "; ".join(f"{kinds[kind]}: {words.get(kind, kind)}" for kind in kinds)
+    return [part for part in (("", found), (heading, other)) if part[1]]
+
+
+def _temporal(comparison: Comparison) -> list[tuple[str, list[tuple[str, list[_Wide]]]]]:
+    """Group the temporal cells by structure and metric, one cell an arm.
+
+    What is not available for several arms in a row, for one reason, is one wide cell.
+    """
+    cells = {(one.structure, one.metric, one.arm): one for one in comparison.temporal}
+    metrics = dict.fromkeys(one.metric for one in comparison.temporal)
+    table = []
+    for structure in comparison.structures:
+        rows = []
+        for metric in metrics:
+            row: list[_Wide] = []
+            for arm in comparison.arms:
+                cell = cells.get((structure, metric, arm.name))
+                if row and _same_gap(row[-1][0], cell):
+                    row[-1] = (cell, row[-1][1] + 1)
+                else:
+                    row.append((cell, 1))
+            rows.append((metric, row))
+        table.append((structure, rows))
+    return table
+
+
+def _temporal_title(metric: str) -> str:
+    """Say what a temporal metric is called, its unit, and which values are good."""
+    one = TEMPORAL_METRICS[metric]
+    arrow = {"higher": "↑", "lower": "↓"}.get(one.better, "→0")
+    return f"{one.title}, {one.unit} {arrow}" if one.unit else f"{one.title} {arrow}"
+
+
+def _gap(cell: TemporalCell | None) -> str:
+    """Say why there is no value."""
+    reason = cell.reason if cell is not None else "not scored"
+    return reason if reason.startswith("not available") else f"not available: {reason}"
+
+
+def _same_gap(a: TemporalCell | None, b: TemporalCell | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a.mean is None and b.mean is None and a.reason == b.reason
+
+
+def _reasons(comparison: Comparison) -> list[str]:
+    """Say once why values of the main table are missing or of fewer subjects."""
+    places: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for one in comparison.cells:
+        if one.reason and one.metric in TITLES:
+            of_reason = places.setdefault((TITLES[one.metric], one.reason), {})
+            of_reason.setdefault(one.structure, []).append(one.arm)
+    return [
+        f"{metric}: {reason} ("
+        + "; ".join(f"{name}: {', '.join(arms)}" for name, arms in of_reason.items())
+        + ")"
+        for (metric, reason), of_reason in places.items()
+    ]
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = [("Python", platform.python_version())]
+    for package in _PACKAGES:
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:  # the page can be made without torch
+            continue
+    return found
+
+
+def _file(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")

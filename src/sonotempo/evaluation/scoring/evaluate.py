@@ -1,0 +1,79 @@
+"""Any Predictor over recordings with references, scored frame by frame, over time, as streamed."""
+
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+from sonotempo.config import EvaluateConfig
+from sonotempo.evaluation.scoring.as_streamed import latencies_of, score_stream, screen_table
+from sonotempo.evaluation.scoring.files import Evaluation
+from sonotempo.evaluation.scoring.frames import FrameKey, FrameScore, frame_table
+from sonotempo.evaluation.scoring.mask_files import DrawnMasks
+from sonotempo.evaluation.scoring.prediction import predict_recording
+from sonotempo.evaluation.scoring.recordings import drawn_masks, score_recording
+from sonotempo.evaluation.scoring.temporal_table import TemporalScore, temporal_table
+from sonotempo.recording import Predictor, Recording
+
+
+def evaluate(
+    predictor: Predictor,
+    recordings: Iterable[Recording],
+    config: EvaluateConfig,
+    *,
+    arm: str,
+    fold: int,
+    every_frame: bool = False,
+    seed: int = 0,
+    on_masks: Callable[[DrawnMasks], object] = lambda masks: None,
+    on_recording: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Stream each recording through a predictor and score the labelled frames.
+
+    Every frame is input; the state is reset where a recording begins and where it has a gap. The
+    masks of one recording at a time are in memory: ``on_masks`` may keep them on disk.
+
+    Args:
+        predictor: what to judge; its first prediction counts.
+        recordings: frames and references on the evaluation grid (the fitted network grid).
+        config: the region rules; with ``streaming_latency_ms`` for this arm, what would have been
+            on screen is scored as well.
+        arm: the predictor's name in the tables.
+        fold: the fold whose test set this is.
+        every_frame: predict unlabelled frames even where a predictor without state does not need
+            them, so that its masks are complete.
+        seed: of the latencies that are drawn.
+        on_masks: called with the masks of each recording.
+        on_recording: called after each recording, for progress.
+
+    Raises:
+        SonotempoError: the predictor gave values that are no numbers.
+    """
+    frames: list[tuple[FrameKey, list[FrameScore]]] = []
+    temporal: list[TemporalScore] = []
+    latencies_ms = latencies_of(config.streaming_latency_ms, arm)
+    screens = [screen_table([], [], [])]
+    for recording in recordings:
+        masks = predict_recording(predictor, recording, arm, every_frame=every_frame)
+        scores = score_recording(recording, masks, config, arm=arm, fold=fold)
+        frames += scores.frames
+        temporal += scores.temporal
+        if latencies_ms is not None:
+            screens.append(
+                score_stream(
+                    predictor,
+                    recording,
+                    latencies_ms,
+                    config,
+                    arm=arm,
+                    fold=fold,
+                    seed=seed,
+                    known=masks,
+                )
+            )
+        on_masks(drawn_masks(recording, masks))
+        on_recording()
+    return Evaluation(
+        frame_table(frames),
+        temporal_table(temporal),
+        pd.concat(screens, ignore_index=True) if latencies_ms is not None else None,
+    )

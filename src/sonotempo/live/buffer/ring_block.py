@@ -1,0 +1,128 @@
+"""The block of shared memory that a ring buffer lies in: its layout, its making and attaching.
+
+A header of 16 words, a record of 16 words (128 bytes) for each slot, then from the next page on the
+slots' pixels. What the words mean is for :mod:`sonotempo.live.buffer.ring_buffer` to say.
+"""
+
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from typing import Any
+
+from sonotempo.errors import SourceError
+
+WORD_BYTES = 8
+RECORD_WORDS = 16
+HEADER_WORDS = 16
+_PAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class BufferHandle:
+    """What another process needs to attach to a buffer; it can be pickled.
+
+    Attributes:
+        name: of the shared memory.
+        capacity: how many of the newest frames can be read at any time.
+        height_px: rows of the largest frame that fits.
+        width_px: columns of it.
+    """
+
+    name: str
+    capacity: int
+    height_px: int
+    width_px: int
+
+    @property
+    def slots(self) -> int:
+        """One more than the capacity: the one that is being written counts for nobody."""
+        return self.capacity + 1
+
+    @property
+    def pixels_at(self) -> int:
+        """Where the first slot's pixels begin, in bytes."""
+        records = (HEADER_WORDS + RECORD_WORDS * self.slots) * WORD_BYTES
+        return -(-records // _PAGE) * _PAGE
+
+    @property
+    def slot_bytes(self) -> int:
+        """How many bytes of pixels a slot holds."""
+        return self.height_px * self.width_px
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the whole block."""
+        return self.pixels_at + self.slots * self.slot_bytes
+
+
+def create_block(handle: BufferHandle) -> SharedMemory:
+    """Make the memory and claim every page of it, so that no write can fail later."""
+    folder = Path("/dev/shm")
+    try:
+        memory = SharedMemory(handle.name, create=True, size=handle.size_bytes)
+    except OSError as error:
+        raise _no_memory(handle, error) from error
+    if sys.platform == "linux":
+        try:
+            claimed = os.open(folder / handle.name, os.O_RDWR)
+            try:
+                os.posix_fallocate(claimed, 0, handle.size_bytes)
+            finally:
+                os.close(claimed)
+        except OSError as error:
+            memory.close()
+            memory.unlink()
+            raise _no_memory(handle, error) from error
+    return memory
+
+
+def bytes_of(memory: SharedMemory) -> "memoryview[int]":
+    """Return the memory's bytes; they are None only once it is closed."""
+    if memory.buf is None:
+        raise ValueError("the shared memory is closed")
+    return memory.buf
+
+
+def _no_memory(handle: BufferHandle, error: OSError) -> SourceError:
+    return SourceError(
+        f"no {handle.size_bytes / 2**20:.0f} MiB of shared memory for a ring buffer of "
+        f"{handle.capacity} frames of {handle.height_px}x{handle.width_px} pixels "
+        f"({error.strerror or error}); ask for fewer seconds or smaller frames, or enlarge "
+        "/dev/shm (in a container: --shm-size)"
+    )
+
+
+_attaching = threading.Lock()
+
+
+def attach_block(handle: BufferHandle) -> SharedMemory:
+    """Open a buffer's memory without becoming its owner.
+
+    Before Python 3.13 attaching also hands the name to the resource tracker, and the tracker of an
+    unrelated process removes the memory when that process ends, under everybody else's feet
+    (python/cpython#82300). Unregistering afterwards is no cure: related processes share one
+    tracker, so it would forget the owner's entry. So the name is kept from the tracker.
+    """
+    try:
+        if sys.version_info >= (3, 13):
+            return SharedMemory(handle.name, track=False)
+        with _attaching:
+            register = resource_tracker.register
+
+            def register_others(name: Any, rtype: str) -> None:
+                if name.lstrip("/") != handle.name:
+                    register(name, rtype)
+
+            resource_tracker.register = register_others
+            try:
+                return SharedMemory(handle.name)
+            finally:
+                resource_tracker.register = register
+    except FileNotFoundError as error:
+        raise SourceError(
+            "the ring buffer is closed; attach while the process that made it keeps it open"
+        ) from error

@@ -1,0 +1,112 @@
+"""Ready-made models that come with sonotempo, trained on simulated subjects for a first try."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from sonotempo.errors import ModelError, unknown_option
+from sonotempo.live.models.card import ModelCard, read_card
+from sonotempo.structures import NAMED_SETS
+
+#: Where they lie, in the source tree as in the installed package.
+READY_FOLDER = Path(__file__).with_name("packaged")
+
+NO_READY_MODELS = (
+    "no ready-made models come with this installation; export one of your own with `sonotempo "
+    "export RUN --out model.onnx` and choose it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyModel:
+    """A model file that is part of the package.
+
+    Attributes:
+        path: the ``.onnx`` file.
+        card: what it says of itself.
+    """
+
+    path: Path
+    card: ModelCard
+
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
+        return self.path.stem
+
+    @property
+    def title(self) -> str:
+        """What it is called on screen; it never hides what it was trained on."""
+        return f"{self.name} (trained on simulation)"
+
+
+@cache
+def ready_models(folder: Path = READY_FOLDER) -> tuple[ReadyModel, ...]:
+    """Return the models that are packaged, by name; empty where none are.
+
+    Raises:
+        ModelError: one of them is damaged.
+    """
+    return tuple(ReadyModel(path, read_card(path)) for path in sorted(folder.glob("*.onnx")))
+
+
+def defaults_for(structures: str, models: tuple[ReadyModel, ...]) -> tuple[ReadyModel, ...]:
+    """Return the models to begin with for a set of structures: a pair, or else one of each kind.
+
+    Args:
+        structures: the name of a set, for example "axillary".
+        models: to choose from.
+
+    Raises:
+        ModelError: there is no model of this set.
+    """
+    fitting = [model for model in models if model.card.structures.name == structures]
+    if not fitting:
+        raise ModelError(
+            f"no ready-made model finds the structures of {structures!r}; name one of your own "
+            "with --model, as `sonotempo export` writes it"
+        )
+    for model in fitting:
+        if len(model.card.members) == 2:
+            return (model,)
+    frame = [model for model in fitting if not model.card.stateful][:1]
+    sequence = [model for model in fitting if model.card.stateful][:1]
+    return (*frame, *sequence)
+
+
+def models_for_source(source: str) -> tuple[Path, ...]:
+    """Return the ready-made models to begin with for a source such as ``phantom://femoral``.
+
+    A source that does not say what it shows gets those for the axillary block.
+
+    Raises:
+        ModelError: there are none.
+    """
+    models = ready_models()
+    if not models:
+        raise ModelError(
+            f"{NO_READY_MODELS}: sonotempo live {source} --model frame.onnx --model sequence.onnx"
+        )
+    place = source.removeprefix("phantom://").partition("?")[0]
+    structures = place if source.startswith("phantom://") and place in NAMED_SETS else "axillary"
+    return tuple(model.path for model in defaults_for(structures, models))
+
+
+def model_path(text: str) -> Path:
+    """Return the file that a text names: a ready-made model's name, or a path.
+
+    Raises:
+        ModelError: neither.
+    """
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path
+    ready = {model.name: model.path for model in ready_models()}
+    if text in ready:
+        return ready[text]
+    if path.suffix or not ready:
+        raise ModelError(
+            f"no model at {text}; give an .onnx file, as `sonotempo export` writes it"
+            + (f", or a ready-made one: {', '.join(ready)}" if ready else "")
+        )
+    raise ModelError(unknown_option("ready-made model", text, ready))

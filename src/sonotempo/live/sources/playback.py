@@ -1,0 +1,348 @@
+"""A recording as a live source: at its own pace, with rate, loop, pause, seek and step."""
+
+import math
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from sonotempo.errors import SonotempoError, SourceError, unknown_option
+from sonotempo.live.buffer.ring_buffer import RingBuffer, RingWriter
+from sonotempo.live.sources.source import Command, EventLog, SourceEvent, SourceState
+from sonotempo.recording import Frame, Recording
+
+_READ_AHEAD = 16  # frames
+_LATE_NS = 100_000_000  # beyond it the clock is set anew, so that no burst follows a stall
+_STOP_S = 10.0
+_NEVER_WRITTEN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A frame that was read ahead, or why it could not be read."""
+
+    index: int
+    frame: Frame | None
+    problem: str = ""
+
+
+class PlaybackSource:
+    """Plays a recording into a ring buffer at the recording's own time stamps.
+
+    One thread reads ahead, so that decoding does not delay; another writes each frame when it is
+    due. A frame that cannot be read is an "error" event with its number, and the next one follows.
+    Frames are never left out: a recording that decodes too slowly plays more slowly. The frames'
+    probe time is the recording's time stamp at any rate.
+
+    Pausing is a "frozen" event, going on a "running" one; "freeze" is the command for both. Playing
+    on from the end begins again at the start.
+
+    Args:
+        recording: what to play.
+        rate: how many times faster than it was recorded.
+        loop: whether the first frame follows the last; each time a "seek" event says so.
+
+    Raises:
+        SourceError: a rate that is not positive.
+    """
+
+    def __init__(self, recording: Recording, rate: float = 1.0, loop: bool = False) -> None:
+        self._recording, self._loop = recording, loop
+        self._rate = _checked(rate)
+        times_ns = np.asarray(recording.timestamps_ns, np.int64)
+        steps_ns = np.diff(times_ns)
+        #: From the last frame back to the first.
+        self._period_ns = int(np.median(steps_ns)) if len(steps_ns) else 40_000_000
+        self._times_ns = times_ns
+        self._log = EventLog()
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._stopping = False
+        self._state: SourceState = "stopped"
+        self._clear()
+
+    def _clear(self) -> None:
+        """Go back to before the first frame."""
+        self._ahead: deque[_Item] = deque()
+        self._to_read: int | None = 0
+        self._jump = 0  # counts seeks, so that what was read ahead of one is dropped
+        self._steps = 0  # frames still to show although paused
+        self._announce_at: int | None = None  # the index that a seek goes to
+        self._position = _NEVER_WRITTEN
+        self._last_index: int | None = None
+        self._due_ns: int | None = None
+
+    @property
+    def state(self) -> SourceState:
+        """What it is doing: "running", "frozen" while paused, "ended", "stopped"."""
+        return self._state
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """Only "freeze", which pauses and goes on."""
+        return ("freeze",)
+
+    @property
+    def recording(self) -> Recording:
+        """What is played."""
+        return self._recording
+
+    @property
+    def position(self) -> int:
+        """Index in the recording of the frame that was written last; -1 before the first."""
+        return self._position
+
+    @property
+    def rate(self) -> float:
+        """How many times faster than it was recorded; can be changed while it plays."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        with self._changed:
+            self._rate = _checked(rate)
+            self._due_ns = None
+            self._changed.notify_all()
+
+    @property
+    def loop(self) -> bool:
+        """Whether the first frame follows the last; can be changed until the end is reached."""
+        return self._loop
+
+    @loop.setter
+    def loop(self, loop: bool) -> None:
+        with self._changed:
+            self._loop = loop
+            if loop and self._to_read is None and self._state != "ended":
+                self._to_read = 0
+            self._changed.notify_all()
+
+    def start(self, buffer: RingBuffer) -> None:
+        """Play from the first frame into a buffer.
+
+        Raises:
+            SourceError: it is playing already, or the buffer is closed.
+        """
+        if self._threads:
+            raise SourceError("this recording is being played already; stop it first")
+        writer = buffer.writer()
+        self._clear()
+        self._stopping = False
+        self._state = "running"
+        self._log.add("connected", f"{self._recording.name}, {len(self._recording)} frames")
+        self._threads = [
+            threading.Thread(target=self._read_ahead, name="playback reading", daemon=True),
+            threading.Thread(target=self._play, args=(writer,), name="playback", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End both threads; a frame that is being read is waited for up to 10 s."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(_STOP_S)
+        self._threads = []
+        self._ahead.clear()
+        self._state = "stopped"
+
+    def send(self, command: Command) -> None:
+        """Pause or go on.
+
+        Raises:
+            SourceError: another command than "freeze"; a recording has no depth or gain to turn.
+        """
+        if command != "freeze":
+            raise SourceError(unknown_option("command for a recording", command, self.commands))
+        if self._state == "running":
+            self.pause()
+        else:
+            self.resume()
+
+    def events(self) -> tuple[SourceEvent, ...]:
+        """Return what happened since the last call."""
+        return self._log.take()
+
+    def pause(self) -> None:
+        """Stay at this frame; nothing happens if it does so already."""
+        with self._changed:
+            if self._state == "running":
+                self._state = "frozen"
+                self._log.add("frozen", "paused")
+
+    def resume(self) -> None:
+        """Go on from here, or from the start if the end is reached."""
+        with self._changed:
+            if self._state == "ended":
+                self._seek(0)
+            elif self._state == "frozen":
+                self._log.add("running")
+            else:
+                return
+            self._state = "running"
+            self._due_ns = None
+            self._changed.notify_all()
+
+    def seek(self, index: int) -> None:
+        """Go to a frame; while paused it is shown and playing stays paused.
+
+        Raises:
+            SourceError: there is no such frame, or the source is stopped.
+        """
+        with self._changed:
+            self._check_started()
+            if not 0 <= index < len(self._recording):
+                raise SourceError(
+                    f"frame {index} of {self._recording.name}; expected 0 to "
+                    f"{len(self._recording) - 1}"
+                )
+            self._seek(index)
+            if self._state == "frozen":
+                self._steps = 1
+            else:
+                self._state = "running"
+
+    def step(self, by: int) -> None:
+        """Pause, and show the next frame (``by`` 1) or the one before (-1).
+
+        A step back is a seek, for whoever carries a state; a step on is not. Steps beyond either
+        end stay there.
+
+        Raises:
+            SourceError: another number, or the source is stopped.
+        """
+        if by not in (1, -1):
+            raise SourceError(f"a step by {by} frames; expected 1 or -1, or seek to a frame")
+        with self._changed:
+            self._check_started()
+            ended = self._state == "ended"
+            if not ended:
+                self.pause()
+            if by == 1 and not ended:
+                self._steps += 1
+            elif by == -1 and self._position > 0:
+                if ended:
+                    self._state = "frozen"
+                    self._log.add("frozen", "paused")
+                self._seek(self._position - 1)
+                self._steps = 1
+            self._changed.notify_all()
+
+    def _check_started(self) -> None:
+        if not self._threads:
+            raise SourceError("this recording is not being played; start it first")
+
+    def _seek(self, index: int) -> None:
+        """Drop what was read ahead and read on from here; the lock is held."""
+        self._ahead.clear()
+        self._jump += 1
+        self._to_read = index
+        self._announce_at = index
+        self._steps = 0
+        self._last_index = self._due_ns = None
+        self._changed.notify_all()
+
+    def _read_ahead(self) -> None:
+        """Keep the next frames read, until stopped."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._wants_reading)
+                if self._stopping or self._to_read is None:
+                    return
+                index, jump = self._to_read, self._jump
+            item = self._read(index)
+            with self._changed:
+                if jump == self._jump:
+                    self._ahead.append(item)
+                    self._to_read = index + 1
+                    if self._to_read == len(self._recording):
+                        self._to_read = 0 if self._loop else None
+                    self._changed.notify_all()
+
+    def _wants_reading(self) -> bool:
+        has_room = self._to_read is not None and len(self._ahead) < _READ_AHEAD
+        return self._stopping or has_room
+
+    def _read(self, index: int) -> _Item:
+        number = self._recording.frame_numbers[index]
+        try:
+            return _Item(index, self._recording[index])
+        except Exception as error:  # noqa: BLE001 - whatever a decoder raises, playing goes on
+            known = isinstance(error, SonotempoError)
+            reason = str(error) if known else f"{type(error).__name__}: {error}"
+            return _Item(index, None, f"frame {number} cannot be read: {reason}")
+
+    def _play(self, writer: RingWriter) -> None:
+        """Write each frame when it is due, until stopped.
+
+        The lock is held while a frame is written, so nothing of before a seek comes after it.
+        """
+        with writer, self._changed:
+            while not self._stopping:
+                if self._state == "ended" or not self._ahead or not self._may_show():
+                    self._end_if_over()
+                    self._changed.wait()
+                    continue
+                late_ns = self._lateness_ns(self._ahead[0].index)
+                if late_ns < 0:
+                    self._changed.wait(-late_ns / 1e9)
+                    continue
+                self._show(self._ahead.popleft(), late_ns, writer)
+                self._changed.notify_all()
+
+    def _may_show(self) -> bool:
+        return self._state == "running" or self._steps > 0
+
+    def _end_if_over(self) -> None:
+        """Say once that the last frame has been shown."""
+        is_over = self._to_read is None and not self._ahead
+        if is_over and self._state == "running":
+            self._state = "ended"
+            self._log.add("ended")
+        elif is_over:
+            self._steps = 0
+
+    def _lateness_ns(self, index: int) -> int:
+        """Return how long ago a frame was due; below 0 it has time."""
+        if self._due_ns is None or self._last_index is None or self._state != "running":
+            return 0
+        step_ns = self._period_ns
+        if index == self._last_index + 1:
+            step_ns = int(self._times_ns[index] - self._times_ns[self._last_index])
+        due_ns = self._due_ns + max(0, round(step_ns / self._rate))
+        return time.monotonic_ns() - due_ns
+
+    def _show(self, item: _Item, late_ns: int, writer: RingWriter) -> None:
+        """Write a frame, or say why there is none; the lock is held."""
+        now_ns = time.monotonic_ns()
+        self._due_ns = now_ns if late_ns > _LATE_NS else now_ns - late_ns
+        back_at_start = self._last_index is not None and item.index <= self._last_index
+        if self._announce_at is not None or back_at_start:
+            self._log.add("seek", f"to frame {self._recording.frame_numbers[item.index]}")
+            self._announce_at = None
+        self._last_index = self._position = item.index
+        self._steps = max(0, self._steps - 1)
+        frame = item.frame
+        if frame is None:
+            self._log.add("error", item.problem)
+            return
+        try:
+            writer.write(
+                frame.image_HW,
+                probe_ns=frame.timestamp_ns,
+                spacing_mm=frame.spacing_mm,
+                area=frame.area,
+            )
+        except SourceError as error:
+            number = self._recording.frame_numbers[item.index]
+            self._log.add("error", f"frame {number} cannot be played: {error}")
+
+
+def _checked(rate: float) -> float:
+    if not 0 < rate < math.inf:
+        raise SourceError(f"a playback rate of {rate}; expected a number above 0, 1 as recorded")
+    return rate

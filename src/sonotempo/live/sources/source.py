@@ -1,0 +1,113 @@
+"""What every source of live frames is and says: the FrameSource protocol and its events."""
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from sonotempo.live.buffer.ring_buffer import RingBuffer
+
+EventKind = Literal[
+    "connecting",
+    "connected",
+    "disconnected",
+    "frozen",
+    "running",
+    "restarted",
+    "crashed",
+    "depth",
+    "gain",
+    "button",
+    "seek",
+    "ended",
+    "error",
+]
+Command = Literal["freeze", "depth+", "depth-", "gain+", "gain-"]
+SourceState = Literal["stopped", "connecting", "running", "frozen", "disconnected", "ended"]
+
+_KEPT_EVENTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """Something that happened at the source, other than a frame.
+
+    Attributes:
+        kind: what.
+        host_ns: :func:`time.monotonic_ns` of it; frames captured later have a later one.
+        detail: a sentence or value for people.
+    """
+
+    kind: EventKind
+    host_ns: int
+    detail: str = ""
+
+
+class FrameSource(Protocol):
+    """Writes frames into a ring buffer from a thread or process of its own."""
+
+    @property
+    def state(self) -> SourceState:
+        """What it is doing."""
+        ...
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """What :meth:`send` takes now."""
+        ...
+
+    def start(self, buffer: RingBuffer) -> None:
+        """Begin to write into a buffer; returns at once."""
+        ...
+
+    def stop(self) -> None:
+        """End every thread and process that it began; may be called twice."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Carry out a command.
+
+        "freeze" turns freezing on and off again, as on a scanner.
+
+        Raises:
+            SourceError: it cannot do this; the sentence lists what it can.
+        """
+        ...
+
+    def events(self) -> tuple[SourceEvent, ...]:
+        """Return what happened since the last call, oldest first; never waits.
+
+        A "seek" (also a loop back to the start) comes before the first frame from there is
+        written.
+        """
+        ...
+
+
+class EventLog:
+    """Events from any thread, until somebody asks for them.
+
+    If nobody asks, only the newest 10 000 are kept, so that a long stream costs no memory.
+
+    >>> log = EventLog()
+    >>> log.add("seek", "to frame 3")
+    >>> [(event.kind, event.detail) for event in log.take()], log.take()
+    ([('seek', 'to frame 3')], ())
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: deque[SourceEvent] = deque(maxlen=_KEPT_EVENTS)
+
+    def add(self, kind: EventKind, detail: str = "", host_ns: int | None = None) -> None:
+        """Note an event, by default as of now."""
+        with self._lock:
+            at_ns = time.monotonic_ns() if host_ns is None else host_ns
+            self._events.append(SourceEvent(kind, at_ns, detail))
+
+    def take(self) -> tuple[SourceEvent, ...]:
+        """Return and forget all events."""
+        with self._lock:
+            taken = tuple(self._events)
+            self._events.clear()
+        return taken

@@ -1,0 +1,280 @@
+"""A whole run: data, folds, every (arm, fold) as a resumable job, and the table of all.
+
+The run folder explains itself: config.yaml, folds.json, recordings.json, environment.json,
+skipped.txt, one folder per arm and fold, and the scores of all folds as parquet, CSV, Markdown and
+a bar plot.
+"""
+
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from torch import nn
+
+from sonotempo.arms import ARMS, arm_named
+from sonotempo.config import Experiment
+from sonotempo.config_file import load_run
+from sonotempo.data.cache import CachedRecording
+from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
+from sonotempo.errors import ConfigError
+from sonotempo.evaluation.report.summary_table import ComparisonTable, comparison_table, draw_bars
+from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
+from sonotempo.evaluation.scoring.frames import summary
+from sonotempo.folders import make_folder, writing
+from sonotempo.models import build_model
+from sonotempo.models.summary import cost_of
+from sonotempo.study.examples import draw_run_examples
+from sonotempo.training.cohort import CohortOnGrid, open_cohort
+from sonotempo.training.job import Job, run_job
+from sonotempo.training.progress import RunProgress
+
+_PACKAGES = ("sonotempo", "torch", "torchvision", "lightning", "monai", "timm", "numpy", "scipy")
+
+
+def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> ComparisonTable:
+    """Run, or go on with, every job of an experiment and write its table.
+
+    Raises:
+        ConfigError: the folder holds another experiment, or the data do not allow it.
+        RecordingError: nothing in the data folder can be used.
+    """
+    _require_same_settings(run, experiment)
+    _require_networks(experiment)
+    cohort = open_cohort(experiment, progress)
+    for line in cohort.skipped[:5]:
+        progress.say(f"skipped: {line}")
+    if len(cohort.skipped) > 5:
+        progress.say(f"skipped {len(cohort.skipped)} in all; see {run / 'skipped.txt'}")
+    for note in cohort.notes:
+        progress.say(f"note: {note}")
+    if any(arm_named(arm).starts_from for arm in experiment.arms):
+        _require_consecutive(cohort.recordings)
+    _require_same_data(run, cohort.recordings)
+    folds = _folds(run, experiment, cohort.recordings)
+    _require_batches(experiment, cohort.recordings, folds)
+    _claim(run, experiment, cohort, folds)
+    # In the order of ARMS: each after the one whose weights it needs.
+    arms = [arm.name for arm in ARMS if arm.name in experiment.arms]
+    jobs = [Job(arm, fold, run) for fold in folds for arm in arms]
+    left = sum(not job.finished for job in jobs)
+    subjects = {recording.subject for recording in cohort.recordings}
+    progress.say(
+        f"{len(cohort.recordings)} recordings of {len(subjects)} "
+        f"{'groups' if cohort.notes and 'unknown' in cohort.notes[0] else 'subjects'}; "
+        f"{len(jobs)} jobs, {left} to do; results in {run}"
+    )
+    for job in jobs:
+        run_job(job, experiment, cohort.recordings, progress)
+    scores = [read_scores(job.folder) for job in jobs]
+    for sentence in [sentence for one in scores for sentence in one.missing]:
+        progress.say(f"note: {sentence}")
+    evaluation = joined([one.evaluation for one in scores])
+    frames = evaluation.frames
+    write_scores(run, evaluation)
+    progress.say("drawing test frames from the worst to the best")
+    draw_run_examples(jobs, frames, experiment, cohort.recordings, run / "examples.png")
+    notes = [*cohort.notes, _cropped(cohort.recordings, experiment)]
+    return write_table(run, frames, experiment, notes)
+
+
+def write_table(
+    run: Path, frames: pd.DataFrame, experiment: Experiment, notes: Sequence[str]
+) -> ComparisonTable:
+    """Write the scores of all jobs as CSV, Markdown and bar plot."""
+    of_arms = summary(frames, experiment.evaluate)
+    title = f"{experiment.name}: {experiment.structures.name}, {frames['fold'].nunique()} folds"
+    said = [*([experiment.note] if experiment.note else []), *notes]
+    table = comparison_table(
+        of_arms,
+        experiment.arms,
+        title=title,
+        notes=said,
+        structures=experiment.structures.names,
+    )
+    (run / "table.md").write_text(table.markdown(), encoding="utf-8")
+    (run / "table.csv").write_text(table.csv(), encoding="utf-8")
+    # For `sonotempo compare`, which has to repeat them.
+    notes_json = json.dumps(said, indent=1, ensure_ascii=False)
+    (run / "notes.json").write_text(f"{notes_json}\n", encoding="utf-8")
+    draw_bars(
+        of_arms,
+        experiment.structures.names,
+        run / "bars.png",
+        arms=experiment.arms,
+        title=title,
+        notes=said,
+    )
+    return table
+
+
+def _require_same_settings(run: Path, experiment: Experiment) -> None:
+    """Refuse a folder that is of another experiment."""
+    if not (run / "config.yaml").is_file():
+        return
+    earlier = load_run(run).model_dump(mode="json")
+    changed = sorted(_differences(earlier, experiment.model_dump(mode="json")))
+    if changed:
+        raise ConfigError(
+            f"{run} holds a run with other settings ({'; '.join(changed)}); choose another "
+            "folder with --out, or delete that one"
+        )
+
+
+def _require_networks(experiment: Experiment) -> None:
+    """Build and run every arm once: what cannot be is refused before hours of training."""
+    for arm in experiment.arms:
+        classes, size = experiment.structures.channels, experiment.data.input_size
+        cost_of(arm, experiment.model, classes, size)
+
+
+def _require_batches(
+    experiment: Experiment, recordings: Sequence[CachedRecording], folds: Sequence[Fold]
+) -> None:
+    """Refuse a batch of one frame at a single pixel: it has no spread to be normalised by."""
+    model = experiment.model.model_copy(update={"pretrained": False})
+    network = build_model("frame", model, experiment.structures.channels)
+    coarsest, size = network.encoder.strides[-1], experiment.data.input_size
+    if size > coarsest or not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
+        return
+    batch_size = experiment.train.batch_size
+    for fold in folds:
+        frames = sum(len(r.labelled) for r in recordings if r.subject in fold.train)
+        if batch_size == 1 or frames % batch_size == 1:
+            raise ConfigError(
+                f"{frames} training frames of fold {fold.number} in batches of {batch_size} "
+                f"leave one frame alone, and data.input_size={size} leaves a single pixel of it at "
+                "the deepest level: too little for batch normalisation; set "
+                f"data.input_size={2 * size}, or another train.batch_size"
+            )
+
+
+def _require_same_data(run: Path, recordings: Sequence[CachedRecording]) -> None:
+    """Refuse recordings whose content is not what the run began with."""
+    path = run / "recordings.json"
+    if not path.is_file():
+        return
+    earlier, now = json.loads(path.read_text(encoding="utf-8")), _keys(recordings)
+    odd = sorted(name for name in {**earlier, **now} if earlier.get(name) != now.get(name))
+    if odd:
+        raise ConfigError(
+            f"{len(odd)} recordings are not those that {run} began with ({', '.join(odd[:5])}); "
+            "the data have changed: choose another --out"
+        )
+
+
+def _keys(recordings: Sequence[CachedRecording]) -> dict[str, str]:
+    return {recording.name: recording.key for recording in recordings}
+
+
+def _claim(run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]) -> None:
+    """Make the run folder; nothing is changed that a run before this one has settled."""
+    make_folder(run, "--out", ConfigError)
+    skipped = "".join(f"{line}\n" for line in cohort.skipped)
+    with writing(run, "--out", ConfigError):
+        (run / "skipped.txt").write_text(skipped, "utf-8")
+        if not (run / "config.yaml").is_file():
+            _write_beginning(run, experiment, cohort, folds)
+
+
+def _write_beginning(
+    run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]
+) -> None:
+    """Write what a run is known by; its settings last, so that half of it is no run."""
+    save_folds(folds, run / "folds.json")
+    (run / "recordings.json").write_text(
+        json.dumps(_keys(cohort.recordings), indent=1) + "\n", encoding="utf-8"
+    )
+    (run / "environment.json").write_text(
+        json.dumps(
+            {
+                "python": platform.python_version(),
+                "system": platform.platform(),
+                "packages": {name: _version(name) for name in _PACKAGES},
+            },
+            indent=1,
+        )
+        + "\n",
+        encoding="utf-8",
+    )
+    settings = experiment.model_dump(mode="json")
+    (run / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+
+def _differences(earlier: object, now: object, key: str = "") -> list[str]:
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        return [
+            line
+            for name in {**earlier, **now}
+            for line in _differences(
+                earlier.get(name), now.get(name), f"{key}.{name}" if key else name
+            )
+        ]
+    return [] if earlier == now else [f"{key}: {earlier!r} there, {now!r} now"]
+
+
+def _folds(
+    run: Path, experiment: Experiment, recordings: Sequence[CachedRecording]
+) -> tuple[Fold, ...]:
+    """Read the run's folds, or make them."""
+    path = run / "folds.json"
+    strata: dict[str, set[str]] = {}
+    for recording in recordings:
+        shown = {
+            name
+            for name, area_px in zip(
+                experiment.structures.names, recording.reference_px, strict=True
+            )
+            if area_px
+        }
+        strata.setdefault(recording.subject, set()).update(shown)
+    if path.is_file():
+        folds = load_folds(path)
+        for fold in folds:
+            known = {*fold.train, *fold.validation, *fold.test}
+            if known != set(strata):
+                odd = sorted(known ^ set(strata))
+                raise ConfigError(
+                    f"{path} and the data name different subjects ({', '.join(odd[:5])}); the "
+                    "data have changed since this run began: choose another --out"
+                )
+        return folds
+    subjects = {subject: tuple(sorted(shown)) for subject, shown in strata.items()}
+    return make_folds(subjects, experiment.folds, experiment.seed)
+
+
+def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
+    """Refuse to train on clips where every labelled frame stands alone in its recording."""
+    videos = [recording for recording in recordings if not recording.is_still]
+    pairs = sum(len(recording) - 1 for recording in videos)
+    if not pairs:
+        return
+    consecutive = sum(len(segment) - 1 for r in videos for segment in r.segments())
+    if consecutive / pairs < 0.5:
+        raise ConfigError(
+            "the sequence arm and its controls need consecutive frames, but only "
+            f"{consecutive / pairs:.0%} of neighbouring frames follow each other (an annotation "
+            "export holds key frames only); "
+            "set data.frames_root to the recordings that it was made from, or arms=[frame]"
+        )
+
+
+def _cropped(recordings: Sequence[CachedRecording], experiment: Experiment) -> str:
+    reference = np.sum([recording.reference_px for recording in recordings], axis=0)
+    cropped = np.sum([recording.cropped_px for recording in recordings], axis=0)
+    shares = [
+        f"{name} {lost / max(1, area):.1%}"
+        for name, lost, area in zip(experiment.structures.names, cropped, reference, strict=True)
+    ]
+    return f"reference area lost by cropping at the bottom: {', '.join(shares)}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

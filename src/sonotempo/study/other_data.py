@@ -1,0 +1,168 @@
+"""Trained weights judged on other data, without scoring them on what they have learnt from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from sonotempo.arms import arm_named
+from sonotempo.config import DataConfig, Experiment
+from sonotempo.config_file import load_run
+from sonotempo.errors import ConfigError, RecordingError
+from sonotempo.evaluation.report.summary_table import ComparisonTable, comparison_table
+from sonotempo.evaluation.scoring.evaluate import evaluate
+from sonotempo.evaluation.scoring.files import Evaluation, joined, write_scores
+from sonotempo.evaluation.scoring.frames import summary
+from sonotempo.evaluation.scoring.mask_files import DrawnMasks, write_masks
+from sonotempo.models import as_run
+from sonotempo.training.cohort import open_cohort
+from sonotempo.training.job import device_of, shown_recordings
+from sonotempo.training.progress import RunProgress
+from sonotempo.training.torch_predictor import TorchPredictor
+from sonotempo.training.weights import load_weights, read_passport
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Scores of trained weights on a data set.
+
+    Attributes:
+        frames: one row per arm, labelled frame and structure.
+        temporal: one row per arm, recording, structure and temporal metric.
+        table: the arms side by side.
+    """
+
+    frames: pd.DataFrame
+    temporal: pd.DataFrame
+    table: ComparisonTable
+
+
+def judge(
+    weights: Path, data: Path, cache: Path, progress: RunProgress, out: Path | None = None
+) -> Judgement:
+    """Score a weights file, or every fold of a run, on a data set.
+
+    A subject is never scored by a fold that was trained on one of its recordings, known by their
+    content; where several folds of a run may score a recording, the first of them does, so that no
+    recording counts twice. With ``out``, each arm's scores and masks are written to ``out/<arm>``,
+    which a comparison can read.
+
+    Raises:
+        ConfigError: not a run folder or weights file.
+        RecordingError: nothing can be scored.
+    """
+    if weights.is_dir():
+        if not (weights / "config.yaml").is_file():
+            raise ConfigError(
+                f"{weights} is not a run folder: it has no config.yaml; if it holds masks of "
+                "another tool, add --like RUN for the structures, grid and folds to score them by"
+            )
+        experiment = load_run(weights)
+        # Only folds that every arm has finished: arms are compared over the same recordings.
+        trained = {arm: arm_named(arm).weights_of for arm in experiment.arms}
+        folds = [
+            {path.parent.name for path in weights.glob(f"{arm}/fold-*/weights.safetensors")}
+            for arm in trained.values()
+        ]
+        files = [
+            (arm, weights / trained[arm] / fold / "weights.safetensors")
+            for arm in experiment.arms
+            for fold in sorted(set.intersection(*folds))
+        ]
+        if not files:
+            raise ConfigError(
+                f"{weights} holds no fold that all its arms have finished; go on with "
+                "`sonotempo crossval`"
+            )
+    else:
+        experiment = _experiment_of(weights)
+        files = [(experiment.name, weights)]
+    experiment = with_data(experiment, data, cache)
+    cohort = open_cohort(experiment, progress)
+    parts: list[Evaluation] = []
+    scored: dict[str, set[str]] = {}
+    for arm, file in files:
+        passport = read_passport(file)
+        done = scored.setdefault(arm, set())
+        seen = {r.subject for r in cohort.recordings if r.key in passport.trained_on}
+        unseen = [r for r in cohort.recordings if r.subject not in seen and r.key not in done]
+        done.update(recording.key for recording in unseen)
+        model = as_run(arm, load_weights(file)[0], experiment.controls)
+        progress.step(f"{arm}, fold {passport.fold}: scoring", len(unseen))
+        predictor = TorchPredictor(model, passport.input_size, arm, device=device_of(experiment))
+        parts.append(
+            evaluate(
+                predictor,
+                shown_recordings(unseen, experiment),
+                experiment.evaluate,
+                arm=arm,
+                fold=passport.fold,
+                every_frame=not all(recording.is_still for recording in unseen),
+                seed=experiment.seed,
+                on_masks=_keep(out and out / arm),
+                on_recording=progress.advance,
+            )
+        )
+    scores = joined(parts)
+    frames = scores.frames
+    if frames.empty:
+        raise RecordingError(
+            f"every subject in {data} was used to train {weights}; give data that it has not seen"
+        )
+    left_out = len(cohort.recordings) - max(len(done) for done in scored.values())
+    notes = list(cohort.notes)
+    if left_out:
+        notes.append(
+            f"{left_out} recordings left out: these weights were trained on their subjects"
+        )
+    table = comparison_table(
+        summary(frames, experiment.evaluate),
+        list(scored),
+        title=f"{weights.name} on {data.name}",
+        notes=notes,
+        structures=experiment.structures.names,
+    )
+    if out is not None:
+        for arm in scored:
+            write_scores(out / arm, scores.of_arm(arm))
+    return Judgement(frames, scores.temporal, table)
+
+
+def _keep(folder: Path | None) -> Callable[[DrawnMasks], object]:
+    """Return what writes masks into an arm's folder, if there is one."""
+    return (lambda masks: None) if folder is None else partial(write_masks, folder)
+
+
+def _experiment_of(weights: Path) -> Experiment:
+    """Return what a weights file says of itself as an experiment; other settings are defaults."""
+    passport = read_passport(weights)
+    names: Sequence[str] | str = passport.structures
+    return Experiment(
+        name=passport.arm,
+        data=DataConfig(
+            structures=names if isinstance(names, str) else list(names),
+            input_size=passport.input_size,
+            area=passport.area,
+        ),
+        model=passport.model,
+    )
+
+
+def with_data(experiment: Experiment, data: Path, cache: Path) -> Experiment:
+    """Return the experiment on other data, or on its own data exactly as it read them.
+
+    Args:
+        experiment: the run's settings.
+        data: the folder of recordings.
+        cache: folder for fitted frames.
+    """
+    root = experiment.data.root
+    if root is not None and root.resolve() == data.resolve():
+        settings = experiment.data.model_copy(update={"cache": cache})
+        return experiment.model_copy(update={"data": settings})
+    settings = experiment.data.model_copy(
+        update={"root": data, "frames_root": None, "layout": "auto", "cache": cache}
+    )
+    return experiment.model_copy(update={"data": settings})

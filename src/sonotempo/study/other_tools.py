@@ -1,0 +1,127 @@
+"""Masks of another tool scored as an arm: on the grid, frames and folds of a run's own arms."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from sonotempo.config import Experiment
+from sonotempo.config_file import load_experiment, load_run
+from sonotempo.data.cache import CachedRecording
+from sonotempo.data.folds import load_folds
+from sonotempo.evaluation.report.summary_table import comparison_table
+from sonotempo.evaluation.scoring.external_masks import ForeignMasks, find_masks, require_complete
+from sonotempo.evaluation.scoring.files import Evaluation, write_scores
+from sonotempo.evaluation.scoring.frames import frame_table, summary
+from sonotempo.evaluation.scoring.mask_files import write_masks
+from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts
+from sonotempo.evaluation.scoring.recordings import drawn_masks, score_recording
+from sonotempo.evaluation.scoring.temporal_table import temporal_table
+from sonotempo.preprocess import area_from, fit_frame
+from sonotempo.recording import Image, Recording
+from sonotempo.study.other_data import Judgement, with_data
+from sonotempo.training.cohort import open_cohort, open_experiment_data
+from sonotempo.training.job import shown_recordings
+from sonotempo.training.progress import RunProgress
+
+
+def judge_masks(
+    masks: Path,
+    data: Path,
+    like: Path,
+    cache: Path,
+    progress: RunProgress,
+    *,
+    arm: str | None = None,
+    out: Path | None = None,
+) -> Judgement:
+    """Score a folder of masks; :mod:`sonotempo.evaluation.scoring.external_masks` says how it is
+    arranged.
+
+    Masks pass through the same fit to the network grid as references do. With ``out``, scores,
+    fitted masks and facts are written there, and a comparison reads that folder as an arm.
+
+    Args:
+        masks: the folder of masks, with the layout of ``data``.
+        data: recordings with references.
+        like: the run folder, or the config file, whose structures, grid, rules and folds hold.
+        cache: folder for fitted frames.
+        progress: told of every recording.
+        arm: what the masks are called in tables; by default the folder's name.
+        out: where to write.
+
+    Raises:
+        ConfigError: ``like`` is neither a run folder nor a config file.
+        RecordingError: masks are missing or cannot be used; all of them are named and counted.
+    """
+    experiment = with_data(load_run(like) if like.is_dir() else load_experiment(like), data, cache)
+    name = arm or masks.resolve().name
+    cohort = open_cohort(experiment, progress)
+    originals = {one.name: one for one in open_experiment_data(experiment).recordings}
+    found = find_masks(masks, [_scored_part(originals[one.name], one) for one in cohort.recordings])
+    progress.step(f"{name}: reading masks", 1)
+    require_complete(masks, found.recordings)
+    progress.step(f"{name}: scoring", len(cohort.recordings))
+    folds = _test_folds(like)
+    frames, temporal = [], []
+    for shown, cached, drawn in zip(
+        shown_recordings(cohort.recordings, experiment),
+        cohort.recordings,
+        found.recordings,
+        strict=True,
+    ):
+        fitted = _fitted(drawn, shown, cached, experiment)
+        scores = score_recording(
+            shown, fitted, experiment.evaluate, arm=name, fold=folds.get(cached.subject, 0)
+        )
+        frames += scores.frames
+        temporal += scores.temporal
+        if out is not None:
+            write_masks(out, drawn_masks(shown, fitted))
+        progress.advance()
+    evaluation = Evaluation(frame_table(frames), temporal_table(temporal))
+    if out is not None:
+        write_scores(out, evaluation)
+        ArmFacts(arm=name, fold=0, foreign=True).write(out / FACTS_FILE)
+    notes = [*cohort.notes, f"{name}: masks of another tool, from {masks.name}"]
+    if found.unused:
+        notes.append(
+            f"{len(found.unused)} files in {masks.name} belong to no labelled recording, "
+            f"{found.unused[0].relative_to(masks)} for one"
+        )
+    table = comparison_table(
+        summary(evaluation.frames, experiment.evaluate),
+        [name],
+        title=f"{name} on {data.name}",
+        notes=notes,
+        structures=experiment.structures.names,
+    )
+    return Judgement(evaluation.frames, evaluation.temporal, table)
+
+
+def _scored_part(original: Recording, cached: CachedRecording) -> Recording:
+    """Return a recording whose labelled frames are those with a usable reference."""
+    readers = {index: original.mask_readers[index] for index in cached.labelled}
+    return replace(original, mask_readers=readers)
+
+
+def _fitted(
+    drawn: ForeignMasks, shown: Recording, cached: CachedRecording, experiment: Experiment
+) -> dict[int, Image]:
+    """Return the masks on the network grid, by the index of the frame that is shown."""
+    # A still is shown at the end of a clip; elsewhere frames are where they were.
+    place = dict(zip(cached.labelled, shown.labelled, strict=True))
+    if not cached.is_still:
+        place = {index: index for index in drawn.files}
+    fitted = {}
+    for index, at in place.items():
+        frame = drawn.recording[index]
+        fit = fit_frame(frame, experiment.data.input_size, area_from(experiment.data.area))
+        fitted[at] = fit.mask(drawn.read(index))
+    return fitted
+
+
+def _test_folds(like: Path) -> dict[str, int]:
+    """Return the fold whose test subject each subject is; without folds, none."""
+    path = like / "folds.json"
+    if not path.is_file():
+        return {}
+    return {subject: fold.number for fold in load_folds(path) for subject in fold.test}

@@ -1,0 +1,44 @@
+"""A comparison of runs with everything that people read of it, in one folder."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from sonotempo.evaluation.comparison.compare import compare
+from sonotempo.evaluation.comparison.record import Comparison
+from sonotempo.evaluation.report.files import write_comparison
+from sonotempo.evaluation.report.page.page import write_report
+from sonotempo.study.clips import report_clips
+from sonotempo.training.progress import RunProgress
+
+
+def report_runs(
+    runs: Sequence[Path], out: Path, progress: RunProgress, *, seed: int = 0
+) -> Comparison:
+    """Compare the arms of runs and write numbers, tables and page into a folder.
+
+    Args:
+        runs: run folders, or arms that `sonotempo evaluate` has scored.
+        out: gets ``comparison.json``, ``comparison.csv``, ``tables.tex``, ``tables.md`` and
+            ``report.html``; made if missing.
+        progress: told of every pair and recording.
+        seed: of the bootstrap.
+
+    Raises:
+        ConfigError: a folder is no run or is unfinished, or its arms cannot be compared.
+        SonotempoError: the folder cannot be written.
+    """
+    progress.step("reading scores", len(runs))
+    comparison = compare(
+        runs,
+        seed=seed,
+        on_run=progress.advance,
+        on_pairs=lambda n: progress.step("comparing", n),
+        on_pair=progress.advance,
+    )
+    write_comparison(comparison, out)
+    command = shlex.join(["sonotempo", "compare", *(run.name for run in runs)])
+    if seed:
+        command += f" --seed {seed}"
+    write_report(comparison, report_clips(runs, progress), out / "report.html", command=command)
+    return comparison

@@ -1,0 +1,88 @@
+"""The ready-made models that the package brings: what they say of themselves, and that they see."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sonotempo import live
+from sonotempo.live.models.card import read_card
+from sonotempo.live.models.engines import has_cuda, has_openvino
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
+from sonotempo.phantom.settings import PhantomConfig
+from sonotempo.phantom.simulate import Scan, cast
+from sonotempo.recording import Frame
+from sonotempo.structures import NAMED_SETS
+
+READY = Path(live.__file__).parent / "models" / "packaged"
+ARMS = {"frame": ("frame",), "sequence": ("sequence",), "pair": ("frame", "sequence")}
+NAMES = [f"{procedure}-{kind}" for procedure in ("axillary", "femoral") for kind in ARMS]
+ENGINES = [
+    "onnxruntime",
+    *(["openvino"] if has_openvino() else []),
+    *(["cuda"] if has_cuda() else []),
+]
+
+
+def path_of(name):
+    return READY / f"{name}.onnx"
+
+
+@cache
+def scanned(procedure):
+    """Seconds 1, 3, 5 and 7 of what the live simulation shows by default, with their references."""
+    settings = PhantomConfig(procedure=procedure, size=240, frame_rate_hz=30, event_rate=0)
+    scan = Scan(cast(settings, 1), settings, width=320)
+    shown = [scan.next(30 * second) for second in (1, 3, 5, 7)]
+    frames = [
+        Frame(one.image_HW, one.index, one.timestamp_ns, one.spacing_mm, area=scan.area)
+        for one in shown
+    ]
+    return frames, np.stack([one.mask_HW for one in shown])
+
+
+def test_there_are_these_and_no_others():
+    assert sorted(path.stem for path in READY.glob("*.onnx")) == sorted(NAMES)
+
+
+def test_they_are_small_enough_to_ship():
+    assert sum(path.stat().st_size for path in READY.glob("*.onnx")) < 25e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_says_what_it_is_and_that_it_knows_no_patients(name):
+    card = read_card(path_of(name))
+    procedure, _, kind = name.partition("-")
+    assert card.structures == NAMED_SETS[procedure]
+    assert card.arms == ARMS[kind]
+    assert card.stateful == (kind != "frame")
+    assert card.name == f"{procedure} {' + '.join(card.arms)}, trained on simulation"
+    assert "simulated" in card.note
+    assert "not for patients" in card.note
+    assert f"simulated {procedure} subjects" in card.trained_on
+    assert "train_ready_models.py" in card.trained_on
+    for arm in card.arms:
+        (figures,) = [check for check in card.checks if check.startswith(f"{arm}: Dice on")]
+        assert "held-out simulated subjects" in figures
+        assert all(structure in figures for structure in card.structures.names)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_finds_something_of_the_live_simulation_on_every_engine(name, engine):
+    # A nerve fades with the probe's tilt, and the figures in the cards are far from perfect: these
+    # limits tell a model that works from one that does not.
+    frames, references_THW = scanned(name.partition("-")[0])
+    with OnnxPredictor(path_of(name), engine, threads=1) as predictor:
+        steps = [predictor.step(frame) for frame in frames]
+        names = predictor.model.structures.names
+    for of_arm in zip(*steps, strict=True):
+        masks_THW = np.stack([prediction.mask_HW for prediction in of_arm])
+        assert masks_THW.shape == references_THW.shape
+        assert masks_THW.max() <= len(names)
+        for what, least in (("blood", 0.8), ("bone", 0.7), ("nerve", 0.45)):
+            labels = [label for label, one in enumerate(names, start=1) if what in one]
+            mine, theirs = np.isin(masks_THW, labels), np.isin(references_THW, labels)
+            dice = 2 * (mine & theirs).sum() / (mine.sum() + theirs.sum())
+            assert dice > least, (of_arm[0].model, what, dice)

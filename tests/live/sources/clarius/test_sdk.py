@@ -1,0 +1,136 @@
+import sys
+
+import pytest
+from sonotempo.live.sources.open.clarius import sdk as clarius_sdk
+
+from fakes.clarius import SDK
+from sonotempo.errors import SourceError
+from sonotempo.live.sources.clarius.sdk import built_for, built_on, find_sdk, load_sdk
+
+OWN = f"python{sys.version_info.major}{sys.version_info.minor}"
+LIBRARY = {"linux": "libcast.so", "darwin": "libcast.dylib", "win32": "cast.dll"}[sys.platform]
+
+
+def unpacked(folder, *versions, library=True):
+    """An SDK as the vendor's zip unpacks, with empty files."""
+    for version in versions:
+        (folder / version).mkdir(parents=True)
+        (folder / version / "pyclariuscast.so").touch()
+    if library:
+        (folder / LIBRARY).touch()
+    return folder
+
+
+@pytest.fixture
+def _own_path(monkeypatch):
+    """Give back what loading does to the interpreter."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "pyclariuscast", raising=False)
+    yield
+    sys.modules.pop("pyclariuscast", None)
+
+
+def test_the_unpacked_zip_is_found_for_this_python(tmp_path):
+    files = find_sdk(unpacked(tmp_path, "python38", OWN))
+    assert files.module == tmp_path / OWN / "pyclariuscast.so"
+    assert files.library == tmp_path / LIBRARY
+
+
+def test_the_folder_of_one_python_will_do(tmp_path):
+    files = find_sdk(unpacked(tmp_path, OWN) / OWN)
+    assert files.module == tmp_path / OWN / "pyclariuscast.so"
+    assert files.library == tmp_path / LIBRARY
+
+
+def test_a_module_copied_beside_its_library_is_found(tmp_path):
+    (tmp_path / "pyclariuscast.so").touch()
+    assert find_sdk(tmp_path).module == tmp_path / "pyclariuscast.so"
+    assert find_sdk(tmp_path).library is None
+
+
+def test_a_build_for_other_pythons_is_refused_with_their_versions(tmp_path):
+    folder = unpacked(tmp_path, "python38", "python39", "python310")
+    assert built_for(folder) == ("3.8", "3.9", "3.10")
+    with pytest.raises(SourceError, match=r"built for Python 3\.8, 3\.9, 3\.10, but this is"):
+        find_sdk(folder)
+
+
+@pytest.mark.parametrize("missing", ["folder", "module", "installed"])
+def test_without_the_sdk_it_says_where_from_for_whom_and_what_to_type(tmp_path, missing):
+    sdk = {"folder": tmp_path / "none", "module": tmp_path, "installed": None}[missing]
+    with pytest.raises(SourceError) as refused:
+        find_sdk(sdk)
+    for part in (
+        "https://github.com/clariusdev/cast/releases",
+        "Python 3.11 or 3.12",
+        "sonotempo stream clarius://192.168.1.1:5828 --sdk FOLDER",
+    ):
+        assert part in str(refused.value)
+
+
+@pytest.mark.usefixtures("_own_path")
+def test_an_installed_module_is_found_and_loaded(monkeypatch):
+    monkeypatch.syspath_prepend(str(SDK))
+    assert find_sdk(None).module == SDK / "pyclariuscast.py"
+    assert load_sdk(None).__file__ == str(SDK / "pyclariuscast.py")
+
+
+@pytest.mark.usefixtures("_own_path")
+def test_a_module_in_a_folder_is_loaded():
+    assert hasattr(load_sdk(SDK), "Caster")
+
+
+@pytest.mark.usefixtures("_own_path")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows loads .pyd files")
+def test_a_library_that_cannot_be_loaded_is_named_with_the_remedy(tmp_path):
+    folder = unpacked(tmp_path, OWN)
+    (folder / LIBRARY).write_bytes(b"no library" * 100)
+    with pytest.raises(SourceError, match="another kind of machine"):
+        load_sdk(folder)
+
+
+@pytest.mark.usefixtures("_own_path")
+def test_a_module_that_lacks_a_symbol_is_named_with_the_remedy(tmp_path):
+    reason = "libcast.so: undefined symbol: _ZN5boost6python"
+    (tmp_path / "pyclariuscast.py").write_text(f"raise ImportError({reason!r})")
+    with pytest.raises(SourceError, match="asset that names this machine's Ubuntu"):
+        load_sdk(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("version `GLIBCXX_3.4.32' not found", "another version of Linux"),
+        ("wrong ELF class: ELFCLASS32", "another kind of machine"),
+        ("(mach-o file, but is an incompatible architecture)", "another kind of machine"),
+        ("%1 is not a valid Win32 application", "another kind of machine"),
+        ("DLL load failed while importing pyclariuscast", "unpack the whole zip"),
+        ("libQt5Core.so.5: cannot open shared object file", "unpack the whole zip"),
+        ("something new", "not on PyPI"),
+    ],
+)
+def test_a_loaders_message_is_turned_into_what_to_do(reason, remedy):
+    assert remedy in clarius_sdk._remedy(reason)
+
+
+def pe(code):
+    return b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0" + code.to_bytes(2, "little")
+
+
+@pytest.mark.parametrize(
+    ("head", "built"),
+    [
+        (b"\x7fELF" + bytes(14) + b"\xb7\0", "Linux, aarch64"),
+        (b"\x7fELF" + bytes(14) + b"\x28\0", "Linux, another machine"),
+        (b"\xcf\xfa\xed\xfe" + (0x0100000C).to_bytes(4, "little"), "macOS, aarch64"),
+        (b"\xca\xfe\xba\xbe" + bytes(4), "macOS"),
+        (pe(0x8664), "Windows, x86_64"),
+        (pe(0xAA64), "Windows, aarch64"),
+        (b"MZ", ""),
+        (b"\x7fELF", ""),
+        (b"", ""),
+        (b"#!/bin/sh", ""),
+    ],
+)
+def test_the_first_bytes_tell_the_platform(head, built):
+    assert built_on(head) == built
