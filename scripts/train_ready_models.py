@@ -42,7 +42,7 @@ from sonotempo.live.models.card import read_card
 from sonotempo.phantom.cohort import write_cohort
 from sonotempo.phantom.settings import PhantomConfig, Procedure
 from sonotempo.study.crossval import crossvalidate
-from sonotempo.study.other_data import judge
+from sonotempo.study.other_data import evaluate_weights
 from sonotempo.training.progress import RunProgress
 
 ROOT = Path(__file__).parents[1]
@@ -219,7 +219,7 @@ def figures(
     cohort = cohort_of(procedure, recipe, recipe.held_out, recipe.held_out_seconds, HELD_OUT_SEED)
     progress.step(f"simulating {recipe.held_out} held-out subjects", recipe.held_out)
     write_cohort(work / "held-out", cohort, on_subject=progress.advance)
-    scores = judge(run, work / "held-out", work / "cache", progress)
+    scores = evaluate_weights(run, work / "held-out", work / "cache", progress)
     cells = scores.table.cells
     dice = cells[cells["metric"] == "dice"]
     arms = {arm: read_facts(run / arm / "fold-00" / FACTS_FILE) for arm in ("frame", "sequence")}

@@ -128,7 +128,7 @@ def write_run(
     return folder
 
 
-def write_foreign(folder: Path, run: Path, arm="nnunet", skill=0.72) -> Path:
+def write_external(folder: Path, run: Path, arm="nnunet", skill=0.72) -> Path:
     """Write the scores of another tool's masks on the frames of a run, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     frames = pd.concat(
@@ -140,7 +140,7 @@ def write_foreign(folder: Path, run: Path, arm="nnunet", skill=0.72) -> Path:
     drawn = np.clip(skill + random.normal(0, 0.08, len(frames)), 0, 1).round(6)
     frames["dice"] = frames["dice"].where(~present, drawn)
     frames.to_parquet(folder / "frames.parquet", index=False)
-    ArmFacts(arm=arm, fold=0, foreign=True).write(folder / "facts.json")
+    ArmFacts(arm=arm, fold=0, external=True).write(folder / "facts.json")
     return folder
 
 

@@ -36,8 +36,8 @@ def write_model(
         arms: every arm but "frame" carries a state.
         size: S, of the network grid.
         structures: what it finds.
-        card: whether the card goes into the file; without it the file is a foreign one.
-        probabilities: whether a foreign file gives probabilities, or logits alone.
+        card: whether the card goes into the file; without it the file is an external one.
+        probabilities: whether an external file gives probabilities, or logits alone.
         changes: what the card says otherwise, to write a card that lies.
     """
     path = Path(path)

@@ -21,7 +21,7 @@ from sonotempo.errors import ConfigError, RecordingError, SonotempoError
 from sonotempo.io.writers import write_sequence
 from sonotempo.study import crossval as crossval_module
 from sonotempo.study.crossval import crossvalidate
-from sonotempo.training.weights import load_weights, read_passport
+from sonotempo.training.weights import load_weights, read_weights_metadata
 
 GROUPED = TINY.model_copy(update={"normalization": "group"})
 
@@ -56,7 +56,7 @@ def test_no_weights_were_trained_on_a_recording_of_their_test_or_validation_subj
     keys = json.loads((finished_run.folder / "recordings.json").read_text(encoding="utf-8"))
     for fold in load_folds(finished_run.folder / "folds.json"):
         for arm in ("frame", "sequence"):
-            seen = set(read_passport(finished_run.weights(arm, fold.number)).trained_on)
+            seen = set(read_weights_metadata(finished_run.weights(arm, fold.number)).trained_on)
             of = {name: key for name, key in keys.items() if name.split("/")[0] in fold.train}
             assert seen == set(of.values())
             assert len(seen) == len(fold.train)

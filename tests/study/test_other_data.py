@@ -7,7 +7,7 @@ from fakes.shapes import write_shapes
 from sonotempo.data.folds import load_folds
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.io.writers import write_sequence
-from sonotempo.study.other_data import judge
+from sonotempo.study.other_data import evaluate_weights
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +20,15 @@ def others(tmp_path_factory):
 
 def judged(weights, data, tmp_path):
     with Told() as progress:
-        return judge(weights, data, tmp_path / "cache", progress)
+        return evaluate_weights(weights, data, tmp_path / "cache", progress)
 
 
 def test_weights_score_everything_that_they_have_not_seen(finished_run, others, tmp_path):
-    judgement = judged(finished_run.weights("sequence"), others, tmp_path)
-    assert len(judgement.frames) == 2 * 3 * 2
-    assert set(judgement.frames.arm) == {"sequence"}
-    assert judgement.table.arms == ("sequence",)
-    assert "left out" not in judgement.table.markdown()
+    scored = judged(finished_run.weights("sequence"), others, tmp_path)
+    assert len(scored.frames) == 2 * 3 * 2
+    assert set(scored.frames.arm) == {"sequence"}
+    assert scored.table.arms == ("sequence",)
+    assert "left out" not in scored.table.markdown()
 
 
 def test_a_run_scores_every_recording_once_with_both_arms(finished_run, others, tmp_path):
@@ -39,11 +39,11 @@ def test_a_run_scores_every_recording_once_with_both_arms(finished_run, others, 
 
 
 def test_what_weights_were_trained_on_is_left_out_and_said(finished_run, shapes, tmp_path):
-    judgement = judged(finished_run.weights("frame"), shapes, tmp_path)
+    scored = judged(finished_run.weights("frame"), shapes, tmp_path)
     fold = load_folds(finished_run.folder / "folds.json")[0]
-    assert set(judgement.frames.subject) == {*fold.test, *fold.validation}
+    assert set(scored.frames.subject) == {*fold.test, *fold.validation}
     assert "1 recordings left out: these weights were trained on their subjects" in (
-        judgement.table.markdown()
+        scored.table.markdown()
     )
 
 
@@ -65,11 +65,11 @@ def test_another_recording_of_a_training_subject_is_left_out_as_well(
     for number, subject in enumerate((trained, tested)):
         new = tmp_path / "new" / f"subject-{number:02d}" / "sequence-0"
         shutil.copytree(new, grown / subject / "sequence-1")
-    judgement = judged(finished_run.weights("frame"), grown, tmp_path)
-    assert trained not in set(judgement.frames.subject)
-    assert judgement.frames[judgement.frames.subject == tested].recording.nunique() == 2
+    scored = judged(finished_run.weights("frame"), grown, tmp_path)
+    assert trained not in set(scored.frames.subject)
+    assert scored.frames[scored.frames.subject == tested].recording.nunique() == 2
     assert "2 recordings left out: these weights were trained on their subjects" in (
-        judgement.table.markdown()
+        scored.table.markdown()
     )
     # Of a run, the fold that has not seen the subject scores it.
     frames = judged(finished_run.folder, grown, tmp_path).frames

@@ -12,12 +12,12 @@ from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.comparison.runs import read_run
 from sonotempo.evaluation.scoring.mask_files import read_masks
 from sonotempo.evaluation.scoring.provenance import read_facts
-from sonotempo.study.other_tools import judge_masks
+from sonotempo.study.other_tools import evaluate_masks
 
 
 def judged(masks, data, like, tmp_path, **more):
     with Told() as progress:
-        return judge_masks(masks, data, like, tmp_path / "cache", progress, **more)
+        return evaluate_masks(masks, data, like, tmp_path / "cache", progress, **more)
 
 
 @pytest.fixture
@@ -37,25 +37,25 @@ def test_another_tool_s_masks_get_the_scores_that_an_arm_with_them_gets(
     finished_run, drawn, shapes, tmp_path
 ):
     out = tmp_path / "scored"
-    judgement = judged(drawn, shapes, finished_run.folder, tmp_path, out=out)
+    scored = judged(drawn, shapes, finished_run.folder, tmp_path, out=out)
     for name in ("frames", "temporal"):
         own = pd.read_parquet(finished_run.folder / f"{name}.parquet")
         own = own[own.arm == "sequence"].assign(arm="nnunet")
-        given = getattr(judgement, name)
+        given = getattr(scored, name)
         keys = [key for key in ("recording", "frame", "structure", "metric") if key in own]
         pd.testing.assert_frame_equal(
             given.sort_values(keys, ignore_index=True), own.sort_values(keys, ignore_index=True)
         )
-    assert judgement.table.arms == ("nnunet",)
-    assert "masks of another tool" in judgement.table.markdown()
+    assert scored.table.arms == ("nnunet",)
+    assert "masks of another tool" in scored.table.markdown()
 
 
 def test_the_folder_that_is_written_reads_as_an_arm(finished_run, drawn, shapes, tmp_path):
     out = tmp_path / "scored"
     judged(drawn, shapes, finished_run.folder, tmp_path, out=out, arm="nnU-Net")
     facts = read_facts(out / "facts.json")
-    assert (facts.arm, facts.foreign) == ("nnU-Net", True)
-    assert json.loads((out / "facts.json").read_text())["foreign"] is True
+    assert (facts.arm, facts.external) == ("nnU-Net", True)
+    assert json.loads((out / "facts.json").read_text())["external"] is True
     (arm,) = read_run(out).arms
     assert arm.role == "nnU-Net"
     assert len(arm.frames) == 4 * 6 * 2

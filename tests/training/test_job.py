@@ -18,7 +18,7 @@ from sonotempo.evaluation.scoring.files import read_scores
 from sonotempo.evaluation.scoring.mask_files import read_masks
 from sonotempo.training import job as job_module
 from sonotempo.training.job import Job, run_job, shown_recordings
-from sonotempo.training.weights import load_weights, read_passport
+from sonotempo.training.weights import load_weights, read_weights_metadata
 
 FOLD = Fold(0, ("s0",), ("s1",), ("s2",))
 
@@ -56,9 +56,9 @@ def same(one, other):
 def test_weights_know_what_they_were_trained_on_and_what_they_must_not_have_seen(tmp_path, cohort):
     run_both(tmp_path / "run", cohort, tiny_experiment())
     for arm in ("frame", "sequence"):
-        passport = read_passport(tmp_path / "run" / arm / "fold-00" / "weights.safetensors")
-        assert passport.trained_on == (cohort[0].key,)
-        assert (passport.arm, passport.fold, passport.input_size) == (arm, 0, SIZE)
+        metadata = read_weights_metadata(tmp_path / "run" / arm / "fold-00" / "weights.safetensors")
+        assert metadata.trained_on == (cohort[0].key,)
+        assert (metadata.arm, metadata.fold, metadata.input_size) == (arm, 0, SIZE)
 
 
 def test_a_shared_encoder_and_all_statistics_are_the_frame_arm_s(tmp_path, cohort):

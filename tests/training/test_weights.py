@@ -10,10 +10,15 @@ from safetensors.torch import save_file
 from fakes.experiments import TINY
 from sonotempo.errors import ConfigError, SonotempoError
 from sonotempo.models import build_model, in_channels_last
-from sonotempo.training.weights import Passport, load_weights, read_passport, save_weights
+from sonotempo.training.weights import (
+    WeightsMetadata,
+    load_weights,
+    read_weights_metadata,
+    save_weights,
+)
 
 SOURCES = Path(__file__).parents[2] / "src"
-PASSPORT = Passport(
+PASSPORT = WeightsMetadata(
     arm="sequence",
     fold=3,
     structures="nerve+vessel",
@@ -33,13 +38,13 @@ def built(arm="sequence", config=TINY):
 @pytest.mark.parametrize("arm", ["frame", "sequence"])
 @pytest.mark.parametrize("area", [None, (0, 1, 20, 30)])
 @pytest.mark.parametrize("structures", ["nerve+vessel", ("artery", "vein")])
-def test_weights_and_passport_survive_their_file(tmp_path, arm, area, structures):
+def test_weights_and_metadata_survive_their_file(tmp_path, arm, area, structures):
     model = in_channels_last(built(arm))
-    passport = replace(PASSPORT, arm=arm, area=area, structures=structures)
+    metadata = replace(PASSPORT, arm=arm, area=area, structures=structures)
     path = tmp_path / "weights.safetensors"
-    save_weights(model, passport, path)
+    save_weights(model, metadata, path)
     loaded, read = load_weights(path)
-    assert read == read_passport(path) == passport
+    assert read == read_weights_metadata(path) == metadata
     assert read.structure_set.channels == 3
     assert not loaded.training
     assert type(loaded) is type(model)
@@ -54,11 +59,11 @@ def test_nothing_pretrained_is_fetched_to_load(tmp_path):
     path = tmp_path / "weights.safetensors"
     said = config.model_copy(update={"pretrained": True})
     save_weights(built("frame", config), replace(PASSPORT, arm="frame", model=said), path)
-    _, passport = load_weights(path)
-    assert passport.model.pretrained
+    _, metadata = load_weights(path)
+    assert metadata.model.pretrained
 
 
-def foreign(path):
+def external(path):
     save_file({"weight": torch.zeros(2)}, str(path))
 
 
@@ -66,15 +71,15 @@ def other_tool(path):
     save_file({"weight": torch.zeros(2)}, str(path), metadata={"format": "pt"})
 
 
-def no_passport(path):
+def no_metadata(path):
     save_file({"w": torch.zeros(2)}, str(path), metadata={"sonotempo": "{"})
 
 
-def short_passport(path):
+def short_metadata(path):
     save_file({"w": torch.zeros(2)}, str(path), metadata={"sonotempo": '{"arm": "frame"}'})
 
 
-def newer_passport(path):
+def newer_metadata(path):
     facts = {"structures": "femoral", "area": None, "model": {"depth": 9}, "trained_on": []}
     save_file({"w": torch.zeros(2)}, str(path), metadata={"sonotempo": json.dumps(facts)})
 
@@ -101,13 +106,13 @@ def missing(path):
 
 
 KINDS = [
-    *(foreign, other_tool, no_passport, short_passport, newer_passport),
+    *(external, other_tool, no_metadata, short_metadata, newer_metadata),
     *(pickled, cut_off, empty, folder, missing),
 ]
 
 
 @pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
-@pytest.mark.parametrize("read", [read_passport, load_weights])
+@pytest.mark.parametrize("read", [read_weights_metadata, load_weights])
 def test_what_is_no_weights_file_is_refused_in_one_sentence(tmp_path, make, read):
     path = tmp_path / "weights.safetensors"
     make(path)
@@ -117,7 +122,7 @@ def test_what_is_no_weights_file_is_refused_in_one_sentence(tmp_path, make, read
     assert "\n" not in str(error.value)
 
 
-def test_weights_that_do_not_fit_their_passport_are_refused(tmp_path):
+def test_weights_that_do_not_fit_their_metadata_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     wider = TINY.model_copy(update={"channels": (8, 8, 8, 8, 8, 8)})
     save_weights(built(), replace(PASSPORT, model=wider), path)

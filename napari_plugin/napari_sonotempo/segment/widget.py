@@ -65,7 +65,7 @@ class SegmentWidget(QWidget):
         self.recordings.setMinimumContentsLength(12)
         self.models_box = ModelsBox(self._settings)
         self.structures = QLineEdit()
-        self.structures.setPlaceholderText("for foreign models: nerve, vessel")
+        self.structures.setPlaceholderText("for external models: nerve, vessel")
         self.structures.setToolTip(
             "What the channels of a model mean that sonotempo has not exported, in order, without "
             "the background"

@@ -31,7 +31,7 @@ ThreadsBesideWindow = Annotated[
     int | None,
     typer.Option(min=1, help="Cores that a model may use; by default all but the window's one."),
 ]
-ForeignStructures = Annotated[
+ExternalStructures = Annotated[
     str | None,
     typer.Option(
         "--structures",
@@ -71,7 +71,7 @@ def stream(  # noqa: PLR0917
     loop: Annotated[bool, typer.Option("--loop", help="Play a recording again and again.")] = False,
     engine: EngineOption = "auto",
     threads: Threads = None,
-    structures: ForeignStructures = None,
+    structures: ExternalStructures = None,
     max_gap_ms: MaxGap = 500.0,
 ) -> None:
     """Segment a live source with one model or several, and show how fast that is."""
@@ -127,7 +127,7 @@ def live(  # noqa: PLR0917
     ] = None,
     engine: EngineOption = "auto",
     threads: ThreadsBesideWindow = None,
-    structures: ForeignStructures = None,
+    structures: ExternalStructures = None,
 ) -> None:
     """Open napari with the live comparison running: both models on the same frames."""
     from sonotempo.inspection import parse_structures
@@ -153,7 +153,7 @@ def segment(  # noqa: PLR0917
     ] = None,
     engine: EngineOption = "auto",
     threads: Threads = None,
-    structures: ForeignStructures = None,
+    structures: ExternalStructures = None,
     max_gap_ms: MaxGap = 500.0,
 ) -> None:
     """Segment a whole recording and write the masks as files."""

@@ -50,7 +50,7 @@ def evaluate(  # noqa: PLR0917
     ] = None,
 ) -> None:
     """Score trained weights on data that they have not seen, or masks that another tool drew."""
-    from sonotempo.study.other_data import judge
+    from sonotempo.study.other_data import evaluate_weights
     from sonotempo.training.progress import RunProgress
 
     if out is not None:
@@ -58,18 +58,18 @@ def evaluate(  # noqa: PLR0917
     console = make_console()
     with RunProgress(console) as progress:
         if like is None:
-            judgement = judge(weights, data, cache, progress, out)
+            scored = evaluate_weights(weights, data, cache, progress, out)
         else:
-            from sonotempo.study.other_tools import judge_masks
+            from sonotempo.study.other_tools import evaluate_masks
 
-            judgement = judge_masks(weights, data, like, cache, progress, arm=name, out=out)
-    console.print(judgement.table.rich())
+            scored = evaluate_masks(weights, data, like, cache, progress, arm=name, out=out)
+    console.print(scored.table.rich())
     if out is not None:
         with writing(out, "--out"):
-            judgement.frames.to_parquet(out / "frames.parquet", index=False)
-            judgement.temporal.to_parquet(out / "temporal.parquet", index=False)
-            (out / "table.md").write_text(judgement.table.markdown(), encoding="utf-8")
-            (out / "table.csv").write_text(judgement.table.csv(), encoding="utf-8")
+            scored.frames.to_parquet(out / "frames.parquet", index=False)
+            scored.temporal.to_parquet(out / "temporal.parquet", index=False)
+            (out / "table.md").write_text(scored.table.markdown(), encoding="utf-8")
+            (out / "table.csv").write_text(scored.table.csv(), encoding="utf-8")
         console.print(f"scores and table: {out}", markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Scores of predictions against references, and what people read of them.
+"""The one evaluation module: metrics -> scoring -> comparison -> report, each calls only downwards.
 
-This file imports nothing, so that counting regions needs no pandas: import from its modules.
+This file imports nothing, so that counting regions needs no pandas: import from its parts.
 """

@@ -33,7 +33,7 @@ from sonotempo.recording import Recording
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.job import shown_recordings
 from sonotempo.training.progress import RunProgress
-from sonotempo.training.weights import Passport, load_weights
+from sonotempo.training.weights import WeightsMetadata, load_weights
 
 #: How many training frames the ranges of 8-bit values are measured on, and in clips of how many.
 CALIBRATION_FRAMES, CALIBRATION_CLIP = 128, 16
@@ -50,13 +50,13 @@ class Export:
 
     Attributes:
         models: the networks by arm.
-        passport: what the first one's weights say of themselves.
+        metadata: what the first one's weights say of themselves.
         run: the run folder that they lie in, or None if they lie by themselves.
         experiment: of that run, or None.
     """
 
     models: dict[str, Segmenter]
-    passport: Passport
+    metadata: WeightsMetadata
     run: Path | None
     experiment: Experiment | None
 
@@ -65,13 +65,13 @@ class Export:
         """What the model is called on screen."""
         arms = " + ".join(self.models)
         run = f"{self.experiment.name} " if self.experiment else ""
-        return f"{run}{arms}, fold {self.passport.fold}"
+        return f"{run}{arms}, fold {self.metadata.fold}"
 
     @property
     def trained_on(self) -> str:
         """What the model has learnt from."""
         run = f" of run {self.experiment.name}" if self.experiment else ""
-        return f"{len(self.passport.trained_on)} recordings{run}"
+        return f"{len(self.metadata.trained_on)} recordings{run}"
 
 
 def export_model(
@@ -121,7 +121,7 @@ def export_model(
     if out.suffix != ".onnx":
         raise ConfigError(f"--out {out} does not end in .onnx; give for example {out.stem}.onnx")
     export = _opened(run, fold, arms, pair)
-    passport = export.passport
+    metadata = export.metadata
     train, validation = _recordings(export, progress, needed=precision != "fp32")
     make_folder(out.parent, "--out", ConfigError)
     with writing(out.parent, "--out", ConfigError):
@@ -129,10 +129,10 @@ def export_model(
     with folder as inside:
         full, fewer = Path(inside) / "fp32.onnx", Path(inside) / f"{precision}.onnx"
         progress.step(f"exporting {export.name}", 1)
-        card = export_graph(export.models, passport.structure_set, passport.input_size, full)
+        card = export_graph(export.models, metadata.structure_set, metadata.input_size, full)
         checks = [
             require_same_logits(
-                full, card, list(export.models.values()), _clip(validation, passport.input_size)
+                full, card, list(export.models.values()), _clip(validation, metadata.input_size)
             )
         ]
         progress.say(checks[0])
@@ -160,10 +160,10 @@ def export_model(
         card = replace(
             card,
             name=name or export.name,
-            area=area_from(passport.area),
+            area=area_from(metadata.area),
             precision=wanted,
             run=export.experiment.name if export.experiment else "",
-            fold=passport.fold,
+            fold=metadata.fold,
             trained_on=trained_on or export.trained_on,
             note=export.experiment.note if export.experiment else "",
             version=__version__,
@@ -183,14 +183,14 @@ def _opened(run: Path, fold: int, arms: Sequence[str], pair: bool) -> Export:
     if run.is_file():
         if pair:
             raise ConfigError(f"a pair needs two arms: give the run folder instead of {run}")
-        model, passport = load_weights(run)
-        if arms and arms[0] != passport.arm:
-            raise ConfigError(f"{run} holds the arm {passport.arm!r}, not {arms[0]!r}")
+        model, metadata = load_weights(run)
+        if arms and arms[0] != metadata.arm:
+            raise ConfigError(f"{run} holds the arm {metadata.arm!r}, not {arms[0]!r}")
         folder = run.resolve().parents[2] if len(run.resolve().parents) > 2 else run.parent
         inside = (folder / "config.yaml").is_file() and (folder / "folds.json").is_file()
         return Export(
-            {passport.arm: model},
-            passport,
+            {metadata.arm: model},
+            metadata,
             folder if inside else None,
             load_run(folder) if inside else None,
         )
@@ -206,8 +206,8 @@ def _opened(run: Path, fold: int, arms: Sequence[str], pair: bool) -> Export:
             )
     wanted = tuple(arms) or (("frame", "sequence") if pair else ("frame",))
     loaded = {arm: load_weights(_weights(run, arm, fold)) for arm in wanted}
-    passports = [passport for _, passport in loaded.values()]
-    return Export({arm: model for arm, (model, _) in loaded.items()}, passports[0], run, experiment)
+    _, metadata = next(iter(loaded.values()))
+    return Export({arm: model for arm, (model, _) in loaded.items()}, metadata, run, experiment)
 
 
 def _weights(run: Path, arm: str, fold: int) -> Path:
@@ -240,7 +240,7 @@ def _recordings(
             ) from error
         progress.say(f"the run's recordings are not there; checked on noise instead ({error})")
         return [], []
-    fold = _fold(export.run, export.passport.fold)
+    fold = _fold(export.run, export.metadata.fold)
     return (
         [r for r in cohort.recordings if r.subject in fold.train],
         [r for r in cohort.recordings if r.subject in fold.validation],

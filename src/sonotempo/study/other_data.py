@@ -21,11 +21,11 @@ from sonotempo.training.cohort import open_cohort
 from sonotempo.training.job import device_of, shown_recordings
 from sonotempo.training.progress import RunProgress
 from sonotempo.training.torch_predictor import TorchPredictor
-from sonotempo.training.weights import load_weights, read_passport
+from sonotempo.training.weights import load_weights, read_weights_metadata
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class DataScores:
     """Scores of trained weights on a data set.
 
     Attributes:
@@ -39,9 +39,9 @@ class Judgement:
     table: ComparisonTable
 
 
-def judge(
+def evaluate_weights(
     weights: Path, data: Path, cache: Path, progress: RunProgress, out: Path | None = None
-) -> Judgement:
+) -> DataScores:
     """Score a weights file, or every fold of a run, on a data set.
 
     A subject is never scored by a fold that was trained on one of its recordings, known by their
@@ -84,21 +84,21 @@ def judge(
     parts: list[Evaluation] = []
     scored: dict[str, set[str]] = {}
     for arm, file in files:
-        passport = read_passport(file)
+        metadata = read_weights_metadata(file)
         done = scored.setdefault(arm, set())
-        seen = {r.subject for r in cohort.recordings if r.key in passport.trained_on}
+        seen = {r.subject for r in cohort.recordings if r.key in metadata.trained_on}
         unseen = [r for r in cohort.recordings if r.subject not in seen and r.key not in done]
         done.update(recording.key for recording in unseen)
         model = as_run(arm, load_weights(file)[0], experiment.controls)
-        progress.step(f"{arm}, fold {passport.fold}: scoring", len(unseen))
-        predictor = TorchPredictor(model, passport.input_size, arm, device=device_of(experiment))
+        progress.step(f"{arm}, fold {metadata.fold}: scoring", len(unseen))
+        predictor = TorchPredictor(model, metadata.input_size, arm, device=device_of(experiment))
         parts.append(
             evaluate(
                 predictor,
                 shown_recordings(unseen, experiment),
                 experiment.evaluate,
                 arm=arm,
-                fold=passport.fold,
+                fold=metadata.fold,
                 every_frame=not all(recording.is_still for recording in unseen),
                 seed=experiment.seed,
                 on_masks=_keep(out and out / arm),
@@ -127,7 +127,7 @@ def judge(
     if out is not None:
         for arm in scored:
             write_scores(out / arm, scores.of_arm(arm))
-    return Judgement(frames, scores.temporal, table)
+    return DataScores(frames, scores.temporal, table)
 
 
 def _keep(folder: Path | None) -> Callable[[DrawnMasks], object]:
@@ -137,16 +137,16 @@ def _keep(folder: Path | None) -> Callable[[DrawnMasks], object]:
 
 def _experiment_of(weights: Path) -> Experiment:
     """Return what a weights file says of itself as an experiment; other settings are defaults."""
-    passport = read_passport(weights)
-    names: Sequence[str] | str = passport.structures
+    metadata = read_weights_metadata(weights)
+    names: Sequence[str] | str = metadata.structures
     return Experiment(
-        name=passport.arm,
+        name=metadata.arm,
         data=DataConfig(
             structures=names if isinstance(names, str) else list(names),
-            input_size=passport.input_size,
-            area=passport.area,
+            input_size=metadata.input_size,
+            area=metadata.area,
         ),
-        model=passport.model,
+        model=metadata.model,
     )
 
 

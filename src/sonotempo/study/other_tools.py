@@ -8,7 +8,7 @@ from sonotempo.config_file import load_experiment, load_run
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import load_folds
 from sonotempo.evaluation.report.summary_table import comparison_table
-from sonotempo.evaluation.scoring.external_masks import ForeignMasks, find_masks, require_complete
+from sonotempo.evaluation.scoring.external_masks import ExternalMasks, find_masks, require_complete
 from sonotempo.evaluation.scoring.files import Evaluation, write_scores
 from sonotempo.evaluation.scoring.frames import frame_table, summary
 from sonotempo.evaluation.scoring.mask_files import write_masks
@@ -17,13 +17,13 @@ from sonotempo.evaluation.scoring.recordings import drawn_masks, score_recording
 from sonotempo.evaluation.scoring.temporal_table import temporal_table
 from sonotempo.preprocess import area_from, fit_frame
 from sonotempo.recording import Image, Recording
-from sonotempo.study.other_data import Judgement, with_data
+from sonotempo.study.other_data import DataScores, with_data
 from sonotempo.training.cohort import open_cohort, open_experiment_data
 from sonotempo.training.job import shown_recordings
 from sonotempo.training.progress import RunProgress
 
 
-def judge_masks(
+def evaluate_masks(
     masks: Path,
     data: Path,
     like: Path,
@@ -32,7 +32,7 @@ def judge_masks(
     *,
     arm: str | None = None,
     out: Path | None = None,
-) -> Judgement:
+) -> DataScores:
     """Score a folder of masks; :mod:`sonotempo.evaluation.scoring.external_masks` says how it is
     arranged.
 
@@ -80,7 +80,7 @@ def judge_masks(
     evaluation = Evaluation(frame_table(frames), temporal_table(temporal))
     if out is not None:
         write_scores(out, evaluation)
-        ArmFacts(arm=name, fold=0, foreign=True).write(out / FACTS_FILE)
+        ArmFacts(arm=name, fold=0, external=True).write(out / FACTS_FILE)
     notes = [*cohort.notes, f"{name}: masks of another tool, from {masks.name}"]
     if found.unused:
         notes.append(
@@ -94,7 +94,7 @@ def judge_masks(
         notes=notes,
         structures=experiment.structures.names,
     )
-    return Judgement(evaluation.frames, evaluation.temporal, table)
+    return DataScores(evaluation.frames, evaluation.temporal, table)
 
 
 def _scored_part(original: Recording, cached: CachedRecording) -> Recording:
@@ -104,7 +104,7 @@ def _scored_part(original: Recording, cached: CachedRecording) -> Recording:
 
 
 def _fitted(
-    drawn: ForeignMasks, shown: Recording, cached: CachedRecording, experiment: Experiment
+    drawn: ExternalMasks, shown: Recording, cached: CachedRecording, experiment: Experiment
 ) -> dict[int, Image]:
     """Return the masks on the network grid, by the index of the frame that is shown."""
     # A still is shown at the end of a clip; elsewhere frames are where they were.

@@ -1,9 +1,10 @@
-"""From an experiment to scored folds: losses -> task -> job (one arm, one fold) -> crossval.
+"""From an experiment to trained weights: losses -> task -> job (one arm, one fold).
 
-``cohort`` opens and fits the data; ``predictor`` puts trained weights behind the Predictor
+``cohort`` opens and fits the data; ``torch_predictor`` puts trained weights behind the Predictor
 protocol; ``weights`` keeps them in safetensors files that say how to rebuild their network;
-``external`` judges them on other data; ``preview`` draws what training sees.
+``preview_experiment`` draws what training sees.
 """
+
 
 from sonotempo._torchvision import ensure_torchvision
 

@@ -36,7 +36,7 @@ from sonotempo.training.arm_facts import facts_as_run, facts_of_training
 from sonotempo.training.progress import EpochProgress, RunProgress
 from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
 from sonotempo.training.torch_predictor import TorchPredictor
-from sonotempo.training.weights import Passport, load_weights, save_weights
+from sonotempo.training.weights import WeightsMetadata, load_weights, save_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _train(
             f"{float(use):.1e} on average, so it is as good as unused; raise "
             "sequence.memory_learning_rate, sequence.epochs or the probabilities in faults"
         )
-    save_weights(task.model, _passport(job, experiment, train), job.weights)
+    save_weights(task.model, _metadata(job, experiment, train), job.weights)
     facts_of_training(
         job.arm,
         fold,
@@ -178,14 +178,14 @@ def _train(
 
 def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> FrameUNet:
     """Return the network of a job of the same fold: another fold's has seen this one's test."""
-    start, passport = load_weights(job.weights)
-    wanted = _passport(job, experiment, train)
-    if not isinstance(start, FrameUNet) or replace(passport, version="") != replace(
+    start, metadata = load_weights(job.weights)
+    wanted = _metadata(job, experiment, train)
+    if not isinstance(start, FrameUNet) or replace(metadata, version="") != replace(
         wanted, version=""
     ):
         raise SonotempoError(
             f"{job.weights} were not trained by this run's {job.arm} arm in fold "
-            f"{job.fold.number} (they say: {passport.arm}, fold {passport.fold}); delete "
+            f"{job.fold.number} (they say: {metadata.arm}, fold {metadata.fold}); delete "
             f"{job.folder} and run again"
         )
     return start
@@ -205,9 +205,11 @@ def _warn_of_structures_never_found(
             )
 
 
-def _passport(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> Passport:
+def _metadata(
+    job: Job, experiment: Experiment, train: Sequence[CachedRecording]
+) -> WeightsMetadata:
     """Return what the weights of a job say of themselves."""
-    return Passport(
+    return WeightsMetadata(
         arm=job.arm,
         fold=job.fold.number,
         structures=_spelled(experiment),

@@ -14,7 +14,7 @@ from sonotempo.structures import StructureSet, structure_set
 
 
 @dataclass(frozen=True, slots=True)
-class Passport:
+class WeightsMetadata:
     """What a weights file says of itself.
 
     Attributes:
@@ -44,13 +44,13 @@ class Passport:
         return structure_set(names if isinstance(names, str) else list(names))
 
 
-def save_weights(model: Segmenter, passport: Passport, path: Path) -> None:
+def save_weights(model: Segmenter, metadata: WeightsMetadata, path: Path) -> None:
     """Write the weights; the file appears only when it is complete.
 
     Raises:
         SonotempoError: the disk is full or refuses.
     """
-    facts = asdict(passport) | {"model": passport.model.model_dump(mode="json")}
+    facts = asdict(metadata) | {"model": metadata.model.model_dump(mode="json")}
     unfinished = path.with_suffix(".unfinished")
     try:
         save_model(model, str(unfinished), metadata={"sonotempo": json.dumps(facts)})
@@ -62,7 +62,7 @@ def save_weights(model: Segmenter, passport: Passport, path: Path) -> None:
     unfinished.replace(path)
 
 
-def read_passport(path: Path) -> Passport:
+def read_weights_metadata(path: Path) -> WeightsMetadata:
     """Read what a weights file says of itself.
 
     Raises:
@@ -72,7 +72,7 @@ def read_passport(path: Path) -> Passport:
         with safe_open(str(path), "pt") as file:
             facts = json.loads((file.metadata() or {})["sonotempo"])
         structures, area = facts.pop("structures"), facts.pop("area")
-        return Passport(
+        return WeightsMetadata(
             structures=structures if isinstance(structures, str) else tuple(structures),
             area=tuple(area) if area else None,
             model=ModelConfig.model_validate(facts.pop("model")),
@@ -87,18 +87,19 @@ def read_passport(path: Path) -> Passport:
         ) from error
 
 
-def load_weights(path: Path) -> tuple[Segmenter, Passport]:
+def load_weights(path: Path) -> tuple[Segmenter, WeightsMetadata]:
     """Rebuild the network of a weights file, in evaluation mode on the CPU.
 
     Raises:
-        ConfigError: as :func:`read_passport`, or the weights do not fit their own description.
+        ConfigError: as :func:`read_weights_metadata`, or the weights do not fit their own
+            description.
     """
-    passport = read_passport(path)
+    metadata = read_weights_metadata(path)
     # The weights are all in the file: nothing pretrained is fetched.
-    config = passport.model.model_copy(update={"pretrained": False})
-    model = build_model(passport.arm, config, passport.structure_set.channels)
+    config = metadata.model.model_copy(update={"pretrained": False})
+    model = build_model(metadata.arm, config, metadata.structure_set.channels)
     try:
         load_model(model, str(path))
     except RuntimeError as error:
         raise ConfigError(f"the weights in {path} do not fit their own network: {error}") from error
-    return model.eval(), passport
+    return model.eval(), metadata

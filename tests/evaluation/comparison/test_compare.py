@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from fakes.comparisons import SIMULATED, write_foreign, write_run
+from fakes.comparisons import SIMULATED, write_external, write_run
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.compare import compare
@@ -248,9 +248,9 @@ def test_the_same_arm_with_other_settings_is_another_arm(tmp_path):
 
 
 def test_masks_of_another_tool_are_another_method(run, tmp_path):
-    found = compare([run, write_foreign(tmp_path / "nnunet", run)])
+    found = compare([run, write_external(tmp_path / "nnunet", run)])
     arm = found.arms[-1]
-    assert (arm.name, arm.foreign, arm.parameters, arm.facts) == ("nnunet", True, None, {})
+    assert (arm.name, arm.external, arm.parameters, arm.facts) == ("nnunet", True, None, {})
     pair = pair_of(found, "sequence", "nnunet")
     assert pair.kind == "another method"
     assert pair.differs_in == ("how nnunet was made is unknown",)

@@ -17,10 +17,10 @@ from sonotempo.evaluation.comparison.statistics import (
     draw_subjects,
     estimate_K,
     holm,
-    judge,
     ratio,
     signed_rank,
     subject_scores,
+    verdict_of,
 )
 
 NAN = float("nan")
@@ -173,7 +173,7 @@ def test_holm_by_hand():
     ],
 )
 def test_verdicts_follow_from_interval_test_and_margin(low, high, p, n, expected):
-    assert judge(low, high, p, n, margin=0.02) == expected
+    assert verdict_of(low, high, p, n, margin=0.02) == expected
 
 
 def test_ten_thousand_draws_of_a_hundred_subjects_take_under_two_seconds():

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 
 from fakes.onnx_models import write_model
 from sonotempo.errors import ModelError
-from sonotempo.live.models.external import card_of, foreign_card
+from sonotempo.live.models.external import card_of, external_card
 from sonotempo.structures import AXILLARY, NERVE_VESSEL
 
 
@@ -16,24 +16,24 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize("probabilities", [True, False])
-def test_a_foreign_file_runs_with_stated_structures(path, probabilities):
+def test_a_external_file_runs_with_stated_structures(path, probabilities):
     write_model(path, card=False, probabilities=probabilities)
-    card = foreign_card(path, NERVE_VESSEL)
+    card = external_card(path, NERVE_VESSEL)
     assert card.members[0].is_logits is not probabilities
     assert (card.input_size, card.states, card.name) == (32, (), "model")
 
 
-def test_the_state_of_a_foreign_file_is_found(path):
+def test_the_state_of_a_external_file_is_found(path):
     written = write_model(path, arms=("sequence",), card=False)
-    card = foreign_card(path, NERVE_VESSEL)
+    card = external_card(path, NERVE_VESSEL)
     assert card.states == written.states
     assert card.stateful
 
 
-def test_a_foreign_file_with_another_number_of_channels_is_refused(path):
+def test_a_external_file_with_another_number_of_channels_is_refused(path):
     write_model(path, card=False)
     with pytest.raises(ModelError, match="expected 1x6x32x32 for the background and 5 structures"):
-        foreign_card(path, AXILLARY)
+        external_card(path, AXILLARY)
 
 
 def write_graph(path, inputs, outputs):
@@ -44,7 +44,7 @@ def write_graph(path, inputs, outputs):
                 helper.make_node("RandomNormal", [], [name], shape=shape)
                 for name, shape in outputs.items()
             ],
-            "foreign",
+            "external",
             [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
             [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()],
         ),
@@ -68,26 +68,26 @@ def write_graph(path, inputs, outputs):
         ),
     ],
 )
-def test_a_foreign_file_of_another_interface_is_refused(path, inputs, outputs, said):
+def test_a_external_file_of_another_interface_is_refused(path, inputs, outputs, said):
     write_graph(path, inputs, outputs)
     with pytest.raises(ModelError, match=said.replace("\n", " ")):
-        foreign_card(path, NERVE_VESSEL)
+        external_card(path, NERVE_VESSEL)
 
 
-def test_an_open_batch_size_of_a_foreign_file_is_taken_as_one(path):
+def test_an_open_batch_size_of_a_external_file_is_taken_as_one(path):
     write_graph(path, {"x": ["N", 1, 32, 32]}, {"y": [1, 3, 32, 32]})
-    card = foreign_card(path, NERVE_VESSEL)
+    card = external_card(path, NERVE_VESSEL)
     assert card.input_size == 32
     assert replace(card.members[0], is_logits=True) == card.members[0]  # noise sums to anything
 
 
-def test_a_file_of_ours_says_itself_what_it_finds_also_beside_a_foreign_one(path):
+def test_a_file_of_ours_says_itself_what_it_finds_also_beside_a_external_one(path):
     written = write_model(path)
     assert card_of(path) == card_of(path, AXILLARY) == written
 
 
 def test_a_file_that_says_nothing_is_what_the_user_says(path):
     write_model(path, card=False)
-    assert card_of(path, NERVE_VESSEL) == foreign_card(path, NERVE_VESSEL)
+    assert card_of(path, NERVE_VESSEL) == external_card(path, NERVE_VESSEL)
     with pytest.raises(ModelError, match="--structures nerve,vessel"):
         card_of(path)

@@ -174,7 +174,7 @@ def test_an_unknown_engine_is_refused_with_the_nearest_name(path):
 
 
 @pytest.mark.parametrize("probabilities", [True, False])
-def test_a_foreign_file_segments_with_stated_structures(path, engine, probabilities):
+def test_a_external_file_segments_with_stated_structures(path, engine, probabilities):
     write_model(path, card=False, probabilities=probabilities)
     with OnnxPredictor(path, engine, threads=1, structures=NERVE_VESSEL) as predictor:
         (prediction,) = predictor.step(grey(250))

@@ -82,7 +82,7 @@ def test_it_gives_what_the_predictor_gives_and_forgets_when_told(path, buffer):
         assert remote.preprocess_ns > 0
 
 
-def test_a_foreign_file_runs_with_stated_structures(path, buffer):
+def test_a_external_file_runs_with_stated_structures(path, buffer):
     write_model(path, card=False)
     (frame,) = written(buffer, 1)
     with PredictorProcess(request(path, structures=NERVE_VESSEL), buffer.handle) as remote:

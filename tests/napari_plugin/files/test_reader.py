@@ -185,7 +185,7 @@ def test_other_peoples_files_are_left_to_other_readers(tmp_path):
     assert get_reader([str(tmp_path / "a.mha"), str(tmp_path / "b.mha")]) is None
 
 
-def test_a_large_foreign_folder_is_left_quickly(tmp_path):
+def test_a_large_external_folder_is_left_quickly(tmp_path):
     for number in range(30):
         folder = tmp_path / f"{number}"
         folder.mkdir()

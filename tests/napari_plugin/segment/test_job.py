@@ -98,7 +98,7 @@ def test_models_of_different_structures_are_told_apart(tmp_path):
         segment(request)
 
 
-def test_a_foreign_model_needs_names_and_runs_with_them(tmp_path):
+def test_a_external_model_needs_names_and_runs_with_them(tmp_path):
     recording = make_recording(tmp_path, 2)
     write_model(tmp_path / "other.onnx", card=False)
     write_model(tmp_path / "ours.onnx")

@@ -197,9 +197,9 @@ def _arm(arm: ComparedArm) -> Arm:
         runs=tuple(one.run.name for one in arm.seeds),
         seeds=tuple(one.seed for one in arm.seeds if one.seed is not None),
         folds=int(arm.seeds[0].scores.frames["fold"].nunique()),
-        foreign=arm.foreign,
-        parameters=facts[0].parameters if facts and not arm.foreign else None,
-        facts={} if arm.foreign else _shared(facts),
+        external=arm.external,
+        parameters=facts[0].parameters if facts and not arm.external else None,
+        facts={} if arm.external else _shared(facts),
     )
 
 

@@ -16,8 +16,8 @@ from sonotempo.evaluation.comparison.statistics import (
     bootstrap,
     estimate_K,
     holm,
-    judge,
     signed_rank,
+    verdict_of,
 )
 
 #: Why a metric has no value, for readers.
@@ -92,7 +92,9 @@ def _difference(
     is_found = any(np.nan_to_num(one.values_SK(metric)[:, k]).any() for one in (arm, baseline))
     # Two arms that both find nothing agree in every draw, which says nothing of either.
     verdict: Verdict = (
-        judge(low, high, corrected, n, settings.equivalence_margin) if is_found else "not judged"
+        verdict_of(low, high, corrected, n, settings.equivalence_margin)
+        if is_found
+        else "not judged"
     )
     reason = joined(
         [

@@ -47,14 +47,14 @@ class ComparedArm:
         name: in every table.
         role: the name that its run gave it.
         group: arms with the same number were made with the same settings but for the seed.
-        foreign: whether it is masks of another tool.
+        external: whether it is masks of another tool.
         seeds: in increasing order.
     """
 
     name: str
     role: str
     group: int
-    foreign: bool
+    external: bool
     seeds: tuple[OneSeed, ...]
 
     @property
@@ -173,7 +173,7 @@ def _arms(runs: Sequence[RunScores]) -> tuple[ComparedArm, ...]:
             role if roles.count(role) == 1 else f"{role} [{seeds[0].run.name}]",
             role,
             group,
-            _is_foreign(role, seeds),
+            _is_external(role, seeds),
             tuple(sorted(seeds, key=lambda one: -1 if one.seed is None else one.seed)),
         )
         for (role, group), seeds in found.items()
@@ -203,10 +203,10 @@ def _settings(run: RunScores) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def _is_foreign(role: str, seeds: Sequence[OneSeed]) -> bool:
+def _is_external(role: str, seeds: Sequence[OneSeed]) -> bool:
     facts = [facts for one in seeds for facts in one.scores.facts.values()]
     if facts:
-        return any(one.foreign for one in facts)
+        return any(one.external for one in facts)
     return role not in ROLES and all(one.run.experiment is None for one in seeds)
 
 
@@ -251,7 +251,7 @@ def _only_in(name: str, ours: set[tuple[str, str, int]], theirs: set[tuple[str, 
 
 def _require_same_folds(arms: Sequence[ComparedArm]) -> None:
     """Refuse arms that were trained and tested on other splits with the same seed."""
-    own = [arm for arm in arms if not arm.foreign]
+    own = [arm for arm in arms if not arm.external]
     for arm in own[1:]:
         seeds = {one.seed for one in own[0].seeds} & {one.seed for one in arm.seeds}
         pairs = [

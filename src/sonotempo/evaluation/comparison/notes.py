@@ -50,7 +50,7 @@ def notes_of(
             "some folds were scored by an earlier version: temporal metrics and the state-age "
             "curve lack them; score them again to have both"
         )
-    seeds = {tuple(one.seed for one in arm.seeds) for arm in lined.arms if not arm.foreign}
+    seeds = {tuple(one.seed for one in arm.seeds) for arm in lined.arms if not arm.external}
     if len(seeds) > 1:
         notes.append("the arms were not trained with the same seeds: see each arm's")
     return tuple(dict.fromkeys(notes))

@@ -85,9 +85,9 @@ def conclude(arms: Sequence[ComparedArm]) -> tuple[Conclusion, ...]:
     Args:
         arms: two or more, on the same labelled frames.
     """
-    found = [*_planned(arms), *_same_role(arms), *_foreign(arms)]
+    found = [*_planned(arms), *_same_role(arms), *_external(arms)]
     paired = {arm.name for one in found for arm in (one.arm, one.baseline)}
-    own = [arm for arm in arms if not arm.foreign]
+    own = [arm for arm in arms if not arm.external]
     for arm in own[1:]:
         if arm.name not in paired:
             found.append(_conclusion(arm, own[0], "other settings", ()))
@@ -109,17 +109,17 @@ def _planned(arms: Sequence[ComparedArm]) -> Iterator[Conclusion]:
 
 def _same_role(arms: Sequence[ComparedArm]) -> Iterator[Conclusion]:
     """Yield arms of one name that were made with other settings, against the first of them."""
-    for role in dict.fromkeys(arm.role for arm in arms if not arm.foreign):
+    for role in dict.fromkeys(arm.role for arm in arms if not arm.external):
         first, *others = [arm for arm in arms if arm.role == role]
         for other in others:
             yield _conclusion(other, first, "other settings", ())
 
 
-def _foreign(arms: Sequence[ComparedArm]) -> Iterator[Conclusion]:
+def _external(arms: Sequence[ComparedArm]) -> Iterator[Conclusion]:
     """Yield the two models, or whatever there is, against each arm of another tool."""
-    own = [arm for arm in arms if not arm.foreign]
+    own = [arm for arm in arms if not arm.external]
     models = [arm for arm in own if arm.role in ("frame", "sequence")] or own
-    others = [arm for arm in arms if arm.foreign]
+    others = [arm for arm in arms if arm.external]
     if not own:
         models, others = list(arms[1:]), list(arms[:1])
     for baseline, arm in product(others, models[::-1]):
@@ -198,7 +198,7 @@ def _unknown(arm: ComparedArm, baseline: ComparedArm) -> tuple[str, ...]:
 def _differences(arm: ComparedArm, baseline: ComparedArm) -> tuple[str, ...]:
     """Return every phrase that is known of how two arms differ."""
     for one in (arm, baseline):
-        if one.foreign:
+        if one.external:
             return (f"how {one.name} was made is unknown",)
     lacking = _unknown(arm, baseline)
     phrases = [text for a, b in _paired_facts(baseline, arm) for text in differences(a, b)]

@@ -59,7 +59,7 @@ class Arm:
         runs: the folders that hold it, one per seed.
         seeds: of its runs; empty for masks of another tool.
         folds: how many.
-        foreign: whether it is masks of another tool.
+        external: whether it is masks of another tool.
         parameters: of its network; None where unknown.
         facts: each fact that all its folds and seeds share, in plain words; empty if unknown.
     """
@@ -69,7 +69,7 @@ class Arm:
     runs: tuple[str, ...]
     seeds: tuple[int, ...]
     folds: int
-    foreign: bool
+    external: bool
     parameters: int | None
     facts: dict[str, str]
 

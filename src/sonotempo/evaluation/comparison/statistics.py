@@ -228,7 +228,7 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def judge(
+def verdict_of(
     low: float | None, high: float | None, p_holm: float | None, subjects: int, margin: float
 ) -> Verdict:
     """Say what an interval and a corrected p allow to conclude.
@@ -237,9 +237,9 @@ def judge(
     one-sided tests at 5 %), else ``better`` or ``worse`` if it leaves out 0 *and* the test agrees,
     else ``not shown``. ``not judged`` with fewer than :data:`SMALLEST_JUDGED` subjects.
 
-    >>> judge(-0.01, 0.015, 0.5, 20, 0.02), judge(0.01, 0.07, 0.01, 20, 0.02)
+    >>> verdict_of(-0.01, 0.015, 0.5, 20, 0.02), verdict_of(0.01, 0.07, 0.01, 20, 0.02)
     ('equivalent', 'better')
-    >>> judge(0.01, 0.07, 0.2, 20, 0.02), judge(0.01, 0.07, None, 1, 0.02)
+    >>> verdict_of(0.01, 0.07, 0.2, 20, 0.02), verdict_of(0.01, 0.07, None, 1, 0.02)
     ('not shown', 'not judged')
     """
     if low is None or high is None or p_holm is None or subjects < SMALLEST_JUDGED:

@@ -33,7 +33,7 @@ def evaluate(
     masks of one recording at a time are in memory: ``on_masks`` may keep them on disk.
 
     Args:
-        predictor: what to judge; its first prediction counts.
+        predictor: what to evaluate; its first prediction counts.
         recordings: frames and references on the evaluation grid (the fitted network grid).
         config: the region rules; with ``streaming_latency_ms`` for this arm, what would have been
             on screen is scored as well.

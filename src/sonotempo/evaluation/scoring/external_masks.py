@@ -24,7 +24,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ForeignMasks:
+class ExternalMasks:
     """The mask files of one recording, by frame index."""
 
     recording: Recording
@@ -55,7 +55,7 @@ class ForeignMasks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ForeignFolder:
+class ExternalFolder:
     """What a folder of masks holds.
 
     Attributes:
@@ -63,7 +63,7 @@ class ForeignFolder:
         unused: files that belong to no frame of them.
     """
 
-    recordings: tuple[ForeignMasks, ...]
+    recordings: tuple[ExternalMasks, ...]
     unused: tuple[Path, ...]
 
 
@@ -75,7 +75,7 @@ class _UnknownLabelError(RecordingError):
     """A mask with a label value that has no name."""
 
 
-def find_masks(folder: Path, recordings: Sequence[Recording]) -> ForeignFolder:
+def find_masks(folder: Path, recordings: Sequence[Recording]) -> ExternalFolder:
     """Find the masks of recordings; every labelled frame needs one, none is read yet.
 
     Raises:
@@ -83,7 +83,7 @@ def find_masks(folder: Path, recordings: Sequence[Recording]) -> ForeignFolder:
     """
     if not folder.is_dir():
         raise RecordingError(f"{folder} is not a folder; give the folder of another tool's masks")
-    found = tuple(ForeignMasks(one, _files_of(folder, one)) for one in recordings)
+    found = tuple(ExternalMasks(one, _files_of(folder, one)) for one in recordings)
     used = {path for masks in found for path in masks.files.values()}
     if not used:
         name = recordings[0].name
@@ -92,10 +92,10 @@ def find_masks(folder: Path, recordings: Sequence[Recording]) -> ForeignFolder:
             f"{folder / name}{'.png' if len(recordings[0]) == 1 else '/<frame>.png'}"
         )
     unused = tuple(path for path in _masks_below(folder) if path not in used)
-    return ForeignFolder(found, unused)
+    return ExternalFolder(found, unused)
 
 
-def require_complete(folder: Path, found: Iterable[ForeignMasks]) -> None:
+def require_complete(folder: Path, found: Iterable[ExternalMasks]) -> None:
     """Read the mask of every labelled frame once and refuse the folder if one cannot be used.
 
     A mask left out would make an arm look better than it is, so all are needed.

@@ -49,7 +49,7 @@ class ArmFacts:
         labelled_frames: how many frames carried loss.
         trained_subjects: whose they are.
         parameters: of the whole network, frozen ones included.
-        foreign: masks of another tool: everything but ``arm`` and ``fold`` is unknown.
+        external: masks of another tool: everything but ``arm`` and ``fold`` is unknown.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -75,7 +75,7 @@ class ArmFacts:
     labelled_frames: int = 0
     trained_subjects: tuple[str, ...] = ()
     parameters: int = 0
-    foreign: bool = False
+    external: bool = False
 
     def write(self, path: Path) -> None:
         """Write the facts as JSON, keys in alphabetical order."""
@@ -146,7 +146,7 @@ def fact_texts(facts: ArmFacts) -> dict[str, str]:
     >>> fact_texts(ArmFacts(arm="frame", fold=0, faults={"dark_probability": 0.4}))["faults"]
     'dark_probability 0.4'
     """
-    left_out = {*_IDENTITY, "fold", "seed", "foreign", "start_sha256", "trained_subjects"}
+    left_out = {*_IDENTITY, "fold", "seed", "external", "start_sha256", "trained_subjects"}
     names = [one.name for one in fields(ArmFacts) if one.name not in left_out]
     return {name: _text(facts, name) for name in names}
 

@@ -52,7 +52,7 @@ class Member:
 
     Attributes:
         arm: which arm of a comparison it is, and what its predictions are called.
-        probabilities: the name of the output [1, K, S, S] that sums to 1 over K. A foreign file
+        probabilities: the name of the output [1, K, S, S] that sums to 1 over K. An external file
             may have logits there, see ``is_logits``.
         logits: the name of the output before the softmax, or None where there is none.
         is_logits: whether ``probabilities`` still needs the softmax.
@@ -83,7 +83,7 @@ class ModelCard:
         fold: the fold that it was trained in, or None.
         trained_on: what it has learnt from, in words.
         note: a sentence that belongs beside every result, for example "simulated subjects".
-        version: the sonotempo version that wrote the file, empty for a foreign one.
+        version: the sonotempo version that wrote the file, empty for an external one.
         checks: what was measured when it was exported, one sentence each.
     """
 

@@ -27,14 +27,14 @@ def card_of(path: Path, structures: StructureSet | None = None) -> ModelCard:
         structures: what the channels of a file of another origin mean; ours say so themselves.
 
     Raises:
-        ModelError: as of :func:`~sonotempo.live.models.card.read_card` or :func:`foreign_card`.
+        ModelError: as of :func:`~sonotempo.live.models.card.read_card` or :func:`external_card`.
     """
     if structures is None or describes_itself(path):
         return read_card(path)
-    return foreign_card(path, structures)
+    return external_card(path, structures)
 
 
-def foreign_card(path: Path, structures: StructureSet) -> ModelCard:
+def external_card(path: Path, structures: StructureSet) -> ModelCard:
     """Describe an ONNX file of another origin whose channels the user names.
 
     Its first input [1, 1, S, S] is the image in 0 to 1; it must give [1, K, S, S]. Whatever else it
@@ -45,7 +45,7 @@ def foreign_card(path: Path, structures: StructureSet) -> ModelCard:
         ModelError: the file is no ONNX model, or takes and gives something else.
     """
     interface = read_interface(path)
-    image = _foreign_image(interface, path)
+    image = _external_image(interface, path)
     size = interface.inputs[image][2]
     if size is None:
         raise ModelError(
@@ -90,7 +90,7 @@ def foreign_card(path: Path, structures: StructureSet) -> ModelCard:
     return replace(card, members=(replace(card.members[0], is_logits=True),))
 
 
-def _foreign_image(interface: Interface, path: Path) -> str:
+def _external_image(interface: Interface, path: Path) -> str:
     images = [
         name
         for name, shape in interface.inputs.items()
@@ -105,7 +105,7 @@ def _foreign_image(interface: Interface, path: Path) -> str:
 
 
 def _gives_probabilities(path: Path, card: ModelCard) -> bool:
-    """Run a foreign model once on noise: do its channels sum to 1?"""
+    """Run an external model once on noise: do its channels sum to 1?"""
     noise = np.random.default_rng(0).random((1, 1, card.input_size, card.input_size))
     inputs = {card.image: noise.astype(np.float32)}
     inputs |= {state.input: np.zeros(state.shape, np.float32) for state in card.states}

@@ -52,7 +52,7 @@ class OnnxPredictor(Closing):
         path: an ``.onnx`` file from ``sonotempo export``, or of another origin.
         engine: ``auto`` or one of :data:`sonotempo.live.models.engines.ENGINES`.
         threads: how many cores a step may use, or None for all.
-        structures: what the channels of a foreign file mean; a file of ours says so itself.
+        structures: what the channels of an external file mean; a file of ours says so itself.
         area: the image area for frames that name none; by default the one set in training.
 
     Attributes:
