@@ -22,9 +22,9 @@ from sonotempo.config_file import load_run
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
 from sonotempo.errors import ConfigError
-from sonotempo.evaluation.report.summary_table import ComparisonTable, comparison_table, draw_bars
+from sonotempo.evaluation.report.bars import draw_bars
+from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
-from sonotempo.evaluation.scoring.frames import summary
 from sonotempo.folders import make_folder, writing
 from sonotempo.models import build_model
 from sonotempo.models.summary import cost_of
@@ -36,7 +36,7 @@ from sonotempo.training.progress import RunProgress
 _PACKAGES = ("sonotempo", "torch", "torchvision", "lightning", "monai", "timm", "numpy", "scipy")
 
 
-def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> ComparisonTable:
+def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> RunTable:
     """Run, or go on with, every job of an experiment and write its table.
 
     Raises:
@@ -84,31 +84,18 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
 
 def write_table(
     run: Path, frames: pd.DataFrame, experiment: Experiment, notes: Sequence[str]
-) -> ComparisonTable:
+) -> RunTable:
     """Write the scores of all jobs as CSV, Markdown and bar plot."""
-    of_arms = summary(frames, experiment.evaluate)
     title = f"{experiment.name}: {experiment.structures.name}, {frames['fold'].nunique()} folds"
     said = [*([experiment.note] if experiment.note else []), *notes]
-    table = comparison_table(
-        of_arms,
-        experiment.arms,
-        title=title,
-        notes=said,
-        structures=experiment.structures.names,
-    )
+    names = experiment.structures.names
+    table = run_table(frames, experiment.evaluate, experiment.arms, names, title=title, notes=said)
     (run / "table.md").write_text(table.markdown(), encoding="utf-8")
     (run / "table.csv").write_text(table.csv(), encoding="utf-8")
     # For `sonotempo compare`, which has to repeat them.
     notes_json = json.dumps(said, indent=1, ensure_ascii=False)
     (run / "notes.json").write_text(f"{notes_json}\n", encoding="utf-8")
-    draw_bars(
-        of_arms,
-        experiment.structures.names,
-        run / "bars.png",
-        arms=experiment.arms,
-        title=title,
-        notes=said,
-    )
+    draw_bars(table.cells, run / "bars.png", title=title, notes=said)
     return table
 
 

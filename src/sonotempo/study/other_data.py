@@ -11,10 +11,9 @@ from sonotempo.arms import arm_named
 from sonotempo.config import DataConfig, Experiment
 from sonotempo.config_file import load_run
 from sonotempo.errors import ConfigError, RecordingError
-from sonotempo.evaluation.report.summary_table import ComparisonTable, comparison_table
+from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.evaluate import evaluate
 from sonotempo.evaluation.scoring.files import Evaluation, joined, write_scores
-from sonotempo.evaluation.scoring.frames import summary
 from sonotempo.evaluation.scoring.mask_files import DrawnMasks, write_masks
 from sonotempo.models import as_run
 from sonotempo.training.cohort import open_cohort
@@ -36,7 +35,7 @@ class DataScores:
 
     frames: pd.DataFrame
     temporal: pd.DataFrame
-    table: ComparisonTable
+    table: RunTable
 
 
 def evaluate_weights(
@@ -117,12 +116,13 @@ def evaluate_weights(
         notes.append(
             f"{left_out} recordings left out: these weights were trained on their subjects"
         )
-    table = comparison_table(
-        summary(frames, experiment.evaluate),
+    table = run_table(
+        frames,
+        experiment.evaluate,
         list(scored),
+        experiment.structures.names,
         title=f"{weights.name} on {data.name}",
         notes=notes,
-        structures=experiment.structures.names,
     )
     if out is not None:
         for arm in scored:

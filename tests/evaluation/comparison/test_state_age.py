@@ -8,7 +8,9 @@ from sonotempo.evaluation.scoring.frames import FrameKey, FrameScore, frame_tabl
 
 
 def row(age, dice, *, arm="sequence", subject="A", tp=1, fp=0, fn=0, present=True):
-    score = FrameScore("nerve", tp, fp, fn, 0, 0, 0, dice, 0, 1, 9 if present else 0)
+    score = FrameScore(
+        "nerve", tp, fp, fn, 0, 0, 0, 0, 1, 9 if present else 0, {"dice": dice, "nsd": np.nan}
+    )
     return FrameKey(arm, 0, subject, "scan", age, age), [score]
 
 

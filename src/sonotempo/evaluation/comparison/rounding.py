@@ -1,14 +1,16 @@
 """The one place where a comparison's numbers are rounded and written.
 
-Metrics are rounded to :data:`DECIMALS`, p values to :data:`P_DECIMALS`, once, when the comparison
-is made. Verdicts are drawn from the rounded numbers, so that what is concluded follows from what
-is shown, and every output writes the same digits.
+Values are rounded to their measure's decimals, p values to :data:`P_DECIMALS`, once, when the
+comparison is made. Verdicts are drawn from the rounded numbers, so that what is concluded follows
+from what is shown, and every output writes the same digits.
 """
 
 import math
 from collections.abc import Iterable
 
-#: Decimals of every metric, difference and bound, in every output.
+from sonotempo.measures import Measure
+
+#: Decimals of numbers that are of no measure, such as latencies.
 DECIMALS = 3
 
 #: Decimals of every p value, in every output.
@@ -26,15 +28,15 @@ def rounded(value: float | None, decimals: int = DECIMALS) -> float | None:
     return round(float(value), decimals) + 0.0
 
 
-def number(value: float | None, *, signed: bool = False) -> str:
-    """Write a rounded metric as every table and sentence does.
+def number(value: float | None, decimals: int = DECIMALS, *, signed: bool = False) -> str:
+    """Write a rounded number as every table and sentence does.
 
-    >>> number(0.12), number(0.12, signed=True), number(None)
-    ('0.120', '+0.120', '–')
+    >>> number(0.12), number(0.12, 2, signed=True), number(None)
+    ('0.120', '+0.12', '–')
     """
     if value is None:
         return "–"
-    return f"{value:+.{DECIMALS}f}" if signed else f"{value:.{DECIMALS}f}"
+    return f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
 
 
 def p_number(value: float | None) -> str:
@@ -49,7 +51,7 @@ def p_number(value: float | None) -> str:
     return f"<{smallest:.{P_DECIMALS}f}" if value < smallest else f"{value:.{P_DECIMALS}f}"
 
 
-def interval(low: float | None, high: float | None) -> str:
+def interval(low: float | None, high: float | None, decimals: int = DECIMALS) -> str:
     """Write an interval as every table and sentence does.
 
     >>> interval(-0.01, 0.07)
@@ -57,7 +59,47 @@ def interval(low: float | None, high: float | None) -> str:
     """
     if low is None or high is None:
         return "–"
-    return f"[{number(low, signed=True)}, {number(high, signed=True)}]"
+    return f"[{number(low, decimals, signed=True)}, {number(high, decimals, signed=True)}]"
+
+
+def mean_sd(mean: float | None, sd: float | None, decimals: int = DECIMALS) -> str:
+    """Write mean ± SD as every table does.
+
+    >>> mean_sd(0.6, 0.141), mean_sd(0.5, None), mean_sd(None, None)
+    ('0.600 ± 0.141', '0.500 ± –', '–')
+    """
+    return "–" if mean is None else f"{number(mean, decimals)} ± {number(sd, decimals)}"
+
+
+def with_unit(text: str, measure: Measure) -> str:
+    """Add a measure's unit to a number that is written; shares have none."""
+    return f"{text} {measure.unit}" if measure.unit else text
+
+
+def margins(measures: Iterable[Measure]) -> str:
+    """Write the equivalence margins of measures, each number once if all are the same.
+
+    >>> from sonotempo.measures import measure
+    >>> margins([measure("f1"), measure("dice")])
+    '0.020'
+    """
+    written = {
+        one.title: with_unit(number(one.margin, one.decimals), one)
+        for one in measures
+        if one.margin is not None
+    }
+    if len(set(written.values())) == 1:
+        return next(iter(written.values()))
+    return ", ".join(f"{text} ({title})" for title, text in written.items())
+
+
+def counted(count: int, what: str) -> str:
+    """Write a number of things.
+
+    >>> counted(1, "subject"), counted(2, "subject")
+    ('1 subject', '2 subjects')
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def joined(reasons: Iterable[str]) -> str:

@@ -15,18 +15,23 @@ import jinja2
 from markupsafe import Markup
 
 from sonotempo.evaluation.comparison.record import (
-    TITLES,
-    Cell,
     Comparison,
     Difference,
     Pair,
     TemporalCell,
 )
-from sonotempo.evaluation.comparison.rounding import interval, number, p_number, rounded
-from sonotempo.evaluation.metrics.temporal import TEMPORAL_METRICS
+from sonotempo.evaluation.comparison.rounding import (
+    counted,
+    margins,
+    mean_sd,
+    number,
+    rounded,
+)
 from sonotempo.evaluation.report.page.figures import draw_figures, latency_words
 from sonotempo.evaluation.report.page.viewer import Clips, PackedClip, json_for_html, pack_clips
+from sonotempo.evaluation.report.tables import compared_scores, differences_table, seeds_table
 from sonotempo.folders import writing
+from sonotempo.measures import measure
 from sonotempo.structures import StructureSet
 
 _HERE = Path(__file__).parent
@@ -78,16 +83,13 @@ def _render(
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": number,
         "number_of": _written,
-        "signed": lambda value: number(value, signed=True),
-        "p_number": p_number,
-        "counted": _counted,
+        "mean_sd": _mean_sd,
+        "counted": counted,
         "latency": latency_words,
-        "by_structure": _by_structure,
         "gap": _gap,
         "findings": _findings,
-        "temporal_title": _temporal_title,
+        "heading": lambda metric: measure(metric).heading,
     }
     viewer = {}
     if isinstance(clips, Clips):
@@ -100,14 +102,19 @@ def _render(
             "note": clips.note,
             "viewed": _first_viewed(comparison),
         }
+    measures = comparison.settings.measures
     return environment.get_template("page.html.jinja").render(
         c=comparison,
         clips=packed,
         figures=draw_figures(comparison),
         sections=_SECTIONS.items(),
-        metrics=_table_metrics(comparison),
-        titles=TITLES,
-        interval=interval,
+        margins=margins(comparison.settings.primary),
+        scores=compared_scores(comparison, comparison.cells, measures, "Scores"),
+        streaming=compared_scores(comparison, comparison.streaming, measures, "As streamed"),
+        differences=[
+            differences_table(comparison, pair, every_measure=True) for pair in comparison.pairs
+        ],
+        seeds=seeds_table(comparison),
         temporal=_temporal(comparison),
         human=_human_lines(comparison),
         reasons=_reasons(comparison),
@@ -124,8 +131,8 @@ def _written(value: float) -> str:
     return number(rounded(value))
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+def _mean_sd(cell: TemporalCell) -> str:
+    return mean_sd(cell.mean, cell.sd, measure(cell.metric).decimals)
 
 
 def _colored(structures: StructureSet) -> list[dict[str, str]]:
@@ -157,20 +164,6 @@ def _first_viewed(comparison: Comparison) -> tuple[int, int | None]:
     if comparison.pairs:
         return names.index(comparison.pairs[0].baseline), names.index(comparison.pairs[0].arm)
     return 0, 1 if len(names) > 1 else None
-
-
-def _table_metrics(comparison: Comparison) -> list[str]:
-    """Return the metrics that were scored, in the order of the paper's table."""
-    scored = {cell.metric for cell in comparison.cells}
-    return [metric for metric in TITLES if metric in scored]
-
-
-def _by_structure(cells: Sequence[Cell]) -> list[tuple[str, dict[str, dict[str, Cell]]]]:
-    """Group the cells of a table by structure, arm and metric, in their own order."""
-    table: dict[str, dict[str, dict[str, Cell]]] = {}
-    for one in cells:
-        table.setdefault(one.structure, {}).setdefault(one.arm, {})[one.metric] = one
-    return list(table.items())
 
 
 def _findings(pair: Pair) -> list[tuple[str, list[Difference]]]:
@@ -207,13 +200,6 @@ def _temporal(comparison: Comparison) -> list[tuple[str, list[tuple[str, list[_W
     return table
 
 
-def _temporal_title(metric: str) -> str:
-    """Say what a temporal metric is called, its unit, and which values are good."""
-    one = TEMPORAL_METRICS[metric]
-    arrow = {"higher": "↑", "lower": "↓"}.get(one.better, "→0")
-    return f"{one.title}, {one.unit} {arrow}" if one.unit else f"{one.title} {arrow}"
-
-
 def _gap(cell: TemporalCell | None) -> str:
     """Say why there is no value."""
     reason = cell.reason if cell is not None else "not scored"
@@ -230,8 +216,8 @@ def _reasons(comparison: Comparison) -> list[str]:
     """Say once why values of the main table are missing or of fewer subjects."""
     places: dict[tuple[str, str], dict[str, list[str]]] = {}
     for one in comparison.cells:
-        if one.reason and one.metric in TITLES:
-            of_reason = places.setdefault((TITLES[one.metric], one.reason), {})
+        if one.reason:
+            of_reason = places.setdefault((measure(one.metric).title, one.reason), {})
             of_reason.setdefault(one.structure, []).append(one.arm)
     return [
         f"{metric}: {reason} ("
