@@ -26,23 +26,20 @@ class StreamRecording(Recording):
     carries its own. ``frame_numbers`` are the stream's: lost frames leave gaps.
 
     Attributes:
-        spacings_mm: one for each frame.
         areas: one for each frame.
         host_ns: int64, when each frame was captured by the computer's monotonic clock.
         probe_ns: int64, the same by the probe's clock.
         events: what the source reported, as (host_ns, kind, detail).
     """
 
-    spacings_mm: tuple[Spacing | None, ...] = ()
     areas: tuple[Box | None, ...] = ()
     host_ns: NDArray[np.int64] | None = None
     probe_ns: NDArray[np.int64] | None = None
     events: tuple[tuple[int, str, str], ...] = ()
 
     def __getitem__(self, index: int) -> Frame:
-        # Spelt out, because a dataclass with slots is made anew and super() would miss it.
-        frame = Recording.__getitem__(self, index)
-        return replace(frame, spacing_mm=self.spacings_mm[index], area=self.areas[index])
+        # Not super(): a dataclass with slots is a new class, which super() would miss.
+        return replace(Recording.__getitem__(self, index), area=self.areas[index])
 
 
 def open_stream_recording(request: Request) -> StreamRecording:

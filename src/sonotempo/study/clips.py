@@ -67,9 +67,9 @@ def report_clips(
     for (arm, name), folder in folders.items():
         if folder is None:
             return (
-                f"the masks of {arm} on {name} are not there; runs of sonotempo 0.1 kept none. "
-                "Delete finished.json in the arm's folders and run `sonotempo crossval` again: it "
-                "keeps the weights and writes them."
+                f"the masks of {arm} on {name} are missing. Delete finished.json in the arm's "
+                "folders and run `sonotempo crossval` again: it keeps the weights and writes the "
+                "masks."
             )
     progress.step("packing clips into the report", len(chosen))
     return Clips(

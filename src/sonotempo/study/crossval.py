@@ -25,6 +25,7 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.report.summary_table import ComparisonTable, comparison_table, draw_bars
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
 from sonotempo.evaluation.scoring.frames import summary
+from sonotempo.evaluation.scoring.scored_data import ScoredData
 from sonotempo.folders import make_folder, writing
 from sonotempo.models import build_model
 from sonotempo.models.summary import cost_of
@@ -50,36 +51,32 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
         progress.say(f"skipped: {line}")
     if len(cohort.skipped) > 5:
         progress.say(f"skipped {len(cohort.skipped)} in all; see {run / 'skipped.txt'}")
-    for note in cohort.notes:
-        progress.say(f"note: {note}")
+    for sentence in cohort.facts.sentences():
+        progress.say(f"note: {sentence}")
     if any(arm_named(arm).starts_from for arm in experiment.arms):
         _require_consecutive(cohort.recordings)
     _require_same_data(run, cohort.recordings)
     folds = _folds(run, experiment, cohort.recordings)
     _require_batches(experiment, cohort.recordings, folds)
-    _claim(run, experiment, cohort, folds)
+    scored = _scored_data(experiment, cohort)
+    _claim(run, experiment, cohort, folds, scored)
     # In the order of ARMS: each after the one whose weights it needs.
     arms = [arm.name for arm in ARMS if arm.name in experiment.arms]
     jobs = [Job(arm, fold, run) for fold in folds for arm in arms]
     left = sum(not job.finished for job in jobs)
     subjects = {recording.subject for recording in cohort.recordings}
     progress.say(
-        f"{len(cohort.recordings)} recordings of {len(subjects)} "
-        f"{'groups' if cohort.notes and 'unknown' in cohort.notes[0] else 'subjects'}; "
+        f"{len(cohort.recordings)} recordings of {len(subjects)} {cohort.facts.group}s; "
         f"{len(jobs)} jobs, {left} to do; results in {run}"
     )
     for job in jobs:
         run_job(job, experiment, cohort.recordings, progress)
-    scores = [read_scores(job.folder) for job in jobs]
-    for sentence in [sentence for one in scores for sentence in one.missing]:
-        progress.say(f"note: {sentence}")
-    evaluation = joined([one.evaluation for one in scores])
+    evaluation = joined([read_scores(job.folder) for job in jobs])
     frames = evaluation.frames
     write_scores(run, evaluation)
     progress.say("drawing test frames from the worst to the best")
     draw_run_examples(jobs, frames, experiment, cohort.recordings, run / "examples.png")
-    notes = [*cohort.notes, _cropped(cohort.recordings, experiment)]
-    return write_table(run, frames, experiment, notes)
+    return write_table(run, frames, experiment, scored.sentences)
 
 
 def write_table(
@@ -88,26 +85,22 @@ def write_table(
     """Write the scores of all jobs as CSV, Markdown and bar plot."""
     of_arms = summary(frames, experiment.evaluate)
     title = f"{experiment.name}: {experiment.structures.name}, {frames['fold'].nunique()} folds"
-    said = [*([experiment.note] if experiment.note else []), *notes]
     table = comparison_table(
         of_arms,
         experiment.arms,
         title=title,
-        notes=said,
+        notes=notes,
         structures=experiment.structures.names,
     )
     (run / "table.md").write_text(table.markdown(), encoding="utf-8")
     (run / "table.csv").write_text(table.csv(), encoding="utf-8")
-    # For `sonotempo compare`, which has to repeat them.
-    notes_json = json.dumps(said, indent=1, ensure_ascii=False)
-    (run / "notes.json").write_text(f"{notes_json}\n", encoding="utf-8")
     draw_bars(
         of_arms,
         experiment.structures.names,
         run / "bars.png",
         arms=experiment.arms,
         title=title,
-        notes=said,
+        notes=notes,
     )
     return table
 
@@ -171,12 +164,19 @@ def _keys(recordings: Sequence[CachedRecording]) -> dict[str, str]:
     return {recording.name: recording.key for recording in recordings}
 
 
-def _claim(run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]) -> None:
+def _claim(
+    run: Path,
+    experiment: Experiment,
+    cohort: CohortOnGrid,
+    folds: Sequence[Fold],
+    scored: ScoredData,
+) -> None:
     """Make the run folder; nothing is changed that a run before this one has settled."""
     make_folder(run, "--out", ConfigError)
     skipped = "".join(f"{line}\n" for line in cohort.skipped)
     with writing(run, "--out", ConfigError):
         (run / "skipped.txt").write_text(skipped, "utf-8")
+        scored.write(run)
         if not (run / "config.yaml").is_file():
             _write_beginning(run, experiment, cohort, folds)
 
@@ -261,6 +261,19 @@ def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
             "export holds key frames only); "
             "set data.frames_root to the recordings that it was made from, or arms=[frame]"
         )
+
+
+def _scored_data(experiment: Experiment, cohort: CohortOnGrid) -> ScoredData:
+    """Return what `sonotempo compare` has to know of the scores of this run."""
+    return ScoredData(
+        rules=experiment.evaluate,
+        structures=experiment.structures.names,
+        data=cohort.facts,
+        notes=(
+            *([experiment.note] if experiment.note else []),
+            _cropped(cohort.recordings, experiment),
+        ),
+    )
 
 
 def _cropped(recordings: Sequence[CachedRecording], experiment: Experiment) -> str:

@@ -14,8 +14,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from sonotempo.errors import ConfigError
 
-#: The file's name within the folder of an arm and fold.
+#: The file's name within the folder of an arm and fold; where an arm's folds share a folder, their
+#: files are ``facts-00.json``, ``facts-01.json`` and so on.
 FACTS_FILE = "facts.json"
+FACTS_PATTERN = "facts*.json"
 
 #: What names an arm or follows from its training; never a difference in how it was made.
 _IDENTITY = frozenset({"arm", "weights_sha256", "parameters"})
