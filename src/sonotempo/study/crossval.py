@@ -38,7 +38,7 @@ _PACKAGES = ("sonotempo", "torch", "torchvision", "lightning", "monai", "timm", 
 
 
 def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> ComparisonTable:
-    """Run, or go on with, every job of an experiment and write its table.
+    """Run every job of an experiment that is not finished, and write the table of all.
 
     Raises:
         ConfigError: the folder holds another experiment, or the data do not allow it.
@@ -106,7 +106,7 @@ def write_table(
 
 
 def _require_same_settings(run: Path, experiment: Experiment) -> None:
-    """Refuse a folder that is of another experiment."""
+    """Refuse the folder of another experiment."""
     if not (run / "config.yaml").is_file():
         return
     earlier = load_run(run).model_dump(mode="json")
@@ -119,7 +119,7 @@ def _require_same_settings(run: Path, experiment: Experiment) -> None:
 
 
 def _require_networks(experiment: Experiment) -> None:
-    """Build and run every arm once: what cannot be is refused before hours of training."""
+    """Build and run every arm once: refuse what cannot work before hours of training."""
     for arm in experiment.arms:
         classes, size = experiment.structures.channels, experiment.data.input_size
         cost_of(arm, experiment.model, classes, size)
@@ -128,7 +128,7 @@ def _require_networks(experiment: Experiment) -> None:
 def _require_batches(
     experiment: Experiment, recordings: Sequence[CachedRecording], folds: Sequence[Fold]
 ) -> None:
-    """Refuse a batch of one frame at a single pixel: it has no spread to be normalised by."""
+    """Refuse a batch of one frame at a single pixel: batch normalisation has no spread there."""
     model = experiment.model.model_copy(update={"pretrained": False})
     network = build_model("frame", model, experiment.structures.channels)
     coarsest, size = network.encoder.strides[-1], experiment.data.input_size
@@ -140,14 +140,14 @@ def _require_batches(
         if batch_size == 1 or frames % batch_size == 1:
             raise ConfigError(
                 f"{frames} training frames of fold {fold.number} in batches of {batch_size} "
-                f"leave one frame alone, and data.input_size={size} leaves a single pixel of it at "
+                f"leave a batch of one frame, and data.input_size={size} leaves a single pixel at "
                 "the deepest level: too little for batch normalisation; set "
                 f"data.input_size={2 * size}, or another train.batch_size"
             )
 
 
 def _require_same_data(run: Path, recordings: Sequence[CachedRecording]) -> None:
-    """Refuse recordings whose content is not what the run began with."""
+    """Refuse recordings whose content has changed since the run began."""
     path = run / "recordings.json"
     if not path.is_file():
         return
@@ -171,7 +171,7 @@ def _claim(
     folds: Sequence[Fold],
     scored: ScoredData,
 ) -> None:
-    """Make the run folder; nothing is changed that a run before this one has settled."""
+    """Make the run folder; what an earlier start settled stays as it is."""
     make_folder(run, "--out", ConfigError)
     skipped = "".join(f"{line}\n" for line in cohort.skipped)
     with writing(run, "--out", ConfigError):
@@ -184,7 +184,7 @@ def _claim(
 def _write_beginning(
     run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]
 ) -> None:
-    """Write what a run is known by; its settings last, so that half of it is no run."""
+    """Write what identifies a run; the settings last, so that an interrupted write is not a run."""
     save_folds(folds, run / "folds.json")
     (run / "recordings.json").write_text(
         json.dumps(_keys(cohort.recordings), indent=1) + "\n", encoding="utf-8"
@@ -248,7 +248,7 @@ def _folds(
 
 
 def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
-    """Refuse to train on clips where every labelled frame stands alone in its recording."""
+    """Refuse to train on clips where labelled frames have no neighbours in their recordings."""
     videos = [recording for recording in recordings if not recording.is_still]
     pairs = sum(len(recording) - 1 for recording in videos)
     if not pairs:

@@ -1,4 +1,4 @@
-"""Masks of another tool scored as an arm: on the grid, frames and folds of a run's own arms."""
+"""Masks of another tool scored as an arm, on the grid, frames and folds of a run."""
 
 from collections.abc import Sequence
 from dataclasses import replace

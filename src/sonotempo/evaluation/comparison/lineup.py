@@ -96,7 +96,7 @@ def line_up(runs: Sequence[RunScores]) -> LineUp:
 
     Raises:
         ConfigError: there is only one arm, an arm is there twice, or arms differ in folds, labelled
-            frames, references, structures or scoring rules; the message says in what.
+            frames, references, structures or scoring rules; the message names the difference.
     """
     config = _same_rules(runs)
     arms = _arms(runs)
@@ -253,7 +253,7 @@ def _require_same_folds(arms: Sequence[ComparedArm]) -> None:
             if odd:
                 raise ConfigError(
                     f"{_label(own[0], a)} and {_label(arm, b)} are on different folds: "
-                    f"{len(odd)} subjects stand on other sides, such as {odd[0]} "
+                    f"{len(odd)} subjects are on different sides, such as {odd[0]} "
                     f"({_said(ours[odd[0]])} in one, {_said(theirs.get(odd[0]))} in the other); "
                     "give both runs the same folds.json and train again"
                 )

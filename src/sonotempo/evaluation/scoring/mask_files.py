@@ -59,7 +59,7 @@ def read_masks(folder: Path, recording: str) -> DrawnMasks:
     """Read the masks of one recording; nothing in the file is executed.
 
     Raises:
-        SonotempoError: there is no such file, or it holds something else.
+        SonotempoError: the file is missing, or does not hold masks.
     """
     path = mask_path(folder, recording)
     if not path.is_file():
