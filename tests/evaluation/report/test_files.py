@@ -70,7 +70,7 @@ def test_json_holds_the_whole_record_sorted_and_without_nan(comparison, record):
     assert list(record) == sorted(record)
     assert "NaN" not in text
     assert record["schema"] == 1
-    assert record["simulated"] is True
+    assert record["data"]["simulated"] is True
     assert record["summary"] == list(comparison.summary)
     measures = {one["name"]: one for one in record["settings"]["measures"]}
     assert list(measures) == ["precision", "recall", "f1", "dice", "dice_all", "nsd"]

@@ -359,8 +359,7 @@ def latex(comparison: Comparison) -> str:
 
 def _short(comparison: Comparison) -> list[str]:
     """Return the notes that no table may lack, even without its page."""
-    words = ("simulated", "unknown")
-    return [note.rstrip(".") for note in comparison.notes if any(word in note for word in words)]
+    return list(comparison.data.sentences())
 
 
 def _paragraphs(parts: Sequence[str]) -> str:

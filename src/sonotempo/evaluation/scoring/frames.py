@@ -98,9 +98,6 @@ _VALUE_COLUMNS = tuple(dict.fromkeys(of.column for of in MEANS.values()))
 #: The columns of a table of frames, in order: one row per arm, frame and structure.
 FRAME_COLUMNS = _KEY_COLUMNS + _COUNT_COLUMNS + _VALUE_COLUMNS
 
-#: Columns that tables of earlier versions lack; they count as unknown there.
-LATER_COLUMNS = {"state_age": 0, "nsd": math.nan}
-
 
 def score_frame(
     prediction_HW: NDArray[np.integer],

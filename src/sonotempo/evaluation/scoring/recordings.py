@@ -53,13 +53,11 @@ def score_recording(
     """
     labelled, structures = recording.labelled, recording.structures
     references = [_reference(recording, index) for index in labelled]
-    frames = [
-        (
-            frame_key(recording, index, arm, fold),
-            score_frame(masks[index], reference_SS, structures, config, recording.spacing_mm),
-        )
-        for index, reference_SS in zip(labelled, references, strict=True)
-    ]
+    frames = []
+    for index, reference_SS in zip(labelled, references, strict=True):
+        spacing_mm = recording.spacing_at(index)
+        scores = score_frame(masks[index], reference_SS, structures, config, spacing_mm)
+        frames.append((frame_key(recording, index, arm, fold), scores))
     run = dense_run(recording.frame_numbers[list(labelled)])
     temporal = []
     for label, name in enumerate(structures.names, start=1):
