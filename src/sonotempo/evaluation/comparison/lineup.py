@@ -13,13 +13,13 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from sonotempo.arms import ARMS
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.runs import RunScores, ScoredArm
 from sonotempo.evaluation.scoring.provenance import ArmFacts
 
-#: Arms in the order of tables: controls stand between the two that they tell apart.
-ROLES = ("frame", "frame_ema", "frame_continued", "frame_extra", "sequence_reset", "sequence")
+_ROLES = tuple(arm.name for arm in ARMS)
 
 _FRAME = ["subject", "recording", "frame"]
 
@@ -184,8 +184,8 @@ def _arms(runs: Sequence[RunScores]) -> tuple[ComparedArm, ...]:
             raise ConfigError(
                 f"two folders of the same name hold different arms {name!r}; rename a folder"
             )
-    place = {role: number for number, role in enumerate(ROLES)}
-    return tuple(sorted(arms, key=lambda arm: (place.get(arm.role, len(ROLES)), arm.group)))
+    place = {role: number for number, role in enumerate(_ROLES)}
+    return tuple(sorted(arms, key=lambda arm: (place.get(arm.role, len(_ROLES)), arm.group)))
 
 
 def _settings(run: RunScores) -> str:
@@ -207,7 +207,7 @@ def _is_external(role: str, seeds: Sequence[OneSeed]) -> bool:
     facts = [facts for one in seeds for facts in one.scores.facts.values()]
     if facts:
         return any(one.external for one in facts)
-    return role not in ROLES and all(one.run.experiment is None for one in seeds)
+    return role not in _ROLES and all(one.run.experiment is None for one in seeds)
 
 
 def _require_same_frames(arms: Sequence[ComparedArm]) -> None:
