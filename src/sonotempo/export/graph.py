@@ -33,16 +33,16 @@ class _Step(nn.Module):
 
     def __init__(self, models: Sequence[Segmenter], state_counts: Sequence[int]) -> None:
         super().__init__()
-        self.encoder = models[0].encoder
         self.models = nn.ModuleList(models)
         self._state_counts = tuple(state_counts)
 
     def forward(self, image_11SS: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """Return probabilities and logits 1KSS of each arm, then the states after this frame."""
-        features = self.encoder(image_11SS)
+        networks = [model for model in self.models if isinstance(model, Segmenter)]
+        features = networks[0].encoder(image_11SS)
         scores: list[Tensor] = []
         after: list[Tensor] = []
-        for model, count in zip(self.models, self._state_counts, strict=True):
+        for model, count in zip(networks, self._state_counts, strict=True):
             own = states[len(after) : len(after) + count]
             logits_1KSS, new = model.decode(features, own)
             scores += [logits_1KSS.softmax(1), logits_1KSS]
@@ -77,7 +77,9 @@ def export_graph(
             StateSpec(f"state_{i}{tag}", f"next_state_{i}{tag}", tuple(zeros.shape))
             for i, zeros in enumerate(network.initial_state(1, input_size, input_size))
         ]
-        members.append(Member(arm, f"probabilities{tag}", f"logits{tag}", bool(states[arm])))
+        members.append(
+            Member(arm, f"probabilities{tag}", f"logits{tag}", stateful=bool(states[arm]))
+        )
     card = ModelCard(
         name=" + ".join(models),
         members=tuple(members),

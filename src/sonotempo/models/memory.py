@@ -158,9 +158,13 @@ class ResidualMemory(nn.Module):
 
 def _time_steps(x_NCHW: Tensor, frames: int) -> Sequence[Tensor]:
     """Return the first frames BCHW of all clips, then the second ones, and so on."""
-    return (x_NCHW,) if frames == 1 else x_NCHW.unflatten(0, (-1, frames)).unbind(1)
+    if frames == 1:
+        return (x_NCHW,)
+    return x_NCHW.reshape(-1, frames, *x_NCHW.shape[1:]).unbind(1)
 
 
 def _as_clips(steps_BCHW: Sequence[Tensor]) -> Tensor:
     """Undo :func:`_time_steps`."""
-    return steps_BCHW[0] if len(steps_BCHW) == 1 else torch.stack(tuple(steps_BCHW), 1).flatten(0, 1)
+    if len(steps_BCHW) == 1:
+        return steps_BCHW[0]
+    return torch.stack(tuple(steps_BCHW), dim=1).flatten(0, 1)

@@ -93,7 +93,7 @@ class Segmenter(nn.Module):
             state = self.initial_state(batch, height, width)
         features = self.encoder(x_BTCHW.flatten(0, 1))
         logits_NKHW, state = self.decode(features, state, frames)
-        return logits_NKHW.unflatten(0, (batch, frames)), state
+        return logits_NKHW.reshape(batch, frames, *logits_NKHW.shape[1:]), state
 
     def decode(
         self, features_NCHW: Sequence[Tensor], state: State, frames: int = 1

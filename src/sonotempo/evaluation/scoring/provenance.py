@@ -1,4 +1,4 @@
-"""How an arm was trained and run in one fold, written down so that two arms can be told apart.
+"""How an arm was trained and run in one fold, recorded so that two arms can be distinguished.
 
 Training writes one ``facts.json`` per arm and fold. A comparison calls a difference between two
 arms by a cause only if their facts differ in that cause alone.
@@ -14,8 +14,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from sonotempo.errors import ConfigError
 
-#: The file's name within the folder of an arm and fold.
+#: The file's name within the folder of an arm and fold; where an arm's folds share a folder, their
+#: files are ``facts-00.json``, ``facts-01.json`` and so on.
 FACTS_FILE = "facts.json"
+FACTS_PATTERN = "facts*.json"
 
 #: What names an arm or follows from its training; never a difference in how it was made.
 _IDENTITY = frozenset({"arm", "weights_sha256", "parameters"})
@@ -23,7 +25,7 @@ _IDENTITY = frozenset({"arm", "weights_sha256", "parameters"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmFacts:
-    """How one arm came to be in one fold, and how it is run on test frames.
+    """How one arm was trained in one fold, and how it is run on test frames.
 
     Attributes:
         arm: its name in the comparison.
@@ -102,8 +104,8 @@ def read_facts(path: Path) -> ArmFacts:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
-            f"{path} does not hold the facts of an arm ({where}: {first['msg']}); it was written "
-            "by another version or changed by hand: train that fold again"
+            f"{path} does not hold the facts of an arm ({where}: {first['msg']}); it was changed "
+            "by hand or written by another version: train that fold again"
         ) from error
 
 
