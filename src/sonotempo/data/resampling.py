@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+#: Settings in pixels refer to a grid of this many; they scale with the grid in use.
+REFERENCE_SIZE = 256
+
 
 def spread(points: int, size: int, device: torch.device) -> Tensor:
     """Return the bicubic weights that spread control points over an axis.

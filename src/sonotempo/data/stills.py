@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sonotempo.config import MotionConfig
-from sonotempo.data.augment import REFERENCE_SIZE, to_input
-from sonotempo.data.resampling import displace, spread
+from sonotempo.data.augment import to_input
+from sonotempo.data.resampling import REFERENCE_SIZE, displace, spread
 
 # A hand's drift: slow enough that a frame period moves far less than the whole way.
 _DRIFT_HZ = (0.15, 0.7)
