@@ -95,7 +95,7 @@ def test_a_full_disk_keeps_what_is_there_and_a_rerun_ends_the_same(tmp_path, mon
         write_frame(*arguments, **options)
 
     monkeypatch.setattr(cohort, "write_frame", until_full)
-    with pytest.raises(SonotempoError, match=r"No space left.*free some space.*continued"):
+    with pytest.raises(SonotempoError, match=r"No space left.*free some space.*it continues"):
         write_cohort(broken, small())
     dataset = open_dataset(broken, AXILLARY)
     assert [len(recording) for recording in dataset.recordings] == [4, 2]
