@@ -33,7 +33,7 @@ _BLOCK_COLUMNS = 15
 
 
 def to_input(frames_BTHW: Tensor) -> Tensor:
-    """Turn fitted uint8 frames into network input as they are: float32 in 0–1, (B, T, 1, H, W)."""
+    """Turn fitted uint8 frames into unchanged network input: float32 in 0–1, (B, T, 1, H, W)."""
     return frames_BTHW.unsqueeze(2).float().div_(255)
 
 
@@ -65,7 +65,7 @@ class Augmentation:
             masks_BTHW: uint8 labels.
             generator: the only source of randomness, on the frames' device.
             displacement_BTHW2: motion in pixels (x, y) to compose into the same resampling;
-                where it is 0 and nothing else moves, pixels stay exactly as they are.
+                where it is 0 and nothing else moves, pixels stay exactly the same.
 
         Returns:
             The network input, float32 in 0–1 of shape (B, T, 1, H, W), and the masks, uint8.
@@ -76,13 +76,13 @@ class Augmentation:
     def draw(self, clips: int, generator: torch.Generator) -> list[Draw]:
         """Draw what happens to each clip.
 
-        It takes the same amount of randomness whatever is drawn, so the settings of one
+        The amount of randomness used does not depend on the draws, so the settings of one
         augmentation never change the draws of another.
         """
         points, device = self._config.elastic_grid, generator.device
         block_BN = torch.rand(clips, _BLOCK_COLUMNS, generator=generator, device=device)
         controls_B2GG = torch.rand(clips, 2, points, points, generator=generator, device=device)
-        # All numbers go to the host at once: a wait for the device instead of one per number.
+        # All numbers go to the host at once, which waits for the device once.
         rows = torch.cat((block_BN, controls_B2GG.flatten(1)), 1).tolist()
         return [self._draw_one(row) for row in rows]
 
@@ -111,8 +111,8 @@ def apply_effects(
     motions = [None] * len(draws) if displacement_BTHW2 is None else displacement_BTHW2
     # Under mixed precision, 16-bit products would blur the JPEG's rounding.
     with torch.autocast(x_BTHW.device.type, enabled=False):
-        # Each clip wholly, and in place: it then stays in a CPU's cache. New memory for whole
-        # batches would cost more than the work.
+        # Clip by clip and in place, so that a clip stays in the CPU's cache: allocating memory for
+        # whole batches would cost more than the work.
         for frames_THW, x_THW, masks_THW, effects, motion_THW2 in zip(
             frames_BTHW, x_BTHW, masks_BTHW, draws, motions, strict=True
         ):

@@ -1,4 +1,4 @@
-"""A picture of what training sees: originals beside their clips, and each augmentation alone."""
+"""A picture of the training input: original frames, their clips, and each augmentation alone."""
 
 from collections.abc import Sequence
 from itertools import chain, cycle
@@ -38,19 +38,19 @@ def draw_preview(
     out: Path,
     seed: int,
 ) -> None:
-    """Draw training clips as they would be fed, into one PNG.
+    """Draw training clips as the network receives them, into one PNG.
 
-    A row for each of the first six frames: the original, then frames of a clip that moves it,
-    augments it and puts faults into it, masks as outlines. The last row shows the first frame
-    under each augmentation alone, as strong as the settings allow.
+    Each of the first six frames has a row: the original, then frames of a clip with motion,
+    augmentation and faults, masks as outlines. The last row shows the first frame with each
+    augmentation alone, as strong as the settings allow.
 
     Args:
-        frames: uint8 frames, fitted and square, all of one size.
+        frames: uint8 frames, fitted and square, all of the same size.
         masks: their uint8 label masks.
         structures: names and colours of the labels.
-        augment: the augmentations' settings.
-        faults: the faults' settings.
-        motion: how a frame is moved to become a clip.
+        augment: settings of the augmentations.
+        faults: settings of the faults.
+        motion: settings of the motion that makes a clip of a frame.
         out: the PNG to write; its folder is made if missing.
         seed: the same seed draws the same picture.
     """
@@ -100,7 +100,7 @@ def _clip(
     faults: FaultsConfig,
     motion: MotionConfig,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Make one training clip of a frame: moved, augmented, with faults."""
+    """Make one training clip of a frame: with motion, augmentation and faults."""
     mover = StillMotion(motion)
     shift = mover.displacement(1, _CLIP_FRAMES, len(frame_HW), generator, ends_still=False)
     x, masks = Augmentation(augment)(
@@ -128,7 +128,7 @@ def _show(
     structures: StructureSet,
     title: str,
 ) -> None:
-    """Draw an image in its full grey range with its structures outlined."""
+    """Draw an image in its full grey range with outlined structures."""
     white = 255 if image_HW.dtype == np.uint8 else 1
     axis.imshow(image_HW, cmap="gray", vmin=0, vmax=white)
     for label, structure in enumerate(structures, start=1):
