@@ -84,23 +84,20 @@ class Faults:
         """Draw the runs of dark frames, of lost contact and of noise."""
         config = self._config
         numbers = torch.rand(3, clips, 5, generator=generator, device=generator.device).tolist()
-        dark, lost, noise = (
-            [
+        dark, lost, noise = numbers
+
+        def runs(of_kind: list[list[float]], probability: float) -> list[Run]:
+            return [
                 self._run(clip, frames, rest)
                 for clip, (chance, *rest) in enumerate(of_kind)
                 if chance < probability and frames > 1
             ]
-            for of_kind, probability in zip(
-                numbers,
-                (
-                    config.dark_probability,
-                    config.contact_loss_probability,
-                    config.noise_probability,
-                ),
-                strict=True,
-            )
+
+        return (
+            runs(dark, config.dark_probability),
+            runs(lost, config.contact_loss_probability),
+            runs(noise, config.noise_probability),
         )
-        return dark, lost, noise
 
     def _run(self, clip: int, frames: int, numbers: list[float]) -> Run:
         when, how_long, place, amount = numbers

@@ -9,7 +9,7 @@ Source: https://github.com/smistad/annotationweb (spline segmentation exporter).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -28,13 +28,8 @@ from sonotempo.structures import StructureSet
 _FRAME_SUFFIXES = (".mhd", ".png")
 
 
-@dataclass(frozen=True, slots=True)
-class _Labels:
-    """The label file of one frame, and all files that belong to it."""
-
-    path: Path
-    read: Callable[[], Image]
-    files: tuple[Path, ...]
+# A function that reads the labels of one frame, and their files.
+_Labels = tuple[Callable[[], Image], tuple[Path, ...]]
 
 
 def sequence_folders(root: Path) -> Iterator[Path]:
@@ -84,7 +79,11 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
         if not any((folder / f"{frame}{suffix}").is_file() for suffix in _FRAME_SUFFIXES):
             skipped.append(Skipped(mask, f"the mask {mask} has no image of its frame"))
     if not frames:
-        raise RecordingError(skipped[0].reason if skipped else _nothing(folder))
+        nothing = (
+            f"{folder} holds no annotated frames; expected <name>_<frame>.mhd or .png with "
+            "<name>_<frame>_gt.mhd"
+        )
+        raise RecordingError(skipped[0].reason if skipped else nothing)
     types = {path.suffix.lower() for path in frames}
     if len(types) > 1:
         raise RecordingError(
@@ -188,25 +187,18 @@ def _labels(frame: Path, shape_HW: tuple[int, int], structures: StructureSet) ->
     if path is None:
         return None
     if path.suffix == ".json":
-        return _Labels(path, partial(read_polygons, path, shape_HW, structures), (path,))
+        return partial(read_polygons, path, shape_HW, structures), (path,)
     header = read_header(path)
     check_same_size(path, header.shape_HW, frame, shape_HW)
-    return _Labels(path, partial(read_mask, path), header.files)
+    return partial(read_mask, path), header.files
 
 
 def _with_labels(recording: Recording, labels: Mapping[int, _Labels]) -> Recording:
     numbered = enumerate(recording.frame_numbers.tolist())
-    readers = {i: labels[number].read for i, number in numbered if number in labels}
-    label_files = tuple(file for found in labels.values() for file in found.files)
+    readers = {i: labels[number][0] for i, number in numbered if number in labels}
+    label_files = tuple(file for _, files in labels.values() for file in files)
     return replace(
         recording,
         mask_readers=MappingProxyType(readers),
         files=(*recording.files, *label_files),
-    )
-
-
-def _nothing(folder: Path) -> str:
-    return (
-        f"{folder} holds no annotated frames; expected <name>_<frame>.mhd or .png with "
-        "<name>_<frame>_gt.mhd"
     )

@@ -5,7 +5,8 @@ to ``images``, or ``<folder>_masks`` next to ``<folder>``. Their pixels are labe
 indices of a palette image, or the grey values. Image files carry no time and no reliable spacing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -113,13 +114,8 @@ def read_grey(path: Path) -> Image:
     Raises:
         RecordingError: it cannot be read, or does not have 8 bits.
     """
-    with _opened(path) as image:
-        _check_frame(image, path)
-        colour = "RGB" if image.mode != "L" else "L"
-        try:
-            pixels = np.array(image.convert(colour))
-        except _UNREADABLE as error:
-            raise _damaged(path, error) from error
+    with _opened(path, _check_frame) as image:
+        pixels = np.array(image.convert("L" if image.mode == "L" else "RGB"))
     return grey(pixels, path)
 
 
@@ -129,12 +125,8 @@ def read_labels(path: Path) -> Image:
     Raises:
         RecordingError: it cannot be read, is a colour image, or has lossy compression.
     """
-    with _opened(path) as image:
-        _check_labels(image, path)
-        try:
-            return np.array(image).astype(np.uint8)
-        except _UNREADABLE as error:
-            raise _damaged(path, error) from error
+    with _opened(path, _check_labels) as image:
+        return np.array(image).astype(np.uint8)
 
 
 def image_shape(path: Path) -> tuple[int, int]:
@@ -143,8 +135,7 @@ def image_shape(path: Path) -> tuple[int, int]:
     Raises:
         RecordingError: it is not an image of 8 bits.
     """
-    with _opened(path) as image:
-        _check_frame(image, path)
+    with _opened(path, _check_frame) as image:
         return image.height, image.width
 
 
@@ -154,8 +145,7 @@ def labels_shape(path: Path) -> tuple[int, int]:
     Raises:
         RecordingError: it cannot hold label values.
     """
-    with _opened(path) as image:
-        _check_labels(image, path)
+    with _opened(path, _check_labels) as image:
         return image.height, image.width
 
 
@@ -188,19 +178,20 @@ def _masks_of(frames: Iterable[Path], folder: Path | None) -> dict[Path, Path]:
     return paired
 
 
-def _opened(path: Path) -> Pillow.Image:
+@contextmanager
+def _opened(path: Path, check: Callable[[Pillow.Image, Path], None]) -> Iterator[Pillow.Image]:
+    """Open and check an image; Pillow's errors, also while reading, become one sentence."""
     try:
-        return Pillow.open(path)
+        with Pillow.open(path) as image:
+            check(image, path)
+            yield image
     except _UNREADABLE as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: BaseException) -> RecordingError:
-    is_unknown = isinstance(error, UnidentifiedImageError)
-    reason = (
-        "its content is not an image" if is_unknown else getattr(error, "strerror", None) or error
-    )
-    return RecordingError(f"{path} cannot be read as an image: {reason}; copy or export it again")
+        reason = getattr(error, "strerror", None) or error
+        if isinstance(error, UnidentifiedImageError):
+            reason = "its content is not an image"
+        raise RecordingError(
+            f"{path} cannot be read as an image: {reason}; copy or export it again"
+        ) from error
 
 
 def _check_frame(image: Pillow.Image, path: Path) -> None:

@@ -47,12 +47,13 @@ def open_metaimage(request: Request) -> Recording:
         if header.fields.get(f"Seq_Frame{i:04d}_ImageStatus", "OK").upper() != "INVALID"
     ]
     numbers = np.array(valid, np.int64)
+    stamps = [header.fields.get(f"Seq_Frame{i:04d}_Timestamp") for i in valid]
     return Recording(
         source=path,
         subject=request.subject or path.stem,
         name=request.name or path.stem,
         images=_Stack(header, numbers),
-        timestamps_ns=timestamps_from(_stack_times(header, valid), numbers),
+        timestamps_ns=timestamps_from(_nanoseconds(stamps, 1e9), numbers),
         structures=request.structures,
         spacing_mm=header.spacing_mm,
         frame_numbers=numbers,
@@ -80,12 +81,13 @@ def open_metaimage_frames(paths: Sequence[Path], request: Request) -> Recording:
                 "it separately"
             )
     spacings = {header.spacing_mm for header in headers}
+    stamps = [header.fields.get("Timestamp") for header in headers]
     return Recording(
         source=request.path,
         subject=request.subject or request.path.name,
         name=request.name or request.path.name,
         images=FrameFiles(ordered, read_frame),
-        timestamps_ns=timestamps_from(_frame_times(headers), numbers),
+        timestamps_ns=timestamps_from(_nanoseconds(stamps, 1e6), numbers),
         structures=request.structures,
         spacing_mm=spacings.pop() if len(spacings) == 1 else None,
         frame_numbers=numbers,
@@ -211,14 +213,6 @@ def _pixels(path: Path) -> NDArray[np.generic]:
         raise RecordingError(f"{path} cannot be read: {reason}; export it again") from error
     pixels = pixels.reshape((*header.shape_HW, header.channels))
     return pixels[..., 0] if header.channels == 1 else pixels
-
-
-def _stack_times(header: MetaHeader, valid: Sequence[int]) -> list[int] | None:
-    return _nanoseconds([header.fields.get(f"Seq_Frame{i:04d}_Timestamp") for i in valid], 1e9)
-
-
-def _frame_times(headers: Sequence[MetaHeader]) -> list[int] | None:
-    return _nanoseconds([header.fields.get("Timestamp") for header in headers], 1e6)
 
 
 def _nanoseconds(words: Sequence[str | None], factor: float) -> list[int] | None:
