@@ -1,4 +1,4 @@
-"""DICOM: every compression, region, spacing, time, and files that are not whole."""
+"""DICOM: every compression, region, spacing, time, and incomplete files."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""MetaImage: stacks, single frames, compressed or not, and what their headers say."""
+"""MetaImage: stacks, single frames, compressed or not, and the contents of their headers."""
 
 import tempfile
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""One door: every kind of file and folder, and what is refused."""
+"""open_recording: every kind of file and folder, and what is refused."""
 
 import importlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Cohorts on disk: the layout, the truth beside it, continuing, and bad input."""
+"""Cohorts on disk: the layout, the ground truth, continuing, and bad input."""
 
 import csv
 import errno
