@@ -5,6 +5,7 @@ What is not drawn is not computed: a clip without any effect is exactly its pixe
 
 import random
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -133,12 +134,11 @@ def _move(x_THW: Tensor, masks_THW: Tensor, effects: Draw, motion_THW2: Tensor |
         if not moving.any():
             return
     size, device = x_THW.shape[-1], x_THW.device
+    shifts = [shift for e in effects if (shift := e.displacement(size, device)) is not None]
     # One grid for all frames, or one each where there is a motion.
-    shift_N2HW = torch.zeros(1, 2, size, size, device=device)
-    for effect in effects:
-        displacement_12HW = effect.displacement(size, device)
-        if displacement_12HW is not None:
-            shift_N2HW += displacement_12HW
+    shift_N2HW = (
+        reduce(torch.add, shifts) if shifts else torch.zeros(1, 2, size, size, device=device)
+    )
     if motion_THW2 is not None:
         shift_N2HW = shift_N2HW + motion_THW2[moving].movedim(-1, 1)
     radians = sum(effect.radians for effect in effects)
