@@ -101,9 +101,6 @@ def image_files(folder: Path) -> list[Path]:
     return [path for path in listing(folder) if IMAGES.matches(path) and path.is_file()]
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    return [
-        (0, int(part), "") if part.isdecimal() else (1, 0, part)
-        for part in _DIGITS.split(name)
-        if part
-    ]
+def _natural(name: str) -> list[int | str]:
+    # Texts and numbers alternate, so equal positions can always be compared.
+    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)]
