@@ -99,11 +99,13 @@ class Recording:
         images: the frames' pixels.
         timestamps_ns: int64, one per frame, increasing.
         structures: the meaning of the mask values.
-        spacing_mm: millimetres per pixel as (row, column), or None if unknown.
+        spacing_mm: millimetres per pixel as (row, column), or None if unknown or if it differs
+            between frames.
         area: the part of every frame that shows ultrasound, or None for all of it.
         frame_numbers: int64, one per frame, strictly increasing; by default 0, 1, 2…
         mask_readers: a function for the index of each labelled frame that reads its mask.
         files: every file with pixels or masks of the recording.
+        spacings_mm: one per frame if they may differ (change of depth); else empty.
     """
 
     source: Path
@@ -119,6 +121,7 @@ class Recording:
         default_factory=lambda: MappingProxyType({})
     )
     files: tuple[Path, ...] = ()
+    spacings_mm: tuple[Spacing | None, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -129,6 +132,7 @@ class Recording:
         for what, values in (
             ("time stamps", self.timestamps_ns),
             ("frame numbers", self.frame_numbers),
+            ("spacings", self.spacings_mm or range(count)),
         ):
             if len(values) != count:
                 raise RecordingError(
@@ -152,11 +156,19 @@ class Recording:
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {self.name}: expected 0 to {len(self) - 1}")
         return Frame(
-            self.images[index], index, int(self.timestamps_ns[index]), self.spacing_mm, self.area
+            self.images[index],
+            index,
+            int(self.timestamps_ns[index]),
+            self.spacing_at(index),
+            self.area,
         )
 
     def __iter__(self) -> Iterator[Frame]:
         return (self[i] for i in range(len(self)))
+
+    def spacing_at(self, index: int) -> Spacing | None:
+        """Return the spacing of one frame in millimetres, or None; no pixel is read."""
+        return self.spacings_mm[index] if self.spacings_mm else self.spacing_mm
 
     @property
     def labelled(self) -> tuple[int, ...]:

@@ -26,14 +26,12 @@ class StreamRecording(Recording):
     own. ``frame_numbers`` are those of the stream: lost frames leave gaps.
 
     Attributes:
-        spacings_mm: one per frame.
         areas: one per frame.
         host_ns: int64, capture time of each frame on the computer's monotonic clock.
         probe_ns: int64, the same on the probe's clock.
         events: reported by the source, as (host_ns, kind, detail).
     """
 
-    spacings_mm: tuple[Spacing | None, ...] = ()
     areas: tuple[Box | None, ...] = ()
     host_ns: NDArray[np.int64] | None = None
     probe_ns: NDArray[np.int64] | None = None
@@ -41,8 +39,7 @@ class StreamRecording(Recording):
 
     def __getitem__(self, index: int) -> Frame:
         # Not super(): a dataclass with slots replaces the class that super() refers to.
-        frame = Recording.__getitem__(self, index)
-        return replace(frame, spacing_mm=self.spacings_mm[index], area=self.areas[index])
+        return replace(Recording.__getitem__(self, index), area=self.areas[index])
 
 
 def open_stream_recording(request: Request) -> StreamRecording:
