@@ -41,7 +41,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from sonotempo.config import AugmentConfig
-from sonotempo.data.augment import REFERENCE_SIZE, Augmentation
+from sonotempo.data.augment import Augmentation
+from sonotempo.data.resampling import REFERENCE_SIZE
 
 THREADS = 2
 BATCH, FRAMES, SIZE = 4, 8, 256
