@@ -74,35 +74,29 @@ def dice_text(value: list[float], subjects: int) -> str:
 
 def training_table(found: list[dict[str, Any]]) -> str:
     """Return how each procedure's models were trained, as Markdown."""
-    rows = {
-        "training subjects": lambda one: one["subjects"],
-        "training frames": lambda one: one["frames"],
-        "seeds of the cohorts (training, held-out)": lambda one: (
-            f"{one['seed']}, {one['held_out_seed']}"
-        ),
-        "network grid": lambda one: f"{one['input_size']}×{one['input_size']}",
-        "epochs (steps) of the frame U-net": lambda one: stage_text(one, "frame"),
-        "then of the sequence U-net": lambda one: stage_text(one, "sequence"),
-        "change of probabilities by the memory, under faults": lambda one: (
-            f"{one['memory_use']:.4f}"
-        ),
-        "minutes of one CPU core": lambda one: f"{one['cpu_minutes']:.0f}",
+    columns = [training_facts(one) for one in found]
+    lines = [
+        f"| training | {' | '.join(one['procedure'] for one in found)} |",
+        f"| --- |{' ---: |' * len(found)}",
+    ]
+    for name in columns[0]:
+        lines.append(f"| {name} | {' | '.join(column[name] for column in columns)} |")
+    return "\n".join(lines)
+
+
+def training_facts(one: dict[str, Any]) -> dict[str, str]:
+    """Return how one procedure's models were trained, by row title."""
+    epochs, steps = one["epochs"], one["steps"]
+    return {
+        "training subjects": f"{one['subjects']}",
+        "training frames": f"{one['frames']}",
+        "seeds of the cohorts (training, held-out)": f"{one['seed']}, {one['held_out_seed']}",
+        "network grid": f"{one['input_size']}×{one['input_size']}",
+        "epochs (steps) of the frame U-net": f"{epochs['frame']} ({steps['frame']})",
+        "then of the sequence U-net": f"{epochs['sequence']} ({steps['sequence']})",
+        "change of probabilities by the memory, under faults": f"{one['memory_use']:.4f}",
+        "minutes of one CPU core": f"{one['cpu_minutes']:.0f}",
     }
-    return "\n".join(
-        [
-            f"| training | {' | '.join(one['procedure'] for one in found)} |",
-            f"| --- |{' ---: |' * len(found)}",
-            *(
-                f"| {name} | {' | '.join(str(value(one)) for one in found)} |"
-                for name, value in rows.items()
-            ),
-        ]
-    )
-
-
-def stage_text(found: dict[str, Any], arm: str) -> str:
-    """Return how long an arm was trained."""
-    return f"{found['epochs'][arm]} ({found['steps'][arm]})"
 
 
 def file_table(files: list[Path]) -> str:

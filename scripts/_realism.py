@@ -102,7 +102,7 @@ def told_apart(real: list[Still], simulated: list[Still], side: int = 96) -> flo
         halves.append((features, truths))
     learnt, judged = halves
     centres = [each.mean(axis=0) for each in learnt[0]]
-    spread = sum(np.cov(each.T) for each in learnt[0])
+    spread = np.sum([np.cov(each.T) for each in learnt[0]], axis=0)
     spread = spread + 1e-3 * np.trace(spread) / len(spread) * np.eye(len(spread))
     direction = np.linalg.solve(spread, centres[0] - centres[1])
     middle = direction @ (centres[0] + centres[1]) / 2

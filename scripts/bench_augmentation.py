@@ -166,7 +166,7 @@ def monai_transforms(config: AugmentConfig, size: int) -> Compose:
     )
 
 
-class RandShadowd(RandomizableTransform, MapTransform):  # type: ignore[misc]
+class RandShadowd(RandomizableTransform, MapTransform):
     """One Gaussian shadow on the image."""
 
     def __init__(self, config: AugmentConfig) -> None:
@@ -189,7 +189,7 @@ class RandShadowd(RandomizableTransform, MapTransform):  # type: ignore[misc]
         return clip
 
 
-class RandDepthd(RandomizableTransform, MapTransform):  # type: ignore[misc]
+class RandDepthd(RandomizableTransform, MapTransform):
     """A cut of the bottom in image and mask."""
 
     def __init__(self, config: AugmentConfig) -> None:
@@ -209,7 +209,7 @@ class RandDepthd(RandomizableTransform, MapTransform):  # type: ignore[misc]
         return clip
 
 
-class RandJpegd(RandomizableTransform, MapTransform):  # type: ignore[misc]
+class RandJpegd(RandomizableTransform, MapTransform):
     """JPEG compression of every frame at one quality, by Pillow."""
 
     def __init__(self, config: AugmentConfig) -> None:
@@ -237,7 +237,7 @@ def through_jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
-class AsPlaind(MapTransform):  # type: ignore[misc]
+class AsPlaind(MapTransform):
     """Plain tensors of the types that training needs."""
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

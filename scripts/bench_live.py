@@ -15,12 +15,11 @@ mask stays on the network's grid.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +28,14 @@ from typing import Any
 import numpy as np
 
 from _live_worker import ARMS, PRECISIONS
+from _measure import cpu_name, memory, peak_memory, verdict
 from _metronome import Metronome
 from _workers import FAST_VARIABLE, Worker, fast_python, fast_worker
 from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.models.engines import has_cuda, has_openvino
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
-from sonotempo.live.pipeline import Pipeline, PipelineStatistics
+from sonotempo.live.pipeline import Pipeline
+from sonotempo.live.stream_statistics import PipelineStatistics
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Frame
 
@@ -263,9 +264,6 @@ def print_pipeline(title: str, statistics: PipelineStatistics) -> None:
 
 def measure_endurance(model: Path, count: int, threads: int) -> None:
     """Stream frames as fast as they are segmented; print time and memory along the way."""
-    import psutil  # noqa: PLC0415  (only here)
-
-    process = psutil.Process()
     random = np.random.default_rng(0)
     frames_THW = random.integers(0, 256, (16, *FRAME_HW), np.uint8)
     marks: list[tuple[int, float, float, float]] = []
@@ -280,16 +278,16 @@ def measure_endurance(model: Path, count: int, threads: int) -> None:
         source.wait_for = lambda number: number < done[0] + 100
         done = [0]
         began = time.monotonic()
-        last, last_cpu = began, cpu_seconds(process)
+        last, last_cpu = began, time.process_time()
         with pipeline:
             while pipeline.state == "running" and len(marks) < 20:
                 time.sleep(0.02)
                 newest = pipeline.newest()
                 done[0] = newest.frame.index + 1 if newest else 0
                 if done[0] >= (len(marks) + 1) * count // 20:
-                    now, cpu = time.monotonic(), cpu_seconds(process)
+                    now, cpu = time.monotonic(), time.process_time()
                     frames = done[0] - (marks[-1][0] if marks else 0)
-                    rss_mb = process.memory_info().rss / MB
+                    rss_mb = (memory("VmRSS") or peak_memory()) / MB
                     ms, cpu_ms = (now - last) / frames * 1e3, (cpu - last_cpu) / frames * 1e3
                     marks.append((done[0], ms, cpu_ms, rss_mb))
                     print(
@@ -310,25 +308,6 @@ def measure_endurance(model: Path, count: int, threads: int) -> None:
         f"{verdict(spread <= 2 * GROWTH_MB)}); processor time a frame {early:.2f} ms in the first "
         f"half, {late:.2f} ms in the second"
     )
-
-
-def cpu_seconds(process: Any) -> float:
-    """Return processor time used so far: unlike time, it does not count waiting for others."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def cpu_name() -> str:
-    """Return what the processor calls itself."""
-    about = Path("/proc/cpuinfo")
-    lines: Iterator[str] = iter(about.read_text().splitlines() if about.is_file() else [])
-    named = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return f"{named[0]}, {len(named)} cores" if named else platform.processor()
-
-
-def verdict(reached: bool) -> str:
-    """Say whether a goal was reached."""
-    return "reached" if reached else "missed"
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from _measure import memory, peak_memory, verdict
 from sonotempo.config import DataConfig, Experiment, SequenceConfig
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import Clips
@@ -80,7 +81,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     size = 64 if options.quick else 256
     if options.memory_of is not None:
-        print(json.dumps(peak_memory(options.memory_of, size)))
+        print(json.dumps(measured_memory(options.memory_of, size)))
         return
     measure_waiting(size)
     measure_memory((2, 8, 32) if options.quick else (10, 100, 1000), size, options.quick)
@@ -216,9 +217,9 @@ class TimedTask(SegmentationTask):
         return time.perf_counter()
 
 
-def peak_memory(folder: Path, size: int) -> dict[str, float | None]:
+def measured_memory(folder: Path, size: int) -> dict[str, float | None]:
     """Open, cache and read the recordings of a folder; return this process's bytes."""
-    before = linux_memory("RssAnon")
+    before = memory("RssAnon")
     with sampled_anonymous() as samples:
         experiment = experiment_in(folder, size)
         recordings = opened_and_cached(experiment)
@@ -230,7 +231,7 @@ def peak_memory(folder: Path, size: int) -> dict[str, float | None]:
         "frames and masks": sum(r.frames_TSS().nbytes + r.masks_MSS().nbytes for r in recordings),
         "anonymous at the start": before,
         "peak anonymous": max(samples, default=None),
-        "peak resident": peak_resident(),
+        "peak resident": peak_memory(),
     }
 
 
@@ -241,7 +242,7 @@ def sampled_anonymous() -> Iterator[list[float]]:
     done = threading.Event()
 
     def sample() -> None:
-        while (value := linux_memory("RssAnon")) is not None:
+        while (value := memory("RssAnon")) is not None:
             samples.append(value)
             if done.wait(0.005):
                 return
@@ -253,26 +254,6 @@ def sampled_anonymous() -> Iterator[list[float]]:
     finally:
         done.set()
         thread.join()
-
-
-def linux_memory(field: str) -> float | None:
-    """Return a field of this process's memory in bytes, or None where there is no such file."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return None
-    lines = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
-    return float(lines[field].split()[0]) * 1024 if field in lines else None
-
-
-def peak_resident() -> float | None:
-    """Return this process's largest resident memory in bytes, or None on Windows."""
-    # On Linux, ru_maxrss also counts the parent's memory at the time of the fork.
-    peak = linux_memory("VmHWM")
-    if peak is None and sys.platform == "darwin":
-        import resource  # noqa: PLC0415  Windows lacks it
-
-        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    return peak
 
 
 def experiment_in(folder: Path, size: int) -> Experiment:
@@ -330,11 +311,6 @@ def drop_from_page_cache(files: list[Path]) -> bool:
 def in_mb(size: float | None) -> str:
     """Spell bytes, or say that there are none to spell."""
     return "not measured on this system" if size is None else f"{size / MB:.1f} MB"
-
-
-def verdict(met: bool) -> str:
-    """Spell whether a goal was met."""
-    return "met in this run" if met else "MISSED in this run"
 
 
 if __name__ == "__main__":

@@ -16,12 +16,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from _workers import FAST_VARIABLE, fast_python, fast_worker
 from sonotempo import SonotempoError, open_recording, structure_set
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.preprocess import fit_frame
-from sonotempo.recording import Frame
+from sonotempo.recording import Frame, Prediction
 
 GOAL = 0.999
 ENGINES = ("OpenVINO", "ONNXRuntime")
@@ -69,7 +70,7 @@ def compared(python: str, model: Path, source: Path, most: int) -> dict[str, tup
             predictor.step(Frame(image_SS, i, 0, None))[0] for i, image_SS in enumerate(frames_TSS)
         ]
         mine_TSS = np.stack([prediction.mask_HW for prediction in ours])
-        sure_TSS = np.stack([prediction.confidence_HW > 0.5 for prediction in ours])
+        sure_TSS = np.stack([certain(prediction) for prediction in ours])
         frames = Path(folder) / "frames.npy"
         np.save(frames, frames_TSS)
         shares = {}
@@ -79,6 +80,12 @@ def compared(python: str, model: Path, source: Path, most: int) -> dict[str, tup
             same = (theirs_TSS == mine_TSS) & sure_TSS
             shares[engine] = (int(same.sum()), int(sure_TSS.sum()))
     return shares
+
+
+def certain(prediction: Prediction) -> NDArray[np.bool_]:
+    """Return where the chosen structure's probability exceeds 0.5."""
+    assert prediction.confidence_HW is not None  # an exported model always gives it
+    return prediction.confidence_HW > 0.5
 
 
 if __name__ == "__main__":

@@ -239,8 +239,8 @@ def figures(
         "held_out_seed": HELD_OUT_SEED,
         "dice": {
             arm: {
-                str(row.structure): [round(float(row.mean), 3), round(float(row.sd), 3), int(row.n)]
-                for row in dice[dice["arm"] == arm].itertuples()
+                row["structure"]: [round(row["mean"], 3), round(row["sd"], 3), int(row["n"])]
+                for row in dice[dice["arm"] == arm].to_dict("records")
             }
             for arm in arms
         },

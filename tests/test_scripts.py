@@ -1,34 +1,21 @@
 """The pure parts of the scripts: nothing is installed and no display is started."""
 
 import ast
-import importlib.util
 import io
 import os
 import subprocess
 import sys
 from pathlib import Path, PureWindowsPath
-from types import ModuleType
 
 import pytest
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
+from fakes.scripts import SCRIPTS, load_script
 
-
-def load(name: str) -> ModuleType:
-    """Import a script by its file: with the folder on sys.path, 'test' would shadow another."""
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    if name.startswith("_"):  # the scripts import these by name
-        sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-environment = load("_environment")
-display = load("_display")
-browser = load("_browser")
-demo = load("demo")
-test_script = load("test")
+environment = load_script("_environment")
+display = load_script("_display")
+browser = load_script("_browser")
+demo = load_script("demo")
+test_script = load_script("test")
 
 
 @pytest.fixture

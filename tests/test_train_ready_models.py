@@ -1,6 +1,5 @@
 """The parts of scripts/train_ready_models.py that train nothing."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -10,21 +9,11 @@ from PIL import Image
 
 from fakes.experiments import Told
 from fakes.onnx_models import write_model
+from fakes.scripts import load_script
 from sonotempo.structures import AXILLARY, FEMORAL
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # the one imports the other by name
-    spec.loader.exec_module(module)
-    return module
-
-
-page = load("_ready_page")
-script = load("train_ready_models")
+page = load_script("_ready_page")
+script = load_script("train_ready_models")
 
 FOUND = {
     "procedure": "femoral",
