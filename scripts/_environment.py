@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 MINIMUM_PYTHON = (3, 11)
 STAMP_NAME = "sonotempo-installed.json"
+# What a command may take to finish its training step after a signal.
+STOP_SECONDS = 30
 
 
 class Stamp(NamedTuple):
@@ -158,21 +160,32 @@ def run(
     try:
         return process.wait()
     except KeyboardInterrupt:
-        # The terminal interrupted the command as well: let it close down by itself.
+        if not _terminal_interrupts_both():
+            process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)
+            process.wait(timeout=STOP_SECONDS)
         raise
     finally:
         stop(process)
 
 
+def _terminal_interrupts_both() -> bool:
+    """Return whether Ctrl-C reaches the command without this script's help."""
+    if os.name == "nt":
+        return True
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False  # no terminal: the signal was sent to this process alone
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process that this script started; do nothing where it has ended already."""
+    """Terminate a process that this script started; kill it if it does not end in time."""
     if process.poll() is not None:
         return
     process.terminate()
     try:
-        process.wait(timeout=10)
+        process.wait(timeout=STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -195,5 +208,6 @@ def start(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> Non
 
 
 def _leave(number: int, _frame: object) -> None:
-    """Turn a signal into an exception, so that every ``finally`` is passed."""
+    """Turn a signal into an exception, so that every ``finally`` runs, undisturbed by another."""
+    signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)

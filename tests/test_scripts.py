@@ -3,6 +3,7 @@
 import ast
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path, PureWindowsPath
@@ -188,6 +189,35 @@ class TestRun:
         with pytest.raises(SystemExit):
             environment.run([sys.executable, "-c", "import time; time.sleep(60)"])
         assert started[0].poll() is not None
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_the_command_gets_the_signal_and_may_finish_its_step(self, number, tmp_path):
+        """A signal to the script alone, as `kill` and service managers send it."""
+        command, script = tmp_path / "command.py", tmp_path / "script.py"
+        command.write_text(
+            "import signal, sys, time\n"
+            "def leave(number, frame):\n"
+            "    time.sleep(0.2)\n"
+            "    print('stopped by', int(number), flush=True)\n"
+            "    sys.exit(128 + number)\n"
+            "for number in (signal.SIGTERM, signal.SIGINT):\n"
+            "    signal.signal(number, leave)\n"
+            "print('ready', flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        script.write_text(
+            f"import sys\nsys.path.insert(0, {str(SCRIPTS)!r})\n"
+            "from _environment import run, start\n"
+            f"start(lambda _: run([sys.executable, {str(command)!r}]), [])\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, script], stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(number)
+            assert process.stdout.read() == f"stopped by {int(number)}\n"
+        assert process.returncode == 128 + number
 
     @pytest.mark.parametrize(("status", "expected"), [(0, 0), (5, 5), (-6, 134)])
     def test_start_leaves_with_the_status(self, status, expected, monkeypatch):

@@ -282,7 +282,7 @@ def test_a_network_that_cannot_be_is_refused_before_anything_is_read(tmp_path, c
 
 def test_a_file_in_the_way_of_the_run_folder_is_a_sentence(shapes, tmp_path):
     (tmp_path / "run").write_text("mine", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"cannot be made .*--out"):
+    with pytest.raises(ConfigError, match=r"cannot be created .*--out"):
         crossvalidate(tiny_experiment(shapes, tmp_path / "cache"), tmp_path / "run", Told())
 
 
