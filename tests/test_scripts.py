@@ -330,7 +330,7 @@ class TestBrowser:
         monkeypatch.setattr(
             browser.shutil, "which", lambda name: "/apt" if name == "apt-get" else None
         )
-        monkeypatch.setattr(browser, "run", lambda command, **_: commands.append(command) or 0)
+        monkeypatch.setattr(display, "run", lambda command, **_: commands.append(command) or 0)
         return commands
 
     def test_asked_to_skip(self, monkeypatch, capsys):

@@ -288,7 +288,7 @@ def test_a_file_in_the_way_of_the_run_folder_is_a_sentence(shapes, tmp_path):
 
 def test_a_config_of_a_run_that_was_damaged_is_a_sentence(tmp_path):
     (tmp_path / "config.yaml").write_text("name: [", encoding="utf-8")
-    with pytest.raises(ConfigError, match="not readable as YAML"):
+    with pytest.raises(ConfigError, match="not valid YAML"):
         load_run(tmp_path)
 
 
