@@ -234,8 +234,8 @@ def figures(
         "memory_use": memory_use(run),
         "cpu_minutes": round(cpu_seconds(work) / 60, 1),
         "held_out_subjects": recipe.held_out,
-        "held_out_frames": int(scores.frames.groupby("arm")["recording"].size().iloc[0])
-        // int(scores.frames["structure"].nunique()),
+        "held_out_frames": int(scores.evaluation.frames.groupby("arm")["recording"].size().iloc[0])
+        // int(scores.evaluation.frames["structure"].nunique()),
         "held_out_seed": HELD_OUT_SEED,
         "dice": {
             arm: {

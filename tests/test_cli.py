@@ -255,14 +255,17 @@ def test_evaluate_prints_and_writes_scores_on_other_data(finished_run, tmp_path)
     assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == [
         "frame",
         "frames.parquet",
+        "scored.json",
         "sequence",
         "table.csv",
         "table.md",
         "temporal.parquet",
     ]
     assert sorted(path.name for path in (tmp_path / "scores" / "frame").iterdir()) == [
+        "facts-00.json",
         "frames.parquet",
         "masks",
+        "scored.json",
         "temporal.parquet",
     ]
 
@@ -282,6 +285,7 @@ def test_evaluate_scores_a_folder_of_masks_by_the_rules_of_a_run(finished_run, s
         "facts.json",
         "frames.parquet",
         "masks",
+        "scored.json",
         "table.csv",
         "table.md",
         "temporal.parquet",

@@ -99,11 +99,13 @@ class Recording:
         images: the frames' pixels.
         timestamps_ns: int64, one per frame, increasing.
         structures: what the mask values mean.
-        spacing_mm: millimetres a pixel as (row, column), or None if unknown.
+        spacing_mm: millimetres a pixel as (row, column); None if unknown or not the same in all
+            frames.
         area: the part of every frame that shows ultrasound, or None for all of it.
         frame_numbers: int64, one per frame, strictly increasing; by default 0, 1, 2…
         mask_readers: for each labelled frame's index, a function that reads its mask.
         files: every file that its pixels and masks come from.
+        spacings_mm: one for each frame where they may differ (the depth was changed); else empty.
     """
 
     source: Path
@@ -119,6 +121,7 @@ class Recording:
         default_factory=lambda: MappingProxyType({})
     )
     files: tuple[Path, ...] = ()
+    spacings_mm: tuple[Spacing | None, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -129,6 +132,7 @@ class Recording:
         for what, values in (
             ("time stamps", self.timestamps_ns),
             ("frame numbers", self.frame_numbers),
+            ("spacings", self.spacings_mm or range(count)),
         ):
             if len(values) != count:
                 raise RecordingError(
@@ -152,11 +156,19 @@ class Recording:
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {self.name}: expected 0 to {len(self) - 1}")
         return Frame(
-            self.images[index], index, int(self.timestamps_ns[index]), self.spacing_mm, self.area
+            self.images[index],
+            index,
+            int(self.timestamps_ns[index]),
+            self.spacing_at(index),
+            self.area,
         )
 
     def __iter__(self) -> Iterator[Frame]:
         return (self[i] for i in range(len(self)))
+
+    def spacing_at(self, index: int) -> Spacing | None:
+        """Return the spacing of one frame in millimetres, or None; no pixel is read."""
+        return self.spacings_mm[index] if self.spacings_mm else self.spacing_mm
 
     @property
     def labelled(self) -> tuple[int, ...]:

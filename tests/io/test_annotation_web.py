@@ -8,7 +8,8 @@ import pytest
 from fakes.files import dicom, noise, write_dicom, write_meta, write_png, write_video
 from sonotempo.errors import RecordingError
 from sonotempo.io import open_dataset, open_recording
-from sonotempo.io.annotation_web import open_annotated, sequence_folders
+from sonotempo.io.annotation_web import open_annotated, recorded_sequence, sequence_folders
+from sonotempo.io.formats import Request
 from sonotempo.structures import NERVE_VESSEL
 
 SHAPE = (20, 30)
@@ -42,7 +43,7 @@ def recordings(root, *, subject="7", sequence="left", count=9):
 @pytest.mark.parametrize("suffix", [".mhd", ".png"])
 def test_key_frames_have_their_masks(tmp_path, suffix):
     folder = export(tmp_path, suffix=suffix)
-    recording, skipped = open_annotated(folder, NERVE_VESSEL)
+    recording, skipped = open_annotated(Request(folder))
     assert skipped == ()
     assert (recording.subject, recording.name) == ("7", "7/left")
     assert recording.frame_numbers.tolist() == [2, 3, 6]
@@ -72,7 +73,7 @@ def test_frames_that_cannot_be_used_are_left_out(tmp_path):
     (folder / "us_2_gt.raw").unlink()
     write_meta(folder / "us_3_gt.mhd", mask_of(3)[:10])
     write_meta(folder / "us_9_gt.mhd", mask_of(9))
-    recording, skipped = open_annotated(folder, NERVE_VESSEL)
+    recording, skipped = open_annotated(Request(folder))
     assert recording.frame_numbers.tolist() == [2, 3, 4]
     assert recording.labelled == (2,)
     assert [path.path.name for path in skipped] == [
@@ -170,6 +171,23 @@ def test_sequences_without_their_recording_are_skipped(tmp_path):
     assert "has no recording 8/left" in lost.reason
     assert "annotates frame 6" in short.reason
     assert "holds frames 0 to 3 without it" in short.reason
+
+
+@pytest.mark.parametrize(
+    ("recording", "companions"),
+    [
+        ("left.mkv", ["left.jsonl", "left.segment-2.mkv", "left.masks-frame.mkv"]),
+        ("left.mp4", ["left.json", "left.txt", "left_gt.mhd"]),
+        ("left.raw", ["left.yml"]),
+        ("left.mhd", ["left.raw", "left_gt.mhd"]),
+    ],
+)
+def test_only_recordings_fit_a_sequence(tmp_path, recording, companions):
+    for name in (recording, *companions):
+        (tmp_path / "7").mkdir(exist_ok=True)
+        (tmp_path / "7" / name).write_text(json.dumps({"sonotempo_stream": 1}))
+    found = recorded_sequence(tmp_path, tmp_path / "export" / "7" / "left")
+    assert found == tmp_path / "7" / recording
 
 
 def test_two_recordings_of_one_name_are_refused(tmp_path):

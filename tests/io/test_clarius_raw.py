@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from fakes.files import noise, write_clarius
 from sonotempo.errors import RecordingError
 from sonotempo.io.clarius_raw import open_clarius_raw
+from sonotempo.io.formats import Request
 from sonotempo.recording import Box
-from sonotempo.structures import NERVE_VESSEL
 
 
 def opened(path, **options):
-    return open_clarius_raw(path, NERVE_VESSEL, **options)
+    return open_clarius_raw(Request(path, **options))
 
 
 @given(shape=st.tuples(st.integers(1, 4), st.integers(2, 9), st.integers(1, 20)))

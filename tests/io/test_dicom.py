@@ -21,12 +21,12 @@ from pydicom.uid import (
 from fakes.files import dicom, encapsulated, noise, write_dicom
 from sonotempo.errors import RecordingError
 from sonotempo.io.dicom import open_dicom
+from sonotempo.io.formats import Request
 from sonotempo.recording import Box
-from sonotempo.structures import NERVE_VESSEL
 
 
 def opened(path, **options):
-    return open_dicom(Path(path), NERVE_VESSEL, **options)
+    return open_dicom(Request(Path(path), **options))
 
 
 def in_wheel(name):

@@ -6,8 +6,8 @@ from PIL import Image as Pillow
 
 from fakes.files import noise, write_png
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import Request
 from sonotempo.io.images import open_image_folder, open_still, read_grey, read_labels
-from sonotempo.structures import NERVE_VESSEL
 
 
 def folder_of(tmp_path, numbers=(3, 10, 11), shape=(6, 8)):
@@ -17,7 +17,7 @@ def folder_of(tmp_path, numbers=(3, 10, 11), shape=(6, 8)):
 
 
 def test_frames_follow_their_numbers(tmp_path):
-    recording = open_image_folder(folder_of(tmp_path), NERVE_VESSEL)
+    recording = open_image_folder(Request(folder_of(tmp_path)))
     assert recording.frame_numbers.tolist() == [3, 10, 11]
     assert recording.timestamps_ns.tolist() == [0, 280_000_000, 320_000_000]
     assert recording.segments() == (range(0, 1), range(1, 3))
@@ -28,7 +28,7 @@ def test_frames_follow_their_numbers(tmp_path):
 def test_names_without_numbers_keep_their_order(tmp_path):
     for name in ("b2x", "b10x", "a"):
         write_png(tmp_path / f"{name}.png", noise(4, 5, seed=len(name)))
-    recording = open_image_folder(tmp_path, NERVE_VESSEL)
+    recording = open_image_folder(Request(tmp_path))
     assert [path.stem for path in recording.files] == ["a", "b2x", "b10x"]
     assert recording.frame_numbers.tolist() == [0, 1, 2]
 
@@ -38,7 +38,7 @@ def test_masks_lie_beside_the_images(tmp_path, masks):
     folder = folder_of(tmp_path)
     labels = noise(6, 8, high=3)
     mask = write_png(tmp_path / masks / "f10.png", labels, palette=True)
-    recording = open_image_folder(folder, NERVE_VESSEL)
+    recording = open_image_folder(Request(folder))
     assert recording.labelled == (1,)
     assert recording.mask(0) is None
     np.testing.assert_array_equal(recording.mask(1), labels)
@@ -49,13 +49,13 @@ def test_a_mask_without_its_image_is_named(tmp_path):
     folder = folder_of(tmp_path)
     write_png(tmp_path / "masks" / "f12.png", noise(6, 8, high=3))
     with pytest.raises(RecordingError, match=r"1 masks in .* have no image .* f12\.png"):
-        open_image_folder(folder, NERVE_VESSEL)
+        open_image_folder(Request(folder))
 
 
 def test_a_mask_of_another_size_is_named(tmp_path):
     folder = folder_of(tmp_path)
     write_png(tmp_path / "masks" / "f10.png", noise(5, 8, high=3))
-    recording = open_image_folder(folder, NERVE_VESSEL)
+    recording = open_image_folder(Request(folder))
     with pytest.raises(RecordingError, match=r"frame 10 of .*images is 5x8 .* image is 6x8"):
         recording.mask(1)
 
@@ -63,7 +63,7 @@ def test_a_mask_of_another_size_is_named(tmp_path):
 def test_a_label_value_without_a_name_is_named(tmp_path):
     folder = folder_of(tmp_path)
     write_png(tmp_path / "masks" / "f10.png", np.full((6, 8), 3, np.uint8))
-    recording = open_image_folder(folder, NERVE_VESSEL)
+    recording = open_image_folder(Request(folder))
     with pytest.raises(RecordingError, match="label value 3, but only 2 structures"):
         recording.mask(1)
 
@@ -131,7 +131,7 @@ def test_files_cut_short_are_named(tmp_path, keep):
 
 def test_frames_whose_pixels_are_gone_are_named(tmp_path):
     folder = folder_of(tmp_path)
-    recording = open_image_folder(folder, NERVE_VESSEL)
+    recording = open_image_folder(Request(folder))
     (folder / "f3.png").unlink()
     with pytest.raises(RecordingError, match=r"f3\.png cannot be read as an image: No such file"):
         recording[0]
@@ -139,21 +139,21 @@ def test_frames_whose_pixels_are_gone_are_named(tmp_path):
 
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(RecordingError, match=r"holds no images; expected files ending in \.bmp"):
-        open_image_folder(tmp_path, NERVE_VESSEL)
+        open_image_folder(Request(tmp_path))
 
 
 def test_a_still_is_one_frame_with_its_mask(tmp_path):
     image = write_png(tmp_path / "a.png", noise(6, 8))
     mask = write_png(tmp_path / "m.png", noise(6, 8, high=3))
-    recording = open_still(image, NERVE_VESSEL, mask=mask)
+    recording = open_still(Request(image), mask)
     assert (len(recording), recording.subject, recording.files) == (1, "a", (image, mask))
     np.testing.assert_array_equal(recording.mask(0), noise(6, 8, high=3))
     write_png(mask, noise(6, 7, high=3))
     with pytest.raises(RecordingError, match=r"m\.png is 6x7 .* image a\.png is 6x8"):
-        open_still(image, NERVE_VESSEL, mask=mask)
+        open_still(Request(image), mask)
 
 
 def test_real_stills_open(real_data):
-    recording = open_image_folder(real_data / "usgra-seg" / "images", NERVE_VESSEL)
+    recording = open_image_folder(Request(real_data / "usgra-seg" / "images"))
     assert len(recording) == len(recording.labelled) == 204
     assert recording[0].image_HW.shape == recording.mask(0).shape

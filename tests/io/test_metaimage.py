@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from fakes.files import noise, write_meta
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import Request
 from sonotempo.io.metaimage import open_metaimage, open_metaimage_frames, read_frame, read_mask
-from sonotempo.structures import NERVE_VESSEL
 
 
 def frames_in(folder, name="seq"):
-    return open_metaimage_frames(
-        sorted(folder.glob("*.mhd")), NERVE_VESSEL, source=folder, subject="s", name=name
-    )
+    return open_metaimage_frames(sorted(folder.glob("*.mhd")), Request(folder, name=name))
 
 
 @settings(max_examples=25, deadline=None)
@@ -36,7 +34,7 @@ def test_a_stack_comes_back_as_written(shape_THW, compressed, is_colour, suffix,
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"stack{suffix}"
         write_meta(path, pixels, spacing=spacing, compressed=compressed, is_colour=is_colour)
-        recording = open_metaimage(path, NERVE_VESSEL)
+        recording = open_metaimage(Request(path))
         assert len(recording) == frames
         assert recording.spacing_mm == pytest.approx(spacing)
         for i in reversed(range(frames)):
@@ -91,7 +89,7 @@ def test_plus_writes_seconds_and_marks_invalid_frames(tmp_path):
     keys |= {f"Seq_Frame{i:04d}_ImageStatus": "OK" for i in range(4)}
     keys["Seq_Frame0002_ImageStatus"] = "INVALID"
     pixels = noise(4, 6, 7)
-    recording = open_metaimage(write_meta(tmp_path / "a.mha", pixels, **keys), NERVE_VESSEL)
+    recording = open_metaimage(Request(write_meta(tmp_path / "a.mha", pixels, **keys)))
     assert recording.frame_numbers.tolist() == [0, 1, 3]
     assert recording.timestamps_ns.tolist() == [0, 125_000_000, 375_000_000]
     np.testing.assert_array_equal(recording[2].image_HW, pixels[3])
@@ -99,7 +97,7 @@ def test_plus_writes_seconds_and_marks_invalid_frames(tmp_path):
 
 def test_spacing_of_one_is_unknown(tmp_path):
     path = write_meta(tmp_path / "a.mha", noise(2, 4, 5), spacing=(1.0, 1.0))
-    assert open_metaimage(path, NERVE_VESSEL).spacing_mm is None
+    assert open_metaimage(Request(path)).spacing_mm is None
 
 
 def test_spacing_is_row_then_column(tmp_path):
@@ -134,7 +132,7 @@ def test_pixels_may_follow_a_header_of_their_own(tmp_path):
             f"NDims = 3\nDimSize = 4 3 2\nElementType = MET_UCHAR\nHeaderSize = {size}\n"
             "ElementDataFile = a.img\n"
         )
-        recording = open_metaimage(tmp_path / "a.mhd", NERVE_VESSEL)
+        recording = open_metaimage(Request(tmp_path / "a.mhd"))
         np.testing.assert_array_equal(recording[1].image_HW, pixels[1])
 
 
@@ -142,7 +140,7 @@ def test_missing_pixels_are_named(tmp_path):
     path = write_meta(tmp_path / "us_0.mhd", noise(4, 5))
     (tmp_path / "us_0.raw").unlink()
     with pytest.raises(RecordingError, match=r"us_0\.mhd keeps its pixels in 'us_0\.raw', which"):
-        open_metaimage(path, NERVE_VESSEL)
+        open_metaimage(Request(path))
     with pytest.raises(RecordingError, match="copy it into"):
         read_mask(path)
 
@@ -153,13 +151,13 @@ def test_a_short_file_says_how_many_frames_it_holds(tmp_path, suffix):
     data = path if suffix == ".mha" else tmp_path / "a.raw"
     data.write_bytes(data.read_bytes()[:-4000])
     with pytest.raises(RecordingError, match="holds 2 of the 4 frames"):
-        open_metaimage(path, NERVE_VESSEL)
+        open_metaimage(Request(path))
 
 
 def test_a_short_compressed_file_says_so_when_read(tmp_path):
     path = write_meta(tmp_path / "a.mha", noise(4, 50, 60), compressed=True)
     path.write_bytes(path.read_bytes()[:-4000])
-    recording = open_metaimage(path, NERVE_VESSEL)
+    recording = open_metaimage(Request(path))
     with pytest.raises(RecordingError, match=r"a\.mha is cut short: it holds 2 of 4 frames"):
         recording[0]
 
@@ -169,7 +167,7 @@ def test_a_damaged_compressed_file_says_so_when_read(tmp_path):
     content = bytearray(path.read_bytes())
     content[-9000:-8000] = bytes(1000)
     path.write_bytes(content)
-    recording = open_metaimage(path, NERVE_VESSEL)
+    recording = open_metaimage(Request(path))
     with pytest.raises(RecordingError, match=r"a\.mha is (damaged|cut short)"):
         recording[0]
 
@@ -185,7 +183,7 @@ def test_a_short_compressed_frame_says_so_when_read(tmp_path):
 def test_pixels_of_16_bits_are_refused(tmp_path):
     path = write_meta(tmp_path / "a.mha", noise(2, 4, 5).astype(np.uint16))
     with pytest.raises(RecordingError, match=r"MET_USHORT.*convert it to 8 bits"):
-        open_metaimage(path, NERVE_VESSEL)
+        open_metaimage(Request(path))
 
 
 @pytest.mark.parametrize(
@@ -206,7 +204,7 @@ def test_headers_that_make_no_sense_are_refused(tmp_path, text, message):
     path = tmp_path / "a.mhd"
     path.write_text(text)
     with pytest.raises(RecordingError, match=message):
-        open_metaimage(path, NERVE_VESSEL)
+        open_metaimage(Request(path))
 
 
 def test_masks_of_wider_types_are_read_if_their_labels_fit(tmp_path):
@@ -228,7 +226,7 @@ def test_two_files_of_one_frame_are_refused(tmp_path):
 
 def test_a_compressed_stack_of_real_bone_reads_as_simpleitk_reads_it(real_data):
     path = real_data / "plus-toolkit" / "BoneUltrasound_L14.igs.mha"
-    recording = open_metaimage(path, NERVE_VESSEL)
+    recording = open_metaimage(Request(path))
     expected = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     assert (len(recording), recording.spacing_mm) == (21, None)
     assert recording.timestamps_ns[:2].tolist() == [0, 85_943_000]

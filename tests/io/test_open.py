@@ -1,5 +1,6 @@
 """One door: every kind of file and folder, and what is refused."""
 
+import importlib
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from fakes.files import (
     write_video,
 )
 from sonotempo.errors import RecordingError
-from sonotempo.io import FORMATS, open_recording
+from sonotempo.io import FORMATS, Format, formats, open_dataset, open_recording
 from sonotempo.structures import AXILLARY
 
 
@@ -78,6 +79,35 @@ def test_a_folder_of_images_and_masks_is_one_recording(tmp_path):
     recording = open_recording(tmp_path / "s1")
     assert (recording.subject, recording.labelled) == ("s1", (1,))
     np.testing.assert_array_equal(recording.mask(1), noise(4, 5, high=3))
+
+
+@pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
+def test_every_reader_of_the_list_exists(known):
+    module, function = known.reader.split(":")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_a_reader_is_one_module_and_one_line(tmp_path, monkeypatch):
+    (tmp_path / "toy_reader.py").write_text(
+        "from sonotempo.io.formats import Request\n"
+        "from sonotempo.io.images import read_grey\n"
+        "from sonotempo.io.frame_files import FrameFiles\n"
+        "from sonotempo.recording import Recording\n"
+        "import numpy as np\n"
+        "def open_toy(request):\n"
+        "    return Recording(request.path, request.subject or 'toy', 'toy', "
+        "FrameFiles([request.path], read_grey), np.zeros(1, np.int64), request.structures)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    line = Format("toy", (".toy",), "toy_reader:open_toy")
+    monkeypatch.setattr(formats, "FORMATS", (*FORMATS, line))
+    path = write_png(tmp_path / "s1" / "a.png", noise(4, 5)).rename(tmp_path / "s1" / "a.toy")
+    for opened in (path, path.parent):
+        np.testing.assert_array_equal(open_recording(opened)[0].image_HW, noise(4, 5))
+    assert formats.is_recording(path)
+    assert open_dataset(tmp_path, AXILLARY).subjects == ("s1",)
+    with pytest.raises(RecordingError, match=r"toy \(\.toy\)"):
+        open_recording(tmp_path / "toy_reader.py")
 
 
 def test_an_unknown_kind_lists_the_known_ones(tmp_path):

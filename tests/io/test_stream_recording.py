@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from sonotempo.errors import RecordingError
 from sonotempo.io import open_recording
+from sonotempo.io.formats import Request
 from sonotempo.io.stream_files import is_later_part, is_stream
 from sonotempo.io.video import open_video
 from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.recording.recorder import Recorder
-from sonotempo.structures import NERVE_VESSEL
 
 COUNT = 12
 SHAPE = (24, 32)
@@ -97,7 +97,7 @@ def test_damaged_lines_are_named_with_what_to_do(folders, tmp_path, change, sent
 def test_without_its_lines_it_is_a_plain_video(folders, tmp_path):
     shutil.copy(folders / "finished" / "out.mkv", tmp_path)
     recording = open_recording(tmp_path / "out.mkv")
-    assert type(recording) is type(open_video(tmp_path / "out.mkv", NERVE_VESSEL))
+    assert type(recording) is type(open_video(Request(tmp_path / "out.mkv")))
     assert len(recording) == COUNT
     assert recording.spacing_mm is None
     np.testing.assert_array_equal(recording[5].image_HW, image(5))

@@ -12,8 +12,8 @@ import pytest
 from fakes.files import noise, step_of, steps, write_video
 from sonotempo.errors import RecordingError
 from sonotempo.io import open_recording
+from sonotempo.io.formats import Request
 from sonotempo.io.video import open_video
-from sonotempo.structures import NERVE_VESSEL
 
 COUNT = 40
 KINDS = [
@@ -30,7 +30,7 @@ KINDS = [
 @pytest.mark.parametrize(("name", "codec", "reordered"), KINDS)
 def test_frames_are_the_same_in_any_order(tmp_path, name, codec, reordered):
     path = write_video(tmp_path / name, steps(COUNT), codec, reordered=reordered)
-    recording = open_video(path, NERVE_VESSEL)
+    recording = open_video(Request(path))
     assert len(recording) == COUNT
     np.testing.assert_array_equal(
         recording.timestamps_ns, np.arange(COUNT, dtype=np.int64) * 50_000_000
@@ -46,13 +46,13 @@ def test_frames_are_the_same_in_any_order(tmp_path, name, codec, reordered):
 def test_black_and_white_are_the_full_range(tmp_path):
     frames = np.zeros((12, 64, 64), np.uint8)
     frames[:, :, 32:] = 255
-    image = open_video(write_video(tmp_path / "a.mp4", frames), NERVE_VESSEL)[3].image_HW
+    image = open_video(Request(write_video(tmp_path / "a.mp4", frames)))[3].image_HW
     assert image[:, :24].max() < 4
     assert image[:, 40:].min() > 251
 
 
 def test_threads_share_a_recording(tmp_path):
-    recording = open_video(write_video(tmp_path / "a.mp4", steps(COUNT)), NERVE_VESSEL)
+    recording = open_video(Request(write_video(tmp_path / "a.mp4", steps(COUNT))))
     seen = {}
 
     def read(indices):
@@ -75,7 +75,7 @@ def test_no_file_stays_open(tmp_path):
         links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]  # noqa: PTH208
         return str(path) in {os.readlink(link) for link in links if os.path.lexists(link)}  # noqa: PTH115
 
-    recording = open_video(path, NERVE_VESSEL)
+    recording = open_video(Request(path))
     assert not is_open()
     recording[3]
     assert is_open()
@@ -93,14 +93,14 @@ def test_a_file_cut_short_is_refused_with_the_frame_reached(tmp_path, name):
     path = write_video(tmp_path / name, noise(COUNT, 64, 64), options=options)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     with pytest.raises(RecordingError, match=rf"{name} is cut short: it ends after frame \d+ of"):
-        open_video(path, NERVE_VESSEL)
+        open_video(Request(path))
 
 
 def test_a_file_without_its_index_is_refused(tmp_path):
     path = write_video(tmp_path / "a.mp4", noise(COUNT, 64, 64))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(RecordingError, match=r"a\.mp4 cannot be read as a video.*cut short"):
-        open_video(path, NERVE_VESSEL)
+        open_video(Request(path))
 
 
 def test_damage_half_way_is_named_and_the_rest_stays_readable(tmp_path):
@@ -110,7 +110,7 @@ def test_damage_half_way_is_named_and_the_rest_stays_readable(tmp_path):
     middle = start + (content.find(b"moov") - start) // 2
     content[middle : middle + 2000] = bytes(2000)
     path.write_bytes(content)
-    recording = open_video(path, NERVE_VESSEL)
+    recording = open_video(Request(path))
     messages = {}
     for i in range(COUNT):
         try:
@@ -129,7 +129,7 @@ def test_what_is_no_video_is_refused(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"this is no video")
     with pytest.raises(RecordingError, match=r"a\.mp4 cannot be read as a video"):
-        open_video(path, NERVE_VESSEL)
+        open_video(Request(path))
 
 
 def test_a_file_without_moving_images_is_refused(tmp_path):
@@ -143,7 +143,7 @@ def test_a_file_without_moving_images_is_refused(tmp_path):
         container.mux(stream.encode(sound))
         container.mux(stream.encode())
     with pytest.raises(RecordingError, match="holds no video"):
-        open_video(path, NERVE_VESSEL)
+        open_video(Request(path))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_file_without_moving_images_is_refused(tmp_path):
     ],
 )
 def test_real_clips_open(real_data, name, frames, period_ns):
-    recording = open_video(real_data / "linear-clips" / name, NERVE_VESSEL)
+    recording = open_video(Request(real_data / "linear-clips" / name))
     assert len(recording) == frames
     assert recording.timestamps_ns[1] == period_ns
     middle = recording[frames // 2].image_HW

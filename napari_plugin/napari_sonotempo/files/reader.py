@@ -270,6 +270,6 @@ def _stills_beside(folder: Path) -> bool:
 
 
 def _is_dicom(path: Path) -> bool:
-    from sonotempo.io.open import is_dicom
+    from sonotempo.io.formats import is_dicom
 
     return path.is_file() and is_dicom(path)

@@ -29,7 +29,7 @@ def prediction_layers(recording: StreamRecording, visible: bool) -> list[LayerDa
     """
     positions = {number: i for i, number in enumerate(recording.frame_numbers.tolist())}
     layers: list[LayerData] = []
-    found = open_predictions(recording.source, recording.structures)
+    found = open_predictions(recording.source)
     for model, by_number in found.items():
         readers = {positions[n]: read for n, read in by_number.items() if n in positions}
         first = [readers[position]() for position in sorted(readers)[:_FIRST_MASKS]]

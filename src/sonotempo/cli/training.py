@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sonotempo.cli.terminal import Config, Overrides, make_console
-from sonotempo.folders import make_folder, writing
+from sonotempo.folders import make_folder
 
 
 def crossval(
@@ -65,11 +65,6 @@ def evaluate(  # noqa: PLR0917
             scored = evaluate_masks(weights, data, like, cache, progress, arm=name, out=out)
     console.print(scored.table.rich())
     if out is not None:
-        with writing(out, "--out"):
-            scored.frames.to_parquet(out / "frames.parquet", index=False)
-            scored.temporal.to_parquet(out / "temporal.parquet", index=False)
-            (out / "table.md").write_text(scored.table.markdown(), encoding="utf-8")
-            (out / "table.csv").write_text(scored.table.csv(), encoding="utf-8")
         console.print(f"scores and table: {out}", markup=False, soft_wrap=True)
 
 

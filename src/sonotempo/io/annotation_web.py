@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import MASK_ENDING, Request, is_recording
 from sonotempo.io.frame_files import frame_number, listing
 from sonotempo.io.images import check_same_size, image_shape, open_image_frames
 from sonotempo.io.labelme import read_polygons
@@ -24,7 +25,6 @@ from sonotempo.io.skipped import Skipped
 from sonotempo.recording import Image, Recording
 from sonotempo.structures import StructureSet
 
-_MASK_ENDING = "_gt"
 _FRAME_SUFFIXES = (".mhd", ".png")
 
 
@@ -47,24 +47,16 @@ def sequence_folders(root: Path) -> Iterator[Path]:
 def is_annotated(folder: Path) -> bool:
     """Whether a folder holds numbered frames with ``_gt.mhd`` masks or labelme polygons."""
     return any(_label_file(path) is not None for path in _frame_files(folder)) or any(
-        folder.glob(f"*{_MASK_ENDING}.mhd")
+        folder.glob(f"*{MASK_ENDING}.mhd")
     )
 
 
-def open_annotated(
-    folder: Path,
-    structures: StructureSet,
-    *,
-    subject: str | None = None,
-    name: str | None = None,
-) -> tuple[Recording, tuple[Skipped, ...]]:
-    """Open one sequence of an export: its key frames with their masks.
+def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
+    """Open one sequence of an export, ``<subject>/<sequence>``: its key frames with their masks.
 
     Args:
-        folder: ``<subject>/<sequence>``.
-        structures: what the mask values mean, in label order.
-        subject: who was scanned; by default the name of the folder above.
-        name: of the recording; by default ``subject/sequence``.
+        request: the folder. The subject is by default the name of the folder above, and the
+            recording's name ``subject/sequence``.
 
     Returns:
         The recording, and the frames and masks left out of it with the reasons (pixels missing,
@@ -73,21 +65,22 @@ def open_annotated(
     Raises:
         RecordingError: no frame can be used, or the folder mixes file types or recordings.
     """
+    folder = request.path
     parts = folder.resolve().parts
-    subject = subject or parts[-2]
+    subject = request.subject or parts[-2]
     numbers = _frame_files(folder)
     frames, skipped = _usable(numbers)
     labels: dict[int, _Labels] = {}
     for path, shape_HW in frames.items():
         try:
-            found = _labels(path, shape_HW, structures)
+            found = _labels(path, shape_HW, request.structures)
         except RecordingError as error:
             skipped.append(Skipped(path, str(error)))
             continue
         if found is not None:
             labels[numbers[path]] = found
-    for mask in sorted(folder.glob(f"*{_MASK_ENDING}.mhd")):
-        frame = mask.stem.removesuffix(_MASK_ENDING)
+    for mask in sorted(folder.glob(f"*{MASK_ENDING}.mhd")):
+        frame = mask.stem.removesuffix(MASK_ENDING)
         if not any((folder / f"{frame}{suffix}").is_file() for suffix in _FRAME_SUFFIXES):
             skipped.append(Skipped(mask, f"the mask {mask} has no image of its frame beside it"))
     if not frames:
@@ -98,13 +91,8 @@ def open_annotated(
             f"{folder} holds frames of several types ({', '.join(sorted(types))}); leave one"
         )
     opener = open_metaimage_frames if types == {".mhd"} else open_image_frames
-    recording = opener(
-        tuple(frames),
-        structures,
-        source=folder,
-        subject=subject,
-        name=name or f"{subject}/{parts[-1]}",
-    )
+    name = request.name or f"{subject}/{parts[-1]}"
+    recording = opener(tuple(frames), replace(request, subject=subject, name=name))
     return _with_labels(recording, labels), tuple(skipped)
 
 
@@ -151,8 +139,8 @@ def recorded_sequence(frames_root: Path, sequence: Path) -> Path:
     for parent in (frames_root / dataset / subject, frames_root / subject):
         if (parent / name).is_dir():
             return parent / name
-        files = sorted(parent.glob(f"{name}.*")) if parent.is_dir() else []
-        files = [path for path in files if path.suffix.lower() not in (".raw", ".zraw", ".yml")]
+        beside = listing(parent) if parent.is_dir() else []
+        files = [path for path in beside if path.stem == name and is_recording(path)]
         if len(files) == 1:
             return files[0]
         if files:
@@ -172,13 +160,13 @@ def _frame_files(folder: Path) -> dict[Path, int]:
         path: number
         for path in listing(folder)
         if path.suffix.lower() in _FRAME_SUFFIXES
-        and not path.stem.endswith(_MASK_ENDING)
+        and not path.stem.endswith(MASK_ENDING)
         and (number := frame_number(path)) is not None
     }
 
 
 def _label_file(frame: Path) -> Path | None:
-    candidates = (frame.with_name(f"{frame.stem}{_MASK_ENDING}.mhd"), frame.with_suffix(".json"))
+    candidates = (frame.with_name(f"{frame.stem}{MASK_ENDING}.mhd"), frame.with_suffix(".json"))
     return next((path for path in candidates if path.is_file()), None)
 
 

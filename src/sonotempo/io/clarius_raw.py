@@ -17,9 +17,9 @@ import numpy as np
 import yaml
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import Request
 from sonotempo.io.timing import timestamps_from
 from sonotempo.recording import Box, Image, Recording, Spacing
-from sonotempo.structures import StructureSet
 
 SPEED_OF_SOUND_M_S = 1540.0
 
@@ -32,14 +32,7 @@ _DEPTH_TOLERANCE = 0.05
 _NOT_YAML = re.compile(r"^\s*tgc:.*$", re.MULTILINE)
 
 
-def open_clarius_raw(
-    path: Path,
-    structures: StructureSet,
-    *,
-    subject: str | None = None,
-    name: str | None = None,
-    pitch_mm: float | None = None,
-) -> Recording:
+def open_clarius_raw(request: Request) -> Recording:
     """Open a Clarius envelope file; no pixel is read.
 
     Depth spacing is c / (2 x sampling rate) with c = 1540 m/s. It is trusted if the region of
@@ -47,18 +40,14 @@ def open_clarius_raw(
     0.0513 mm make 30.03 mm of 30 mm; neither all 592 samples (30.39 mm) nor those without the 16
     delay samples (29.57 mm) come as close, so depth / samples would be the poorer rule.
 
-    Args:
-        path: the ``.raw`` file; the ``.yml`` of the same name must lie beside it.
-        structures: the recording's structures; raw files carry no masks.
-        subject: who was scanned; by default the file's name.
-        name: of the recording; by default the file's name.
-        pitch_mm: millimetres between the probe's elements. The file gives line positions in
-            elements, so without it the spacing is unknown.
+    The ``.yml`` file of the same name must be in the same folder. It gives line positions in
+    elements, so without ``pitch_mm`` the spacing is unknown. Raw files carry no masks.
 
     Raises:
         RecordingError: no ``.yml``, not a Clarius raw file, iq or rf data, steered lines, or the
             file is cut short.
     """
+    path = request.path
     settings = _settings(path)
     frames = _mapped(path)
     if any(_number(line.get("angle")) for line in _lines(settings)):
@@ -71,12 +60,12 @@ def open_clarius_raw(
     numbers = np.arange(len(frames), dtype=np.int64)
     return Recording(
         source=path,
-        subject=subject or path.stem,
-        name=name or path.stem,
+        subject=request.subject or path.stem,
+        name=request.name or path.stem,
         images=_Lines(frames),
         timestamps_ns=timestamps_from(frames["timestamp_ns"].astype(np.int64), numbers),
-        structures=structures,
-        spacing_mm=_spacing(settings, area, samples, pitch_mm),
+        structures=request.structures,
+        spacing_mm=_spacing(settings, area, samples, request.pitch_mm),
         area=area,
         files=(path, path.with_suffix(".yml")),
     )

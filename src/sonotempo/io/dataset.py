@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import Request, is_dicom
 from sonotempo.io.frame_files import image_files, listing
-from sonotempo.io.open import contents, is_dicom, open_recording
+from sonotempo.io.open import contents, open_recording
 from sonotempo.io.skipped import Skipped
 from sonotempo.recording import Recording
 from sonotempo.structures import StructureSet
@@ -156,7 +157,7 @@ def _exported(
         inside = folder.relative_to(root)
         name = inside.as_posix() if len(inside.parts) > 1 else None
         try:
-            recording, left_out = open_annotated(folder, structures, name=name)
+            recording, left_out = open_annotated(Request(folder, structures, name=name))
             skipped.extend(left_out)
             if not recording.labelled:
                 raise RecordingError(f"{folder} holds no usable mask; export it again")
@@ -199,7 +200,7 @@ def _stills(root: Path, structures: StructureSet, skipped: list[Skipped]) -> lis
     for image in image_files(images):
         mask = by_stem.pop(image.stem, None)
         try:
-            recordings.append(open_still(image, structures, mask=mask))
+            recordings.append(open_still(Request(image, structures), mask))
         except RecordingError as error:
             skipped.append(Skipped(image, str(error)))
     for mask in by_stem.values():

@@ -25,10 +25,10 @@ from pydicom.pixels.utils import get_expected_length
 
 from sonotempo.errors import RecordingError
 from sonotempo.io.dicom_header import frame_times_ns, region
+from sonotempo.io.formats import Request
 from sonotempo.io.grey import grey
 from sonotempo.io.timing import timestamps_from
 from sonotempo.recording import Image, Recording
-from sonotempo.structures import StructureSet
 
 # What pydicom and its plug-ins raise for files that are damaged or of an unknown kind.
 _UNREADABLE = (
@@ -48,26 +48,20 @@ _UNREADABLE = (
 _Offsets = tuple[list[int], list[int]]
 
 
-def open_dicom(
-    path: Path, structures: StructureSet, *, subject: str | None = None, name: str | None = None
-) -> Recording:
+def open_dicom(request: Request) -> Recording:
     """Open a DICOM file; its header is read, its pixels are counted but not read.
 
     The recording's ``area`` is the largest region of two-dimensional tissue, cut to the image; its
     spacing comes from that region (see :func:`~sonotempo.io.dicom_header.region`), its time stamps
     from FrameTimeVector, FrameTime, CineRate or RecommendedDisplayFrameRate, in this order, or
-    from the nominal frame rate.
-
-    Args:
-        path: the file.
-        structures: the recording's structures; DICOM files carry no masks.
-        subject: who was scanned; by default PatientID, or the folder's name where that is empty.
-        name: of the recording; by default the file's name without its suffix.
+    from the nominal frame rate. The subject is by default PatientID, or the folder's name where
+    that is empty. DICOM files carry no masks.
 
     Raises:
         RecordingError: not DICOM, no image in it, a compression or pixel type that cannot be
             decoded, or the file is cut short.
     """
+    path = request.path
     with (
         _explained(f"{path} cannot be read as DICOM"),
         path.open("rb") as file,
@@ -83,11 +77,11 @@ def open_dicom(
         patient = str(header.get("PatientID") or "").strip()
     return Recording(
         source=path,
-        subject=subject or patient or path.resolve().parent.name,
-        name=name or path.stem,
+        subject=request.subject or patient or path.resolve().parent.name,
+        name=request.name or path.stem,
         images=_DicomFrames(path, header, frames, offsets),
         timestamps_ns=timestamps_from(times_ns, numbers),
-        structures=structures,
+        structures=request.structures,
         spacing_mm=found.spacing_mm,
         area=found.area,
         files=(path,),

@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import IMAGES
 from sonotempo.recording import Image
-
-#: The suffixes of image files, in lower case.
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 # At most 18 digits: anything longer (a date with time and serial number) exceeds int64.
 _TRAILING_NUMBER = re.compile(r"(?<!\d)\d{1,18}$")
@@ -100,7 +98,7 @@ def image_files(folder: Path) -> list[Path]:
     Raises:
         RecordingError: the folder cannot be read.
     """
-    return [p for p in listing(folder) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+    return [path for path in listing(folder) if IMAGES.matches(path) and path.is_file()]
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -8,17 +8,18 @@ of a palette image, or the grey values. Image files carry no time and no trusted
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.frame_files import IMAGE_SUFFIXES, FrameFiles, image_files, in_order
+from sonotempo.io.formats import IMAGES, Request
+from sonotempo.io.frame_files import FrameFiles, image_files, in_order
 from sonotempo.io.grey import grey
 from sonotempo.io.timing import nominal_timestamps
 from sonotempo.recording import Image, Recording
-from sonotempo.structures import StructureSet
 
 _LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
@@ -26,96 +27,61 @@ _LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg"})
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Pillow.DecompressionBombError)
 
 
-def open_image_folder(
-    folder: Path,
-    structures: StructureSet,
-    *,
-    subject: str | None = None,
-    name: str | None = None,
-    masks: Path | None = None,
-) -> Recording:
+def open_image_folder(request: Request) -> Recording:
     """Open the images of a folder as the frames of one recording, with their masks if any.
 
-    Args:
-        folder: holds the frames, ordered by the number at the end of their names.
-        structures: what the mask values mean.
-        subject: who was scanned; by default the folder's name.
-        name: of the recording; by default the folder's name.
-        masks: the folder of masks; by default :func:`mask_folder`.
+    The numbers at the end of the file names give the order; :func:`mask_folder` finds the masks.
 
     Raises:
         RecordingError: the folder holds no image, two frames have the same number, or a mask has
             no frame of its name.
     """
-    frames = image_files(folder)
+    frames = image_files(request.path)
     if not frames:
         raise RecordingError(
-            f"{folder} holds no images; expected files ending in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"{request.path} holds no images; expected files ending in {', '.join(IMAGES.suffixes)}"
         )
-    return open_image_frames(
-        frames,
-        structures,
-        source=folder,
-        subject=subject or folder.name,
-        name=name or folder.name,
-        masks=_masks_of(frames, masks or mask_folder(folder)),
-    )
+    return open_image_frames(frames, request, _masks_of(frames, mask_folder(request.path)))
 
 
 def open_image_frames(
-    paths: Sequence[Path],
-    structures: StructureSet,
-    *,
-    source: Path,
-    subject: str,
-    name: str,
-    masks: Mapping[Path, Path] | None = None,
+    paths: Sequence[Path], request: Request, masks: Mapping[Path, Path] = MappingProxyType({})
 ) -> Recording:
-    """Open image files as one recording; nothing of them is read before a frame is asked for.
+    """Open image files of a folder as one recording; no file is read before its frame is needed.
 
     Args:
         paths: the frames, in any order.
-        structures: what the mask values mean.
-        source: the file or folder to name in errors.
-        subject: who was scanned.
-        name: of the recording.
+        request: the folder, and what its recording is called.
         masks: the mask file of each labelled frame's file.
 
     Raises:
         RecordingError: two frames have the same number.
     """
     ordered, numbers = in_order(paths)
-    mask_files = {i: masks[path] for i, path in enumerate(ordered) if masks and path in masks}
+    mask_files = {i: masks[path] for i, path in enumerate(ordered) if path in masks}
     readers: dict[int, Callable[[], Image]] = {
         i: partial(read_labels, path) for i, path in mask_files.items()
     }
     return Recording(
-        source=source,
-        subject=subject,
-        name=name,
+        source=request.path,
+        subject=request.subject or request.path.name,
+        name=request.name or request.path.name,
         images=FrameFiles(ordered, read_grey),
         timestamps_ns=nominal_timestamps(numbers),
-        structures=structures,
+        structures=request.structures,
         frame_numbers=numbers,
         mask_readers=readers,
         files=(*ordered, *mask_files.values()),
     )
 
 
-def open_still(
-    path: Path,
-    structures: StructureSet,
-    *,
-    subject: str | None = None,
-    name: str | None = None,
-    mask: Path | None = None,
-) -> Recording:
+def open_still(request: Request, mask: Path | None = None) -> Recording:
     """Open one image as a recording of one frame, and check both headers at once.
 
     Raises:
         RecordingError: the image or its mask is no image of 8 bits, or their sizes differ.
     """
+    path = request.path
     shape_HW = image_shape(path)
     readers: dict[int, Callable[[], Image]] = {}
     if mask is not None:
@@ -123,11 +89,11 @@ def open_still(
         readers[0] = partial(read_labels, mask)
     return Recording(
         source=path,
-        subject=subject or path.stem,
-        name=name or path.stem,
+        subject=request.subject or path.stem,
+        name=request.name or path.stem,
         images=FrameFiles([path], read_grey),
         timestamps_ns=np.zeros(1, np.int64),
-        structures=structures,
+        structures=request.structures,
         mask_readers=readers,
         files=(path,) if mask is None else (path, mask),
     )

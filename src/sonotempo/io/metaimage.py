@@ -18,19 +18,17 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import Request
 from sonotempo.io.frame_files import FrameFiles, in_order
 from sonotempo.io.grey import grey
 from sonotempo.io.metaimage_header import MetaHeader, read_header
 from sonotempo.io.timing import timestamps_from
 from sonotempo.recording import Image, Recording
-from sonotempo.structures import StructureSet
 
 _CHUNK_BYTES = 1 << 20
 
 
-def open_metaimage(
-    path: Path, structures: StructureSet, *, subject: str | None = None, name: str | None = None
-) -> Recording:
+def open_metaimage(request: Request) -> Recording:
     """Open an ``.mha`` or ``.mhd`` file: width, height and, for a stack, time.
 
     Time stamps come from the ``Seq_Frame0000_Timestamp`` keys (seconds) of PLUS and 3D Slicer, or
@@ -40,6 +38,7 @@ def open_metaimage(
     Raises:
         RecordingError: not a MetaImage, pixels missing or not of 8 bits.
     """
+    path = request.path
     header = read_header(path)
     _check_pixels(header)
     valid = [
@@ -50,26 +49,19 @@ def open_metaimage(
     numbers = np.array(valid, np.int64)
     return Recording(
         source=path,
-        subject=subject or path.stem,
-        name=name or path.stem,
+        subject=request.subject or path.stem,
+        name=request.name or path.stem,
         images=_Stack(header, numbers),
         timestamps_ns=timestamps_from(_stack_times(header, valid), numbers),
-        structures=structures,
+        structures=request.structures,
         spacing_mm=header.spacing_mm,
         frame_numbers=numbers,
         files=header.files,
     )
 
 
-def open_metaimage_frames(
-    paths: Sequence[Path],
-    structures: StructureSet,
-    *,
-    source: Path,
-    subject: str,
-    name: str,
-) -> Recording:
-    """Open files ``name_<frame>.mhd`` as one recording; only their headers are read.
+def open_metaimage_frames(paths: Sequence[Path], request: Request) -> Recording:
+    """Open files ``name_<frame>.mhd`` of a folder as one recording; only their headers are read.
 
     Time stamps come from the key ``Timestamp`` (milliseconds) that FAST writes, or from the
     nominal frame rate. Spacing is unknown where the files do not agree on it.
@@ -89,12 +81,12 @@ def open_metaimage_frames(
             )
     spacings = {header.spacing_mm for header in headers}
     return Recording(
-        source=source,
-        subject=subject,
-        name=name,
+        source=request.path,
+        subject=request.subject or request.path.name,
+        name=request.name or request.path.name,
         images=FrameFiles(ordered, read_frame),
         timestamps_ns=timestamps_from(_frame_times(headers), numbers),
-        structures=structures,
+        structures=request.structures,
         spacing_mm=spacings.pop() if len(spacings) == 1 else None,
         frame_numbers=numbers,
         files=tuple(file for header in headers for file in header.files),

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import Request
 from sonotempo.io.stream_files import STREAM_KEY, STREAM_VERSION, lines_path
 from sonotempo.io.video import open_video
 from sonotempo.recording import Box, Frame, Image, ImageStack, Recording, Spacing
-from sonotempo.structures import StructureSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,42 +26,33 @@ class StreamRecording(Recording):
     carries its own. ``frame_numbers`` are the stream's: lost frames leave gaps.
 
     Attributes:
-        spacings_mm: one for each frame.
         areas: one for each frame.
         host_ns: int64, when each frame was captured by the computer's monotonic clock.
         probe_ns: int64, the same by the probe's clock.
         events: what the source reported, as (host_ns, kind, detail).
     """
 
-    spacings_mm: tuple[Spacing | None, ...] = ()
     areas: tuple[Box | None, ...] = ()
     host_ns: NDArray[np.int64] | None = None
     probe_ns: NDArray[np.int64] | None = None
     events: tuple[tuple[int, str, str], ...] = ()
 
     def __getitem__(self, index: int) -> Frame:
-        # Spelt out, because a dataclass with slots is made anew and super() would miss it.
-        frame = Recording.__getitem__(self, index)
-        return replace(frame, spacing_mm=self.spacings_mm[index], area=self.areas[index])
+        # Not super(): a dataclass with slots is a new class, which super() would miss.
+        return replace(Recording.__getitem__(self, index), area=self.areas[index])
 
 
-def open_stream_recording(
-    path: Path, structures: StructureSet, *, subject: str | None = None, name: str | None = None
-) -> StreamRecording:
+def open_stream_recording(request: Request) -> StreamRecording:
     """Open ``out.mkv`` with all its segments; no frame is decoded.
 
     Time stamps are the probe's where they increase throughout, else the computer's. What a
-    recorder that was killed left unfinished at the end is left out.
-
-    Args:
-        path: the first file.
-        structures: the recording's structures; it carries no masks (see :func:`open_predictions`).
-        subject: who was scanned; by default the file's name.
-        name: of the recording; by default the file's name.
+    recorder that was killed left unfinished at the end is left out. The masks of models that ran
+    during the recording are read by :func:`open_predictions`.
 
     Raises:
         RecordingError: lines or a segment are missing or damaged, or no frame is whole.
     """
+    path = request.path
     lines = _lines(path)
     described: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
@@ -73,7 +64,7 @@ def open_stream_recording(
     files = [lines_path(path)]
     for segment in sorted(described):
         file = path.with_name(names.get(segment, path.name))
-        images = _images(file, structures, may_be_empty=segment == max(described) and places != [])
+        images = _images(file, may_be_empty=segment == max(described) and places != [])
         whole = described[segment][: len(images)]
         frames += whole
         places += [(images, i) for i in range(len(whole))]
@@ -88,11 +79,11 @@ def open_stream_recording(
     clock_ns = probe_ns if np.all(np.diff(probe_ns) > 0) else host_ns
     return StreamRecording(
         source=path,
-        subject=subject or path.stem,
-        name=name or path.stem,
+        subject=request.subject or path.stem,
+        name=request.name or path.stem,
         images=_Segments(places),
         timestamps_ns=clock_ns - clock_ns[0],
-        structures=structures,
+        structures=request.structures,
         spacing_mm=spacings[0] if len(set(spacings)) == 1 else None,
         area=areas[0] if len(set(areas)) == 1 else None,
         frame_numbers=np.array([line["frame"] for line in frames], np.int64),
@@ -107,23 +98,20 @@ def open_stream_recording(
     )
 
 
-def open_predictions(
-    path: Path, structures: StructureSet
-) -> Mapping[str, Mapping[int, Callable[[], Image]]]:
+def open_predictions(path: Path) -> Mapping[str, Mapping[int, Callable[[], Image]]]:
     """Return for each model the masks that were recorded with a stream, by frame number.
 
     A mask is read, uint8 HW of label values, when its function is called.
 
     Args:
         path: the stream's first file.
-        structures: what the label values mean.
 
     Raises:
         RecordingError: lines or files are missing or damaged.
     """
     lines = _lines(path)
     stacks = {
-        (line["of"], line["segment"]): _images(path.with_name(line["file"]), structures, True)
+        (line["of"], line["segment"]): _images(path.with_name(line["file"]), may_be_empty=True)
         for line in lines
         if "of" in line
     }
@@ -153,7 +141,7 @@ class _Segments:
         return images[position]
 
 
-def _images(file: Path, structures: StructureSet, may_be_empty: bool) -> ImageStack:
+def _images(file: Path, may_be_empty: bool) -> ImageStack:
     """Open one file; the last one may have been ended before its first frame was whole."""
     if not file.is_file():
         raise RecordingError(
@@ -161,7 +149,7 @@ def _images(file: Path, structures: StructureSet, may_be_empty: bool) -> ImageSt
             "the recording"
         )
     try:
-        return open_video(file, structures).images
+        return open_video(Request(file)).images
     except RecordingError:
         if may_be_empty:
             return _Segments(())

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import Request
 from sonotempo.io.timing import NOMINAL_FRAME_RATE_HZ, timestamps_from
 from sonotempo.recording import Image, Recording
-from sonotempo.structures import StructureSet
 
 # How far the packets may end before the time that the file announces: rounding and a last frame
 # without a length of its own. Beyond it the file is cut short.
@@ -47,23 +47,16 @@ class _Index:
     counted: bool
 
 
-def open_video(
-    path: Path, structures: StructureSet, *, subject: str | None = None, name: str | None = None
-) -> Recording:
-    """Open a video file; no frame is decoded. Videos carry no spacing.
+def open_video(request: Request) -> Recording:
+    """Open a video file; no frame is decoded. Videos carry neither spacing nor masks.
 
     A file that ends earlier than its header says is refused here. Damage inside shows only when
     the frame is read: ``recording[i]`` then raises a RecordingError that names the file and frame.
 
-    Args:
-        path: the file.
-        structures: the recording's structures; videos carry no masks.
-        subject: who was scanned; by default the file's name.
-        name: of the recording; by default the file's name.
-
     Raises:
         RecordingError: not a video, no frames in it, or cut short.
     """
+    path = request.path
     index = _index(path)
     numbers = np.arange(len(index.times), dtype=np.int64)
     nanoseconds = [
@@ -72,11 +65,11 @@ def open_video(
     ]
     return Recording(
         source=path,
-        subject=subject or path.stem,
-        name=name or path.stem,
+        subject=request.subject or path.stem,
+        name=request.name or path.stem,
         images=_VideoFrames(path, index),
         timestamps_ns=timestamps_from(nanoseconds, numbers),
-        structures=structures,
+        structures=request.structures,
         files=(path,),
     )
 

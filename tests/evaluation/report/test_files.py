@@ -68,7 +68,7 @@ def test_json_holds_the_whole_record_sorted_and_without_nan(comparison, record):
     assert list(record) == sorted(record)
     assert "NaN" not in text
     assert record["schema"] == 1
-    assert record["simulated"] is True
+    assert record["data"]["simulated"] is True
     assert record["summary"] == list(comparison.summary)
     assert record["settings"]["equivalence_margin"] == 0.02
     assert record["settings"]["primary_metrics"] == ["f1", "dice"]

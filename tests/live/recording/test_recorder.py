@@ -23,7 +23,6 @@ from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.recording.recorder import Recorder
 from sonotempo.live.sources.source import SourceEvent
 from sonotempo.recording import Box, Frame, Prediction
-from sonotempo.structures import NERVE_VESSEL
 
 SHAPE = (48, 64)
 
@@ -149,7 +148,7 @@ def test_predictions_come_back_by_frame_number_and_model(tmp_path, buffer, write
             if number % 2:
                 recorder.add((predicted(number, shape_of(number, SHAPE), "frame"),))
     assert recorder.statistics.predictions == 9 + 4
-    masks = open_predictions(path, NERVE_VESSEL)
+    masks = open_predictions(path)
     assert {model: sorted(found) for model, found in masks.items()} == {
         "frame": [1, 3, 5, 7],
         "sequence net": list(range(9)),

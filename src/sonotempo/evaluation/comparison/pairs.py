@@ -185,8 +185,8 @@ def _more_than_inference(a: ArmFacts, b: ArmFacts) -> Iterator[str]:
 def _unknown(arm: ComparedArm, baseline: ComparedArm) -> tuple[str, ...]:
     """Say of which arms the facts are not known in every fold, or are of other seeds."""
     found = [
-        f"the facts of {one.name} are not known in every fold (it was trained by an earlier "
-        "version)"
+        f"the facts of {one.name} are not known in every fold (its weights were scored without "
+        "their run folder)"
         for one in (arm, baseline)
         if _folds(one) != set(one.facts)
     ]

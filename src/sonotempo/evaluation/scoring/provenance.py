@@ -1,4 +1,4 @@
-"""How an arm was trained and run in one fold, written down so that two arms can be told apart.
+"""How an arm was trained and run in one fold, recorded so that two arms can be distinguished.
 
 Training writes one ``facts.json`` per arm and fold. A comparison calls a difference between two
 arms by a cause only if their facts differ in that cause alone.
@@ -14,8 +14,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from sonotempo.errors import ConfigError
 
-#: The file's name within the folder of an arm and fold.
+#: The file's name within the folder of an arm and fold; where an arm's folds share a folder, their
+#: files are ``facts-00.json``, ``facts-01.json`` and so on.
 FACTS_FILE = "facts.json"
+FACTS_PATTERN = "facts*.json"
 
 #: What names an arm or follows from its training; never a difference in how it was made.
 _IDENTITY = frozenset({"arm", "weights_sha256", "parameters"})
@@ -23,12 +25,12 @@ _IDENTITY = frozenset({"arm", "weights_sha256", "parameters"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmFacts:
-    """How one arm came to be in one fold, and how it is run on test frames.
+    """How one arm was trained in one fold, and how it is run on test frames.
 
     Attributes:
         arm: its name in the comparison.
         fold: the split that it was trained in.
-        added: what stands in the network beyond the frame U-net.
+        added: what the network has in addition to the frame U-net.
         inference: ``carried``, ``reset`` before every frame, or ``ema 0.5`` for an exponential
             moving average of the logits with that weight of the newest frame. The state of a frame
             model is empty: it is ``carried`` too.
@@ -100,8 +102,8 @@ def read_facts(path: Path) -> ArmFacts:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
-            f"{path} does not hold the facts of an arm ({where}: {first['msg']}); it was written "
-            "by another version or changed by hand: train that fold again"
+            f"{path} does not hold the facts of an arm ({where}: {first['msg']}); it was changed "
+            "by hand or written by another version: train that fold again"
         ) from error
 
 

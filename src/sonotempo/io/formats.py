@@ -1,0 +1,161 @@
+"""The list of formats: what each kind of file is called, how it is recognised, what reads it.
+
+To add a reader, write a module with a function ``open_x(request: Request) -> Recording`` and add
+one line to :data:`FORMATS`. Messages, folders, data sets and the napari plugin follow that list.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from sonotempo.errors import RecordingError
+from sonotempo.io.stream_files import is_later_part, is_stream
+from sonotempo.recording import Recording
+from sonotempo.structures import NERVE_VESSEL, StructureSet
+
+_DICOM_SUFFIXES = (".dcm", ".dicom")
+
+#: How the name of a frame's mask ends, before the suffix.
+MASK_ENDING = "_gt"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a reader is asked to open.
+
+    Attributes:
+        path: the file or folder.
+        structures: what mask values mean, in label order.
+        subject: who was scanned; None for what the file or its place tells.
+        name: of the recording; None for one made from the path.
+        pitch_mm: millimetres between a Clarius probe's elements; only raw files need it.
+    """
+
+    path: Path
+    structures: StructureSet = NERVE_VESSEL
+    subject: str | None = None
+    name: str | None = None
+    pitch_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One kind of recording file.
+
+    Attributes:
+        name: as messages call it.
+        suffixes: the endings of its file names, in lower case.
+        reader: ``module:function``, imported when the first such file is opened: pydicom, PyAV
+            and SimpleITK are slow to import, and a program seldom needs all of them.
+        extra: the optional dependency group that the reader needs, if any.
+        recognise: decides where the suffix alone does not.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    reader: str
+    extra: str | None = None
+    recognise: Callable[[Path], bool] | None = None
+
+    def matches(self, path: Path) -> bool:
+        """Whether a file is of this kind."""
+        if self.recognise is not None:
+            return self.recognise(path)
+        return path.suffix.lower() in self.suffixes
+
+    def open(self, request: Request) -> Recording:
+        """Import the reader and open the file.
+
+        Raises:
+            RecordingError: the reader's extra is not installed, or the file cannot be read.
+        """
+        module, function = self.reader.split(":")
+        try:
+            read: Callable[[Request], Recording] = getattr(import_module(module), function)
+        except ModuleNotFoundError as error:
+            if self.extra is None:
+                raise
+            raise RecordingError(
+                f"{request.path} needs the package {error.name!r} to be read; install it with: "
+                f"pip install 'sonotempo[{self.extra}]'"
+            ) from error
+        return read(request)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is opened as DICOM: by suffix, or by the mark after DICOM's preamble.
+
+    Scanners often write DICOM files without a suffix, or with the last part of a UID for one.
+    """
+    if path.suffix.lower() in _DICOM_SUFFIXES:
+        return True
+    if (path.suffix and not path.suffix[1:].isdecimal()) or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return True  # the reader reports what is wrong
+
+
+#: Image files: one frame each, so a folder of them is one recording.
+IMAGES = Format(
+    "image", (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"), "sonotempo.io.images:open_still"
+)
+
+#: Every kind of file that can be opened; the first that matches is taken.
+FORMATS = (
+    Format("DICOM", _DICOM_SUFFIXES, "sonotempo.io.dicom:open_dicom", recognise=is_dicom),
+    Format(
+        "recorded stream",
+        (".mkv",),
+        "sonotempo.io.stream_recording:open_stream_recording",
+        extra="video",
+        recognise=is_stream,
+    ),
+    Format(
+        "video",
+        (".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm"),
+        "sonotempo.io.video:open_video",
+        extra="video",
+    ),
+    Format("MetaImage", (".mha", ".mhd"), "sonotempo.io.metaimage:open_metaimage"),
+    Format(
+        "Clarius raw envelope with its .yml",
+        (".raw",),
+        "sonotempo.io.clarius_raw:open_clarius_raw",
+    ),
+    IMAGES,
+)
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format of a file, or None if it is of no known kind."""
+    return next((known for known in FORMATS if known.matches(path)), None)
+
+
+def is_mask(path: Path) -> bool:
+    """Whether a file is the mask of another MetaImage or PNG frame.
+
+    >>> is_mask(Path("us_3_gt.mhd")), is_mask(Path("us_3.mhd"))
+    (True, False)
+    """
+    return path.suffix.lower() == ".mhd" and path.stem.endswith(MASK_ENDING)
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file is a recording by itself, by its name and the files around it.
+
+    Parts of another recording are not: masks, later segments of a stream, and the pixel file of a
+    MetaImage header.
+    """
+    if path.suffix.lower() == ".raw":
+        return path.with_suffix(".yml").is_file()
+    return format_of(path) is not None and not is_mask(path) and not is_later_part(path)
+
+
+def supported() -> str:
+    """List the formats with their suffixes, for messages."""
+    kinds = "; ".join(f"{known.name} ({', '.join(known.suffixes)})" for known in FORMATS)
+    return f"{kinds}; a folder of numbered images or .mhd files"
