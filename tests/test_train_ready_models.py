@@ -69,7 +69,8 @@ class TestPage:
         assert written.endswith(f"\n\n{page.END}\nbelow\n")
         assert "old figures" not in written
         assert written.count("| `a-pair.onnx` | frame, sequence | fp32 |") == 1
-        assert Image.open(picture).size == (6, 4)  # the pair's alone
+        with Image.open(picture) as drawn:
+            assert drawn.size == (6, 4)  # the pair's alone
 
     def test_the_legend_names_every_structure_in_its_colour(self):
         for structures in (AXILLARY, FEMORAL):
