@@ -1,5 +1,6 @@
 """Fixtures that several test folders share."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,9 @@ def finished_run(shapes):
     from fakes.experiments import FinishedRun
 
     return FinishedRun.of(shapes)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: tests of windows collect again and again."""
+    gc.collect()
+    gc.freeze()
