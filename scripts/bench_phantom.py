@@ -1,9 +1,9 @@
-"""Measure how fast frames are simulated and that memory does not grow with their number.
+"""Measure how fast frames are simulated, and whether memory grows with their number.
 
     .venv/bin/python scripts/bench_phantom.py [--frames 300] [--size 256]
 
-One process, single-threaded; the target is 60 frames a second at 256×256 on two cores. Memory is
-the process's largest resident size, read at the start, after a tenth and after all frames.
+One process, single-threaded; the goal is 60 frames per second at 256×256 on two cores. Memory is
+the largest resident size of the process after a tenth of the frames and after all of them.
 """
 
 import argparse

@@ -53,14 +53,14 @@ def bench_readers(gigabytes: float, folder: Path, steps: int) -> None:
         f"{'':24}{'opening':>9}  {'forward':>14}  {'backward':>14}  {'jump':>14}"
         f"  {'backward, read':>14}  {'jump, read':>14}  memory"
     )
-    _print_one("numpy, in memory", None, steps)  # what the window itself costs
+    _print_one("numpy, in memory", None, steps)  # what the window alone costs
     for what, name, write in (
         ("MetaImage .mha", "cine.mha", write_mha),
         ("DICOM", "cine.dcm", write_dicom),
         ("DICOM, JPEG", "jpeg.dcm", write_jpeg_dicom),
         ("mkv, FFV1", "ffv1.mkv", write_ffv1),
-        ("mp4, key frame in 12", "short.mp4", write_mp4),
-        ("mp4, key frame in 250", "long.mp4", write_long_mp4),
+        ("mp4, key frame / 12", "short.mp4", write_mp4),
+        ("mp4, key frame / 250", "long.mp4", write_long_mp4),
     ):
         path = folder / name
         if not path.exists():
@@ -100,7 +100,7 @@ def _print_one(what: str, path: Path | None, steps: int) -> None:
 
 
 def _reading(path: Path, steps: int) -> list[list[float]]:
-    """Return the milliseconds of reading frames alone, without a window: backwards, and jumps."""
+    """Return the milliseconds of reading frames without a window: backwards, and jumping."""
     from napari_sonotempo.files.reader import read_recordings  # noqa: PLC0415
 
     images = read_recordings(path)[0][0]
@@ -117,7 +117,7 @@ def _reading(path: Path, steps: int) -> list[list[float]]:
 
 
 def _scrub(viewer: Any, positions: Any) -> list[float]:
-    """Return the milliseconds of every move of the time slider."""
+    """Return the milliseconds of each move of the time slider."""
     times = []
     for position in positions:
         start = time.perf_counter()
@@ -128,7 +128,7 @@ def _scrub(viewer: Any, positions: Any) -> list[float]:
 
 
 def _paint(viewer: Any) -> None:
-    """Let Qt paint what has changed."""
+    """Let Qt paint the changes."""
     from qtpy.QtWidgets import QApplication  # noqa: PLC0415
 
     QApplication.processEvents()
@@ -140,7 +140,7 @@ def _p(times_ms: list[float], percent: float) -> float:
 
 
 def _frames(count: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield moving speckle, cheap to make and not too easy to compress."""
+    """Yield moving speckle, which is cheap to compute and not trivial to compress."""
     speckle_HW = np.random.default_rng(0).rayleigh(40, SHAPE_HW).clip(0, 255).astype(np.uint8)
     for index in range(count):
         yield np.roll(speckle_HW, (index, 2 * index), (0, 1))
@@ -193,17 +193,17 @@ def write_jpeg_dicom(path: Path, count: int) -> None:
 
 
 def write_ffv1(path: Path, count: int) -> None:
-    """Write lossless FFV1 in Matroska, whose every frame is a key frame."""
+    """Write lossless FFV1 in Matroska; every frame is a key frame."""
     _write_video(path, count, "ffv1", "gray", lambda stream: None)
 
 
 def write_mp4(path: Path, count: int) -> None:
-    """Write MPEG-4 with a key frame in 12."""
+    """Write MPEG-4 with a key frame every 12 frames."""
     _write_mpeg4(path, count, 12)
 
 
 def write_long_mp4(path: Path, count: int) -> None:
-    """Write MPEG-4 with a key frame in 250, as many programs do by default."""
+    """Write MPEG-4 with a key frame every 250 frames, as many programs do by default."""
     _write_mpeg4(path, count, 250)
 
 

@@ -1,13 +1,13 @@
-"""Does FAST draw the same masks from an exported file as sonotempo does? Prints the shares.
+"""Compare FAST's masks from an exported file with sonotempo's, as shares of equal pixels.
 
     python -m venv fast && fast/bin/pip install pyfast
     export SONOTEMPO_FAST_PYTHON=fast/bin/python
     .venv/bin/python scripts/check_fast.py MODEL.onnx RECORDING
 
-FAST (https://github.com/smistad/FAST) is only compared with, never needed; on Debian it wants
-libusb-1.0-0, ocl-icd-libopencl1 and pocl-opencl-icd. It thresholds every channel at 0.5 where
-sonotempo takes the most probable one, so pixels count where one probability exceeds 0.5; both see
-the same frames on the network grid. Models without state only: FAST cannot reset one.
+sonotempo does not need FAST (https://github.com/smistad/FAST). On Debian, FAST needs libusb-1.0-0,
+ocl-icd-libopencl1 and pocl-opencl-icd. It thresholds every channel at 0.5, while sonotempo takes
+the most probable one, so only pixels where one probability exceeds 0.5 count. Both receive the same
+frames on the network grid. Only models without state can be compared: FAST cannot reset one.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from _measure import verdict
 from _workers import FAST_VARIABLE, fast_python, fast_worker
 from sonotempo import SonotempoError, open_recording, structure_set
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
@@ -29,7 +30,7 @@ ENGINES = ("OpenVINO", "ONNXRuntime")
 
 
 def main() -> int:
-    """Compare and print; 0 if every engine of FAST reaches the goal."""
+    """Compare and print; return 0 if every engine of FAST reaches the goal."""
     parser = argparse.ArgumentParser(description="Compare FAST's masks with sonotempo's.")
     parser.add_argument("model", type=Path)
     parser.add_argument("recording", type=Path)
@@ -37,7 +38,7 @@ def main() -> int:
     options = parser.parse_args()
     python = fast_python()
     if python is None:
-        print(f"FAST cannot be imported; set {FAST_VARIABLE} to a Python that has pyfast")
+        print(f"FAST could not be imported; set {FAST_VARIABLE} to a Python that has pyfast")
         return 2
     try:
         shares = compared(python, options.model, options.recording, options.frames)
@@ -45,10 +46,9 @@ def main() -> int:
         print(error)
         return 2
     for engine, (same, counted) in shares.items():
-        verdict = "reached" if same / counted >= GOAL else "missed"
         print(
             f"FAST with {engine}: {same / counted:.4%} of {counted} pixels are equal "
-            f"(goal: {GOAL:.1%}, {verdict})"
+            f"(goal: {GOAL:.1%}, {verdict(same / counted >= GOAL)})"
         )
     return 0 if all(same / counted >= GOAL for same, counted in shares.values()) else 1
 
@@ -58,7 +58,7 @@ def compared(python: str, model: Path, source: Path, most: int) -> dict[str, tup
     with OnnxPredictor(model) as predictor, tempfile.TemporaryDirectory() as folder:
         if predictor.stateful or len(predictor.model.members) > 1:
             raise SonotempoError(f"{model} is a pair or has a state; give a frame model")
-        recording = open_recording(source, structure_set("nerve+vessel"))  # names do not matter
+        recording = open_recording(source, structure_set("nerve+vessel"))  # the names do not matter
         size = predictor.model.input_size
         frames_TSS = np.stack(
             [
