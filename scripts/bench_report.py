@@ -43,7 +43,8 @@ def main() -> None:
     )
     parser.add_argument("--keep", type=Path, help="folder that keeps report.html")
     arguments = parser.parse_args()
-    arms = list(SKILLS)[-arguments.arms :]
+    baseline, *others = SKILLS
+    arms = [baseline, *others[-(arguments.arms - 1) :]]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         run = write_run(
