@@ -1,4 +1,4 @@
-"""What scripts/train_ready_models.py leaves for people: tables of figures, and a live picture."""
+"""Documentation that scripts/train_ready_models.py writes: tables of figures, and a picture."""
 
 import time
 from pathlib import Path
@@ -20,10 +20,10 @@ from sonotempo.training.progress import RunProgress
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, PICTURE = DOCS / "ready-models.md", DOCS / "images" / "ready-models.png"
-# Between these lines the page is written anew, and nothing else of it.
+# Only the part of the page between these lines is replaced.
 BEGIN, END = "<!-- figures: written by scripts/train_ready_models.py -->", "<!-- /figures -->"
 
-# When the live stream is looked at, in seconds after its first result.
+# When the live stream is drawn, in seconds after its first result.
 LOOKS_S = (1.0, 4.0, 7.0)
 WAIT_S = 60.0
 PANEL_PX = (400, 300)
@@ -31,22 +31,22 @@ FONT_PX = 15
 
 
 def write_page(found: list[dict[str, Any]], files: list[Path], progress: RunProgress) -> None:
-    """Write the figures into the page, and draw what the pairs see in a live stream.
+    """Write the figures into the page, and draw the pairs' outlines in a live stream.
 
     Args:
         found: the figures of each procedure.
         files: the exported models.
-        progress: where to tell how it goes.
+        progress: reports the progress.
     """
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     tables = "\n\n".join([*map(dice_table, found), training_table(found), file_table(files)])
     PAGE.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
     pairs = [path for path in files if len(read_card(path).members) == 2]
-    progress.step("looking at live streams", len(pairs) * len(LOOKS_S))
+    progress.step("drawing live streams", len(pairs) * len(LOOKS_S))
     strips = [live_strip(path, progress) for path in pairs]
     Pillow.fromarray(np.concatenate(strips)).save(PICTURE, optimize=True)
-    progress.say(f"wrote {PAGE} and {PICTURE}; look at the picture")
+    progress.say(f"wrote {PAGE} and {PICTURE}; check the picture")
 
 
 def dice_table(found: dict[str, Any]) -> str:
@@ -66,7 +66,7 @@ def dice_table(found: dict[str, Any]) -> str:
 
 
 def dice_text(value: list[float], subjects: int) -> str:
-    """Return mean ± SD; of how many subjects, if some do not show the structure."""
+    """Return mean ± SD, and the number of subjects if some do not show the structure."""
     mean, deviation, shown = value
     text = f"{mean:.2f} ± {deviation:.2f}"
     return text if shown == subjects else f"{text} (n={shown:.0f})"
@@ -100,7 +100,7 @@ def training_facts(one: dict[str, Any]) -> dict[str, str]:
 
 
 def file_table(files: list[Path]) -> str:
-    """Return what the files are, as Markdown."""
+    """Return the files with their arms, precision and size, as Markdown."""
     lines = ["| file | arms | precision | MB |", "| --- | --- | --- | ---: |"]
     for path in files:
         card = read_card(path)
@@ -111,7 +111,7 @@ def file_table(files: list[Path]) -> str:
 
 
 def live_strip(path: Path, progress: RunProgress) -> NDArray[np.uint8]:
-    """Stream the phantom through a pair; return its looks, one row of panels for each arm."""
+    """Stream the phantom through a pair; return one row of panels for each arm, RGB uint8 HW3."""
     with OnnxPredictor(path) as pair:
         structures = pair.model.structures
         source = open_source(f"phantom://{structures.name}")
@@ -138,13 +138,13 @@ def newest(pipeline: Pipeline, after_ns: int) -> StepResult:
         if result is not None and result.ready_ns >= after_ns:
             return result
         time.sleep(0.01)
-    raise SystemExit(f"no live result within {WAIT_S:g} s ({pipeline.error or 'none came'})")
+    raise SystemExit(f"no live result within {WAIT_S:g} s ({pipeline.error or 'no error'})")
 
 
 def panel(
     look: StepResult, row: int, structures: StructureSet, seconds: float
 ) -> NDArray[np.uint8]:
-    """Draw one arm's outlines on a live frame, with what it is."""
+    """Draw one arm's outlines on a live frame, with its name and the time."""
     prediction = look.predictions[row]
     picture = Pillow.fromarray(outlined(look.frame.image_HW, prediction.mask_HW(), structures))
     picture = picture.resize(PANEL_PX, Pillow.Resampling.LANCZOS)

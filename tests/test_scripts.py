@@ -28,15 +28,15 @@ def root(tmp_path):
 
 @pytest.fixture
 def repository(root, monkeypatch):
-    """A repository whose installs are only written down, in the list that is returned."""
+    """A repository whose installs are only recorded, in the list that is returned."""
     commands = []
 
     def run(command, cwd=None, variables=None):
         commands.append([str(word) for word in command])
         return 0
 
-    def make_venv(python, anew):
-        commands.append(["venv", str(anew)])
+    def make_venv(python, clear):
+        commands.append(["venv", str(clear)])
         python.parent.mkdir(parents=True, exist_ok=True)
         python.touch()
 
@@ -57,7 +57,7 @@ class TestPython:
 
     def test_too_old_is_one_sentence(self):
         message = environment.too_old((3, 8, 10))
-        assert "needs Python 3.11 or newer and this is Python 3.8.10" in message
+        assert "needs Python 3.11 or newer, but this is Python 3.8.10" in message
         assert "\n" not in message
 
     @pytest.mark.parametrize("name", ["_environment", "_display", "_browser", "demo", "test"])
@@ -116,7 +116,7 @@ class TestStamp:
         stamp = environment.Stamp(str(root), "of older files", ("all", "dev"))
         assert environment.extras_to_install(stamp, root, ["all"]) == ("all", "dev")
 
-    def test_a_moved_repository_starts_anew(self, root):
+    def test_a_moved_repository_starts_from_scratch(self, root):
         stamp = environment.Stamp("/elsewhere", environment.fingerprint(root), ("all", "dev"))
         assert environment.extras_to_install(stamp, root, ["all"]) == ("all",)
 
@@ -140,7 +140,7 @@ class TestPrepare:
         environment.prepare(["all"])
         assert repository[1][-1] == ".[all,dev]"
 
-    def test_a_moved_one_is_made_anew(self, repository, root):
+    def test_a_moved_one_is_created_again(self, repository, root):
         environment.prepare(["all"])
         stamp = environment.read_stamp(root / ".venv")
         environment.write_stamp(root / ".venv", stamp._replace(root="/elsewhere"))
@@ -155,7 +155,7 @@ class TestPrepare:
             environment.prepare(["all", "dev"])
         assert caught.value.code == 3
         assert environment.read_stamp(root / ".venv") is None
-        assert "Starting again" in capsys.readouterr().err
+        assert "Run the script again" in capsys.readouterr().err
 
     def test_an_interrupted_install_is_done_again(self, repository, monkeypatch):
         def interrupted(*args, **kwargs):

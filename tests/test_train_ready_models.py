@@ -1,4 +1,4 @@
-"""The parts of scripts/train_ready_models.py that train nothing."""
+"""The parts of scripts/train_ready_models.py that do not train."""
 
 import sys
 from pathlib import Path
@@ -51,7 +51,7 @@ class TestPage:
         assert "| then of the sequence U-net | 4 (500) | 4 (500) |" in table
         assert "| minutes of one CPU core | 17 | 17 |" in table
 
-    def test_only_what_is_between_its_lines_is_written_anew(self, tmp_path, monkeypatch):
+    def test_only_the_part_between_its_lines_is_replaced(self, tmp_path, monkeypatch):
         text, picture = tmp_path / "page.md", tmp_path / "page.png"
         text.write_text(f"above\n{page.BEGIN}\nold figures\n{page.END}\nbelow\n", "utf-8")
         monkeypatch.setattr(page, "PAGE", text)

@@ -1,4 +1,4 @@
-"""Scripts as modules: they are no package, and are imported by their file."""
+"""Scripts as modules: they are not a package, and are imported by their file."""
 
 import importlib.util
 import sys
