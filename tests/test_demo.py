@@ -60,6 +60,7 @@ def test_the_demo_leaves_what_it_announces_and_goes_on_where_it_stopped(
     def began(*_):
         raise Stopped
 
+    monkeypatch.setattr(demo, "preview_experiment", lambda *_, **__: None)
     monkeypatch.setattr(demo, "crossvalidate", began)
     with pytest.raises(Stopped):
         said_by(tmp_path)
