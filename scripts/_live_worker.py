@@ -67,11 +67,11 @@ def networks() -> Any:
     import torch  # noqa: PLC0415
 
     from sonotempo.config import ModelConfig  # noqa: PLC0415
-    from sonotempo.models import FrameUNet, SequenceUNet  # noqa: PLC0415
+    from sonotempo.models import build_model  # noqa: PLC0415
 
     torch.manual_seed(0)
-    frame = FrameUNet(ModelConfig(), classes=6).eval()
-    sequence = SequenceUNet(ModelConfig(), classes=6).eval()
+    frame = build_model("frame", ModelConfig(), classes=6).eval()
+    sequence = build_model("sequence", ModelConfig(), classes=6).eval()
     sequence.start_from(frame)
     return {"frame": frame, "sequence": sequence}
 
