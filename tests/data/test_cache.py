@@ -230,7 +230,7 @@ def test_a_gap_in_the_frame_numbers_stays_one(tmp_path):
 
 def test_a_cache_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "cache").write_text("a file in the way", encoding="utf-8")
-    with pytest.raises(RecordingError, match=r"cache cannot be made .*data\.cache"):
+    with pytest.raises(RecordingError, match=r"cache cannot be created .*data\.cache"):
         cache_recording(make_recording(tmp_path / "r", 1), tmp_path / "cache", 32, None)
 
 

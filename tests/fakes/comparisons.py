@@ -50,7 +50,7 @@ _TRAINED = ArmFacts(
     labelled_frames=144,
     parameters=1_940_000,
 )
-_ADDED = {"convlstm": (5e-3, 2_530_000), "convolution": (5e-3, 2_520_000)}
+_ADDED = {"memory": (5e-3, 2_530_000), "control": (5e-3, 2_520_000)}
 
 
 def write_run(
@@ -173,7 +173,7 @@ def made_up_facts(arm: str, fold: int, seed: int) -> ArmFacts:
             frozen=(),
         )
         return replace(alone, inference="ema 0.4") if arm == "frame_ema" else alone
-    added = {"frame_extra": "convolution", "sequence": "convlstm", "sequence_reset": "convlstm"}
+    added = {"frame_extra": "control", "sequence": "memory", "sequence_reset": "memory"}
     if arm not in added:
         return trained
     rate, parameters = _ADDED[added[arm]]

@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 from torch import nn
 
-from sonotempo.arms import ARMS, arm_named
+from sonotempo.arms import arm_named, in_training_order
 from sonotempo.config import Experiment
 from sonotempo.config_file import load_run
 from sonotempo.data.cache import CachedRecording
@@ -60,9 +60,7 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> R
     _require_batches(experiment, cohort.recordings, folds)
     scored = _scored_data(experiment, cohort)
     _claim(run, experiment, cohort, folds, scored)
-    # In the order of ARMS: each after the one whose weights it needs.
-    arms = [arm.name for arm in ARMS if arm.name in experiment.arms]
-    jobs = [Job(arm, fold, run) for fold in folds for arm in arms]
+    jobs = [Job(arm, fold, run) for fold in folds for arm in in_training_order(experiment.arms)]
     left = sum(not job.finished for job in jobs)
     subjects = {recording.subject for recording in cohort.recordings}
     progress.say(

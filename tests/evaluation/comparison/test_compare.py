@@ -57,7 +57,7 @@ def test_each_pair_is_called_what_it_is_evidence_of(comparison):
         ({"frozen": ()}, "frozen: no names in frame_continued"),
         ({"start_sha256": "f" * 64}, "start sha256: ffffffff in frame_continued"),
         ({"labelled_frames": 100}, "labelled frames: 100 in frame_continued"),
-        ({"added": "convolution", "added_learning_rate": 5e-3}, "expected none and convlstm"),
+        ({"added": "control", "added_learning_rate": 5e-3}, "expected none and memory"),
     ],
 )
 def test_a_memory_effect_is_refused_when_anything_else_differs(tmp_path, change, said):

@@ -205,7 +205,7 @@ def test_files_are_written_and_a_folder_that_cannot_be_is_named(tmp_path, compar
     assert [file.name for file in files] == names
     assert all(file.stat().st_size for file in files)
     (tmp_path / "file").write_text("")
-    with pytest.raises(SonotempoError, match="cannot be made"):
+    with pytest.raises(SonotempoError, match="cannot be created"):
         write_comparison(comparison, tmp_path / "file" / "report")
 
 

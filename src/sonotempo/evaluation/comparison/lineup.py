@@ -13,13 +13,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from sonotempo.arms import ARMS
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.runs import RunScores, ScoredArm
 from sonotempo.evaluation.scoring.provenance import ArmFacts
-
-#: Arms in the order of tables: controls stand between the two that they tell apart.
-ROLES = ("frame", "frame_ema", "frame_continued", "frame_extra", "sequence_reset", "sequence")
 
 _FRAME = ["subject", "recording", "frame"]
 
@@ -178,8 +176,8 @@ def _arms(runs: Sequence[RunScores]) -> tuple[ComparedArm, ...]:
             raise ConfigError(
                 f"two folders of the same name hold different arms {name!r}; rename a folder"
             )
-    place = {role: number for number, role in enumerate(ROLES)}
-    return tuple(sorted(arms, key=lambda arm: (place.get(arm.role, len(ROLES)), arm.group)))
+    place = {arm.name: number for number, arm in enumerate(ARMS)}
+    return tuple(sorted(arms, key=lambda arm: (place.get(arm.role, len(ARMS)), arm.group)))
 
 
 def _settings(run: RunScores) -> str:

@@ -71,8 +71,8 @@ class _Plan:
 
 
 _PLANS = (
-    _Plan("sequence", "frame_continued", "memory effect", "added", ("convlstm", "none")),
-    _Plan("sequence", "frame_extra", "memory effect", "added", ("convlstm", "convolution")),
+    _Plan("sequence", "frame_continued", "memory effect", "added", ("memory", "none")),
+    _Plan("sequence", "frame_extra", "memory effect", "added", ("memory", "control")),
     _Plan("sequence", "frame", "recipe gain"),
     _Plan("sequence", "sequence_reset", "use of state at test time", "inference"),
     _Plan("frame_ema", "frame", "smoothing", "inference"),
