@@ -12,6 +12,7 @@ records of :mod:`sonotempo.measures` say. Precision, recall and F1 come from sum
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from operator import attrgetter
 
 import numpy as np
@@ -32,14 +33,6 @@ from sonotempo.recording import Spacing
 from sonotempo.structures import StructureSet
 
 Mask = NDArray[np.bool_]
-
-#: What is measured of one structure's masks where the spacing is known, by column: functions of
-#: prediction, reference, spacing in mm and settings.
-_IN_MM: dict[str, Callable[[Mask, Mask, Spacing, EvaluateConfig], float]] = {
-    "nsd": lambda prediction_HW, reference_HW, spacing_mm, config: boundary.surface_dice(
-        prediction_HW, reference_HW, spacing_mm, config.nsd_tolerance_mm
-    ),
-}
 
 #: The ratios of region counts, by name.
 RATIOS = {one.name: of for one in COMPARED if isinstance(of := one.aggregation, OfCounts)}
@@ -130,15 +123,16 @@ def score_frame(
     """
     overlaps = pixel_overlaps(prediction_HW, reference_HW, len(structures))
     area_px = smallest_area_px(config.ignored_radius_px, reference_HW.shape[-1])
+    in_mm = _in_mm(config)
     scores = []
     for label, (name, pixels) in enumerate(zip(structures.names, overlaps, strict=True), start=1):
         masks = (prediction_HW == label, reference_HW == label)
         regions = find_regions(*masks, area_px)
         wording = regions.counts(config.overlap_threshold, "reference")
         iou = regions.counts(config.overlap_threshold, "iou")
-        in_mm = {
-            column: math.nan if spacing_mm is None else value_of(*masks, spacing_mm, config)
-            for column, value_of in _IN_MM.items()
+        boundaries = {
+            column: math.nan if spacing_mm is None else value_of(*masks, spacing_mm)
+            for column, value_of in in_mm.items()
         }
         scores.append(
             FrameScore(
@@ -146,10 +140,17 @@ def score_frame(
                 *(wording.tp, wording.fp, wording.fn),
                 *(iou.tp, iou.fp, iou.fn),
                 *(pixels.intersection_px, pixels.predicted_px, pixels.reference_px),
-                values={"dice": pixels.dice, **in_mm},
+                values={"dice": pixels.dice, **boundaries},
             )
         )
     return scores
+
+
+def _in_mm(config: EvaluateConfig) -> dict[str, Callable[[Mask, Mask, Spacing], float]]:
+    """Return what is measured of one structure's masks where the spacing is known, by column."""
+    return {
+        "nsd": partial(boundary.surface_dice, tolerance_mm=config.nsd_tolerance_mm),
+    }
 
 
 def frame_table(scored: Iterable[tuple[FrameKey, Sequence[FrameScore]]]) -> pd.DataFrame:
