@@ -53,6 +53,7 @@ class Measure:
         better: which values are good.
         aggregation: how values of frames or recordings become the value of a subject.
         undefined: why there is no value; empty if there always is one.
+        caution: a sentence for captions, on what the values cannot tell.
         margin: differences inside ± this, in its unit, do not matter, unless
             ``evaluate.equivalence_margins`` sets another; None for measures that are not tested,
             which cannot be primary.
@@ -68,6 +69,7 @@ class Measure:
     better: Literal["higher", "lower", "nearer to 0"] = "higher"
     aggregation: OfCounts | OfFrames | OfRecordings
     undefined: str = ""
+    caution: str = ""
     margin: float | None = None
     decimals: int = 3
     in_paper: bool = False

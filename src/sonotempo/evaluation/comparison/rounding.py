@@ -6,7 +6,7 @@ from what is shown, and every output writes the same digits.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sonotempo.measures import Measure
 
@@ -77,20 +77,31 @@ def with_unit(text: str, measure: Measure) -> str:
 
 
 def margins(measures: Iterable[Measure]) -> str:
-    """Write the equivalence margins of measures, each number once if all are the same.
+    """Write the equivalence margins of measures, each number once.
 
+    >>> from dataclasses import replace
     >>> from sonotempo.measures import measure
     >>> margins([measure("f1"), measure("dice")])
     '0.020'
+    >>> margins([replace(measure("f1"), margin=0.05), measure("dice")])
+    '0.050 (F1) and 0.020 (Dice)'
     """
-    written = {
-        one.title: with_unit(number(one.margin, one.decimals), one)
-        for one in measures
-        if one.margin is not None
-    }
-    if len(set(written.values())) == 1:
-        return next(iter(written.values()))
-    return ", ".join(f"{text} ({title})" for title, text in written.items())
+    titles: dict[str, list[str]] = {}
+    for one in measures:
+        written = with_unit(number(one.margin, one.decimals), one)
+        titles.setdefault(written, []).append(one.title)
+    if len(titles) == 1:
+        return next(iter(titles))
+    return listed([f"{text} ({', '.join(of)})" for text, of in titles.items()])
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Write a list as in a sentence.
+
+    >>> listed(["F1"]), listed(["F1", "Dice", "NSD"])
+    ('F1', 'F1, Dice and NSD')
+    """
+    return " and ".join(part for part in (", ".join(texts[:-1]), texts[-1]) if part)
 
 
 def counted(count: int, what: str) -> str:

@@ -7,6 +7,7 @@ from sonotempo.evaluation.comparison.record import Arm, Kind, Pair, Settings, Ve
 from sonotempo.evaluation.comparison.rounding import (
     counted,
     interval,
+    listed,
     margins,
     number,
     p_number,
@@ -104,7 +105,7 @@ def _who(arms: Sequence[Arm], subjects: int, recordings: int, frames: int, simul
     names = [arm.name for arm in arms]
     caveat = ": these numbers say nothing about patients" if simulated else ""
     return (
-        f"{', '.join(names[:-1])} and {names[-1]} were compared on {counted(subjects, kind)} "
+        f"{listed(names)} were compared on {counted(subjects, kind)} "
         f"({counted(recordings, 'recording')}, {counted(frames, 'labelled frame')}, "
         f"{counted(folds, 'fold')}, {counted(max(1, seeds), 'seed')}){caveat}."
     )
@@ -116,7 +117,7 @@ def _what(pairs: Sequence[Pair], settings: Settings) -> tuple[str, str]:
     main = [pair for pair in ranked if pair.kind == ranked[0].kind]
     others = ranked[len(main) :]
     tests = sum(one.primary for one in main[0].differences)
-    metrics = " and ".join(one.title for one in settings.primary)
+    metrics = listed([one.title for one in settings.primary])
     second = (
         f"In {counted(tests, 'test')} per pair ({metrics} of each structure): "
         f"{'; '.join(_shown(pair, settings) + _largest(pair, settings) for pair in main)}."

@@ -89,4 +89,9 @@ def _add_legend(figure: "Figure", arms: Sequence[str]) -> None:
         Patch(facecolor="0.6", hatch=hatch_of(place), edgecolor="white", label=arm)
         for place, arm in enumerate(arms)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=8, frameon=False)
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=int(figure.get_figwidth() / 1.7),
+        frameon=False,
+    )

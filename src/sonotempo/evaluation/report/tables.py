@@ -22,6 +22,7 @@ from sonotempo.evaluation.comparison.rounding import (
     counted,
     interval,
     joined,
+    listed,
     margins,
     mean_sd,
     number,
@@ -235,10 +236,11 @@ def _scores_caption(
         "reference region matched to at most one.",
         f"Regions smaller than a circle of {rules.ignored_radius_px:g} px radius on a grid 256 px "
         "wide are ignored.",
-        f"{' and '.join(present)} {'is' if len(present) == 1 else 'are'} of the frames in which "
+        f"{listed(present)} {'is' if len(present) == 1 else 'are'} of the frames in which "
         "the structure is present in the reference."
         if present
         else "",
+        *(one.caution for one in measures),
         "↓: lower is better." if any(one.better == "lower" for one in measures) else "",
         f"{sizes}.",
     ]

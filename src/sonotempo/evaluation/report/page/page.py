@@ -22,6 +22,7 @@ from sonotempo.evaluation.comparison.record import (
 )
 from sonotempo.evaluation.comparison.rounding import (
     counted,
+    listed,
     margins,
     mean_sd,
     number,
@@ -86,6 +87,7 @@ def _render(
         "number_of": _written,
         "mean_sd": _mean_sd,
         "counted": counted,
+        "listed": listed,
         "latency": latency_words,
         "gap": _gap,
         "findings": _findings,
