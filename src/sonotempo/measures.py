@@ -36,11 +36,6 @@ class OfFrames:
 
 
 @dataclass(frozen=True, slots=True)
-class OfRecordings:
-    """One value for each recording, then a mean over the recordings of a subject."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """One measure of segmentation quality.
 
@@ -51,7 +46,8 @@ class Measure:
         lowest: the smallest possible value; None if there is none.
         highest: the largest possible value; None if there is none.
         better: which values are good.
-        aggregation: how values of frames or recordings become the value of a subject.
+        aggregation: how frames become the value of a subject; None for a measure of a whole
+            recording, which is averaged over the subject's recordings.
         undefined: why there is no value; empty if there always is one.
         caution: a sentence for captions, on what the values cannot tell.
         margin: differences inside ± this, in its unit, do not matter, unless
@@ -67,7 +63,7 @@ class Measure:
     lowest: float | None = 0.0
     highest: float | None = 1.0
     better: Literal["higher", "lower", "nearer to 0"] = "higher"
-    aggregation: OfCounts | OfFrames | OfRecordings
+    aggregation: OfCounts | OfFrames | None = None
     undefined: str = ""
     caution: str = ""
     margin: float | None = None
@@ -93,47 +89,47 @@ class Measure:
 #: Measures that arms are compared by, in the order of tables.
 COMPARED = (
     Measure(
-        name="precision",
-        title="Precision",
+        "precision",
+        "Precision",
         aggregation=OfCounts(part=(1, 0, 0), whole=(1, 1, 0)),
         undefined="nothing predicted",
         margin=0.02,
         in_paper=True,
     ),
     Measure(
-        name="recall",
-        title="Recall",
+        "recall",
+        "Recall",
         aggregation=OfCounts(part=(1, 0, 0), whole=(1, 0, 1)),
         undefined="no reference region",
         margin=0.02,
         in_paper=True,
     ),
     Measure(
-        name="f1",
-        title="F1",
+        "f1",
+        "F1",
         aggregation=OfCounts(part=(2, 0, 0), whole=(2, 1, 1)),
         undefined="neither predicted nor there",
         margin=0.02,
         in_paper=True,
     ),
     Measure(
-        name="dice",
-        title="Dice",
+        "dice",
+        "Dice",
         aggregation=OfFrames("dice"),
         undefined="structure absent",
         margin=0.02,
         in_paper=True,
     ),
     Measure(
-        name="dice_all",
-        title="Dice, all frames",
+        "dice_all",
+        "Dice, all frames",
         aggregation=OfFrames("dice", only_present=False),
         undefined="neither predicted nor there",
         margin=0.02,
     ),
     Measure(
-        name="nsd",
-        title="NSD",
+        "nsd",
+        "NSD",
         aggregation=OfFrames("nsd"),
         undefined="structure absent or spacing unknown",
         margin=0.02,
@@ -143,92 +139,63 @@ COMPARED = (
 #: Measures of a recording over time, in the order of tables; described, not tested.
 TEMPORAL = (
     Measure(
-        name="flicker_per_s",
-        title="Flicker",
-        unit="1/s",
-        lowest=None,
-        highest=None,
-        better="nearer to 0",
-        aggregation=OfRecordings(),
+        "flicker_per_s", "Flicker", unit="1/s", lowest=None, highest=None, better="nearer to 0"
     ),
     Measure(
-        name="onset_delay_ms",
-        title="Onset delay",
+        "onset_delay_ms",
+        "Onset delay",
         unit="ms",
         highest=None,
         better="lower",
-        aggregation=OfRecordings(),
         undefined="never found",
     ),
     Measure(
-        name="dropouts_per_min",
-        title="Dropouts",
+        "dropouts_per_min",
+        "Dropouts",
         unit="1/min",
         highest=None,
         better="lower",
-        aggregation=OfRecordings(),
         undefined="never found",
     ),
     Measure(
-        name="dropout_p95_ms",
-        title="Dropout, 95th percentile",
+        "dropout_p95_ms",
+        "Dropout, 95th percentile",
         unit="ms",
         highest=None,
         better="lower",
-        aggregation=OfRecordings(),
         undefined="never found",
     ),
-    Measure(name="continuity", title="Continuity", aggregation=OfRecordings()),
+    Measure("continuity", "Continuity"),
     Measure(
-        name="ghosting_ms",
-        title="Ghosting",
+        "ghosting_ms",
+        "Ghosting",
         unit="ms",
         highest=None,
         better="lower",
-        aggregation=OfRecordings(),
         undefined="the reference never ends",
     ),
+    Measure("vc_correct_8", "VC correct (8)", undefined="no pixel keeps its label for 8 frames"),
+    Measure("vc_correct_16", "VC correct (16)", undefined="no pixel keeps its label for 16 frames"),
+    Measure("dtssd", "dtSSD", highest=None, better="lower"),
     Measure(
-        name="vc_correct_8",
-        title="VC correct (8)",
-        aggregation=OfRecordings(),
-        undefined="no pixel keeps its label for 8 frames",
-    ),
-    Measure(
-        name="vc_correct_16",
-        title="VC correct (16)",
-        aggregation=OfRecordings(),
-        undefined="no pixel keeps its label for 16 frames",
-    ),
-    Measure(
-        name="dtssd",
-        title="dtSSD",
-        highest=None,
+        "area_inconsistency",
+        "Area inconsistency",
         better="lower",
-        aggregation=OfRecordings(),
-    ),
-    Measure(
-        name="area_inconsistency",
-        title="Area inconsistency",
-        better="lower",
-        aggregation=OfRecordings(),
         undefined="never in three consecutive frames",
     ),
     Measure(
-        name="centroid_inconsistency",
-        title="Centroid inconsistency",
+        "centroid_inconsistency",
+        "Centroid inconsistency",
         better="lower",
-        aggregation=OfRecordings(),
         undefined="never in three consecutive frames",
     ),
     Measure(
-        name="lag_frames",
-        title="Lag",
+        "lag_frames",
+        "Lag",
         unit="frames",
         lowest=None,
         highest=None,
         better="nearer to 0",
-        aggregation=OfRecordings(),
         undefined="never overlaps, or too short",
     ),
 )

@@ -8,9 +8,8 @@ import pandas as pd
 
 from sonotempo.evaluation.comparison.differences import spread, undefined_in
 from sonotempo.evaluation.comparison.lineup import ComparedArm
-from sonotempo.evaluation.comparison.record import Cell, SeedSpread, StateAge, TemporalCell
+from sonotempo.evaluation.comparison.record import Cell, SeedSpread, TemporalCell
 from sonotempo.evaluation.comparison.rounding import joined, rounded
-from sonotempo.evaluation.comparison.state_age import state_age_curve
 from sonotempo.evaluation.comparison.statistics import Floats, SubjectScores, subject_scores
 from sonotempo.evaluation.metrics.regions import Reading
 from sonotempo.evaluation.scoring.frames import per_subject, pooled
@@ -133,35 +132,6 @@ def temporal_cells(
     return tuple(sorted(cells, key=lambda cell: structures.index(cell.structure)))
 
 
-def state_ages(
-    arms: Sequence[ComparedArm], structures: Sequence[str], overlap: Reading
-) -> tuple[StateAge, ...]:
-    """Return Dice and F1 by frames since the last reset; nothing where all frames have one age."""
-    ages = []
-    for arm in arms:
-        frames = pd.concat([_with_seed(one.scores.frames, one.seed) for one in arm.seeds])
-        if frames.loc[frames["state_age"] > 0, "state_age"].nunique() < 2:
-            continue
-        curve = state_age_curve(frames.assign(arm=arm.name), overlap)
-        ages += [
-            StateAge(
-                row["structure"],
-                arm.name,
-                int(row["age_from"]),
-                int(row["age_to"]),
-                rounded(row["dice"]),
-                rounded(row["f1"]),
-                int(row["subjects"]),
-                int(row["frames"]),
-            )
-            for row in curve.to_dict("records")
-        ]
-    place = {name: number for number, name in enumerate(structures)}
-    return tuple(
-        sorted((age for age in ages if age.structure in place), key=lambda a: place[a.structure])
-    )
-
-
 def _pooled(frames: Sequence[pd.DataFrame], overlap: Reading) -> pd.DataFrame:
     """Return the values over all frames, averaged over seeds, by structure."""
     tables = [pooled(one, overlap).set_index("structure").drop(columns="arm") for one in frames]
@@ -187,11 +157,6 @@ def _temporal(
     )
     reason = joined([f"not available: {lacking}" if lacking else "", lacks])
     return TemporalCell(structure, arm, metric, mean, sd, n, reason)
-
-
-def _with_seed(frames: pd.DataFrame, seed: int | None) -> pd.DataFrame:
-    """Make a recording of each seed its own, so that no frame is there twice."""
-    return frames.assign(recording=frames["recording"] + f" seed {seed}")
 
 
 def _mean(values: Floats) -> float:

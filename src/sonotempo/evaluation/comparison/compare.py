@@ -12,7 +12,6 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.cells import (
     paper_cells,
     seed_spreads,
-    state_ages,
     temporal_cells,
 )
 from sonotempo.evaluation.comparison.differences import differences_of
@@ -32,6 +31,7 @@ from sonotempo.evaluation.comparison.record import (
 from sonotempo.evaluation.comparison.rounding import rounded
 from sonotempo.evaluation.comparison.runs import RunScores, read_run
 from sonotempo.evaluation.comparison.sentences import summarise
+from sonotempo.evaluation.comparison.state_age import state_ages
 from sonotempo.evaluation.comparison.statistics import (
     ALPHA,
     CONFIDENCE,

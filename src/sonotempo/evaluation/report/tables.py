@@ -17,7 +17,13 @@ import pandas as pd
 
 from sonotempo.config import EvaluateConfig
 from sonotempo.evaluation.comparison.cells import cells_of_run
-from sonotempo.evaluation.comparison.record import Cell, Comparison, Pair, Settings
+from sonotempo.evaluation.comparison.record import (
+    Cell,
+    Comparison,
+    Pair,
+    Settings,
+    TemporalCell,
+)
 from sonotempo.evaluation.comparison.rounding import (
     counted,
     interval,
@@ -28,7 +34,7 @@ from sonotempo.evaluation.comparison.rounding import (
     number,
     p_number,
 )
-from sonotempo.measures import COMPARED, Measure, OfFrames
+from sonotempo.measures import COMPARED, Measure, OfFrames, measure
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -208,16 +214,18 @@ def scores_table(
         of_row.setdefault((cell.structure, cell.arm), {})[cell.metric] = cell
     rows = []
     for (structure, arm), by_metric in of_row.items():
-        texts = []
-        for one in measures:
-            cell = by_metric[one.name]
-            text = mean_sd(cell.mean, cell.sd, one.decimals)
-            texts.append(text if cell.n in (0, subjects[arm]) else f"{text} (n={cell.n})")
+        texts = [_mean_sd(by_metric[one.name], subjects[arm]) for one in measures]
         f1 = by_metric.get("f1")
         rows.append((structure, arm, *texts, number(f1.pooled if f1 else None)))
     columns = ("Structure", "Arm", *(one.heading for one in measures), "F1 pooled")
     caption = _scores_caption(measures, rules, sizes)
     return TextTable(title, caption, columns, tuple(rows), _footnotes(rows, measures))
+
+
+def _mean_sd(cell: Cell | TemporalCell, subjects: int) -> str:
+    """Write a cell, with n where it is not of all subjects."""
+    text = mean_sd(cell.mean, cell.sd, measure(cell.metric).decimals)
+    return text if cell.n in (0, subjects) else f"{text} (n={cell.n})"
 
 
 def _scores_caption(
@@ -270,15 +278,15 @@ def differences_table(
     for one in pair.differences:
         if not (one.primary or every_measure):
             continue
-        measure = settings.measure(one.metric)
+        of = settings.measure(one.metric)
         draws = f"{one.undefined_draws} draws without a value" if one.undefined_draws else ""
         marked = " (primary)" if one.primary and every_measure else ""
         rows.append(
             (
                 one.structure,
-                measure.heading + marked,
-                number(one.estimate, measure.decimals, signed=True),
-                interval(one.ci_low, one.ci_high, measure.decimals),
+                of.heading + marked,
+                number(one.estimate, of.decimals, signed=True),
+                interval(one.ci_low, one.ci_high, of.decimals),
                 *([p_number(one.p)] if every_measure else []),
                 p_number(one.p_holm),
                 str(one.n),
@@ -304,17 +312,31 @@ def differences_table(
     return TextTable(title, caption, columns, tuple(rows))
 
 
+def temporal_table(comparison: Comparison) -> TextTable:
+    """Return mean ± SD of every temporal measure, the arms side by side."""
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for one in comparison.temporal:
+        text = _mean_sd(one, len(comparison.subjects))
+        cells.setdefault((one.structure, one.metric), {})[one.arm] = text
+    arms = [arm.name for arm in comparison.arms]
+    rows = tuple(
+        (structure, measure(metric).heading, *(of_arm.get(arm, "–") for arm in arms))
+        for (structure, metric), of_arm in cells.items()
+    )
+    return TextTable("Temporal metrics", "", ("Structure", "Metric", *arms), rows)
+
+
 def seeds_table(comparison: Comparison) -> TextTable:
     """Return every seed's mean over subjects, and how far the seeds are apart."""
     rows = []
     for one in comparison.seed_spread:
-        measure = comparison.settings.measure(one.metric)
+        of = measure(one.metric)
         means = ", ".join(
-            f"{seed}: {number(mean, measure.decimals)}"
+            f"{seed}: {number(mean, of.decimals)}"
             for seed, mean in zip(one.seeds, one.means, strict=True)
         )
-        sd = number(one.sd, measure.decimals)
-        rows.append((one.structure, one.arm, measure.heading, means, sd, one.reason))
+        sd = number(one.sd, of.decimals)
+        rows.append((one.structure, one.arm, of.heading, means, sd, one.reason))
     columns = ("Structure", "Arm", "Metric", "Mean per seed", "SD", "Note")
     return TextTable("Spread over seeds", "", columns, tuple(rows))
 

@@ -51,8 +51,8 @@ class FrameKey:
         subject: who was scanned: the unit of all statistics.
         recording: the recording's name, unique within its subject.
         frame: the frame's number within its recording.
-        state_age: how many frames the recording has shown since it began or went on after a gap
-            (where every state is reset), this one included; 0 if unknown.
+        state_age: how many frames the recording has shown since it began or continued after a gap
+            (where every state is reset), this one included.
     """
 
     arm: str
@@ -60,7 +60,7 @@ class FrameKey:
     subject: str
     recording: str
     frame: int
-    state_age: int = 0
+    state_age: int = 1
 
 
 @dataclass(frozen=True, slots=True)

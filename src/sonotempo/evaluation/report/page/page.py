@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from sonotempo.evaluation.comparison.record import (
+    Cell,
     Comparison,
     Difference,
     Pair,
@@ -24,13 +25,17 @@ from sonotempo.evaluation.comparison.rounding import (
     counted,
     listed,
     margins,
-    mean_sd,
     number,
     rounded,
 )
 from sonotempo.evaluation.report.page.figures import draw_figures, latency_words
 from sonotempo.evaluation.report.page.viewer import Clips, PackedClip, json_for_html, pack_clips
-from sonotempo.evaluation.report.tables import compared_scores, differences_table, seeds_table
+from sonotempo.evaluation.report.tables import (
+    compared_scores,
+    differences_table,
+    seeds_table,
+    temporal_table,
+)
 from sonotempo.folders import writing
 from sonotempo.measures import measure
 from sonotempo.structures import StructureSet
@@ -46,8 +51,6 @@ _SECTIONS = {
     "tables": "Tables",
     "made": "How this was made",
 }
-#: A cell and how many columns it fills.
-_Wide = tuple[TemporalCell | None, int]
 _PACKAGES = ("sonotempo", "numpy", "scipy", "pandas", "torch", "matplotlib")
 
 
@@ -85,11 +88,9 @@ def _render(
     )
     environment.filters |= {
         "number_of": _written,
-        "mean_sd": _mean_sd,
         "counted": counted,
         "listed": listed,
         "latency": latency_words,
-        "gap": _gap,
         "findings": _findings,
         "heading": lambda metric: measure(metric).heading,
     }
@@ -117,9 +118,10 @@ def _render(
             differences_table(comparison, pair, every_measure=True) for pair in comparison.pairs
         ],
         seeds=seeds_table(comparison),
-        temporal=_temporal(comparison),
+        temporal=temporal_table(comparison),
+        gaps=_reasons(comparison.temporal),
         human=_human_lines(comparison),
-        reasons=_reasons(comparison),
+        reasons=_reasons(comparison.cells),
         versions=_versions(),
         command=command,
         css=Markup(_file("report.css")),
@@ -131,10 +133,6 @@ def _render(
 def _written(value: float) -> str:
     """Write a number that was not rounded yet as all the others are."""
     return number(rounded(value))
-
-
-def _mean_sd(cell: TemporalCell) -> str:
-    return mean_sd(cell.mean, cell.sd, measure(cell.metric).decimals)
 
 
 def _colored(structures: StructureSet) -> list[dict[str, str]]:
@@ -179,54 +177,20 @@ def _findings(pair: Pair) -> list[tuple[str, list[Difference]]]:
     return [part for part in (("", found), (heading, other)) if part[1]]
 
 
-def _temporal(comparison: Comparison) -> list[tuple[str, list[tuple[str, list[_Wide]]]]]:
-    """Group the temporal cells by structure and metric, one cell an arm.
-
-    What is not available for several arms in a row, for one reason, is one wide cell.
-    """
-    cells = {(one.structure, one.metric, one.arm): one for one in comparison.temporal}
-    metrics = dict.fromkeys(one.metric for one in comparison.temporal)
-    table = []
-    for structure in comparison.structures:
-        rows = []
-        for metric in metrics:
-            row: list[_Wide] = []
-            for arm in comparison.arms:
-                cell = cells.get((structure, metric, arm.name))
-                if row and _same_gap(row[-1][0], cell):
-                    row[-1] = (cell, row[-1][1] + 1)
-                else:
-                    row.append((cell, 1))
-            rows.append((metric, row))
-        table.append((structure, rows))
-    return table
-
-
-def _gap(cell: TemporalCell | None) -> str:
-    """Say why there is no value."""
-    reason = cell.reason if cell is not None else "not scored"
-    return reason if reason.startswith("not available") else f"not available: {reason}"
-
-
-def _same_gap(a: TemporalCell | None, b: TemporalCell | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return a.mean is None and b.mean is None and a.reason == b.reason
-
-
-def _reasons(comparison: Comparison) -> list[str]:
-    """Say once why values of the main table are missing or of fewer subjects."""
-    places: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for one in comparison.cells:
+def _reasons(cells: Sequence[Cell | TemporalCell]) -> list[str]:
+    """Say once why values of a table are missing or of fewer subjects, and where."""
+    arms: dict[tuple[str, str, str], list[str]] = {}
+    for one in cells:
         if one.reason:
-            of_reason = places.setdefault((measure(one.metric).title, one.reason), {})
-            of_reason.setdefault(one.structure, []).append(one.arm)
-    return [
-        f"{metric}: {reason} ("
-        + "; ".join(f"{name}: {', '.join(arms)}" for name, arms in of_reason.items())
-        + ")"
-        for (metric, reason), of_reason in places.items()
-    ]
+            key = (one.reason, measure(one.metric).title, one.structure)
+            arms.setdefault(key, []).append(one.arm)
+    places: dict[tuple[str, str], list[str]] = {}
+    for (reason, title, structure), of_arms in arms.items():
+        places.setdefault((reason, title), []).append(f"{structure}: {', '.join(of_arms)}")
+    titles: dict[tuple[str, str], list[str]] = {}
+    for (reason, title), where in places.items():
+        titles.setdefault((reason, "; ".join(where)), []).append(title)
+    return [f"{listed(of)}: {reason} ({where})" for (reason, where), of in titles.items()]
 
 
 def _versions() -> list[tuple[str, str]]:
