@@ -213,7 +213,7 @@ class SequenceConfig(Section):
         epochs: passes over the labelled frames, as clips.
         batch_size: clips per step.
         learning_rate: Adam's, of all that is not memory.
-        memory_learning_rate: of the memory, or of what stands in its place, which starts at zero
+        memory_learning_rate: of the memory, or of what replaces it, which starts at zero
             and has to catch up.
         clip_frames: T, how long the state is carried.
         backpropagation_frames: how many frames gradients flow through; T is a multiple.
@@ -275,7 +275,7 @@ class EvaluateConfig(Section):
 
 
 class ControlsConfig(Section):
-    """The control arms that have a setting of their own.
+    """The settings of single control arms.
 
     Attributes:
         ema_decay: how much of the smoothed logits `frame_ema` keeps from frame to frame.

@@ -10,7 +10,7 @@ from sonotempo.measures import COMPARED
 
 def cells_of(arms, structures=("nerve", "deep vein")):
     return [
-        Cell(structure, arm, one.name, 0.7, 0.1, 8, 0.7, "")
+        Cell(structure, arm, one.name, 0.7, 0.1, 8, "")
         for structure in structures
         for arm in arms
         for one in COMPARED
@@ -25,7 +25,7 @@ def colors_of(path):
 
 def test_bars_are_drawn_with_undefined_values_and_one_subject(tmp_path):
     first, second, *others = cells_of(["frame", "sequence"])
-    undefined = replace(first, mean=None, sd=None, n=0, pooled=None)
+    undefined = replace(first, mean=None, sd=None, n=0)
     cells = [undefined, replace(second, sd=None, n=1), *others]
     draw_bars(cells, tmp_path / "bars.png", title="Groin", notes=["Stills moved into clips."])
     colors = colors_of(tmp_path / "bars.png")

@@ -142,7 +142,7 @@ def test_csv_and_markdown_agree():
     table = table_of()
     rows = pd.read_csv(io.StringIO(table.csv()))
     assert list(rows.columns[:8]) == (
-        ["structure", "arm", "metric", "mean", "sd", "n", "pooled", "reason"]
+        ["structure", "arm", "metric", "mean", "sd", "n", "reason", "pooled"]
     )
     assert len(rows) == 3 * 2 * 6  # dice_all and nsd are in the CSV only
     titles = {"precision": "Precision", "recall": "Recall", "f1": "F1", "dice": "Dice"}

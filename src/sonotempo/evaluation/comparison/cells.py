@@ -8,7 +8,7 @@ import pandas as pd
 
 from sonotempo.evaluation.comparison.differences import spread, undefined_in
 from sonotempo.evaluation.comparison.lineup import ComparedArm
-from sonotempo.evaluation.comparison.record import Cell, SeedSpread, TemporalCell
+from sonotempo.evaluation.comparison.record import Cell, SeedSpread
 from sonotempo.evaluation.comparison.rounding import joined, rounded
 from sonotempo.evaluation.comparison.statistics import Floats, SubjectScores, subject_scores
 from sonotempo.evaluation.metrics.regions import Reading
@@ -45,7 +45,7 @@ def paper_cells(
                 whole = rounded(float(over_frames[arm][one.name].loc[structure]), one.decimals)
                 missing = undefined_in(one, of_arm.subjects, np.isnan(values_S).tolist())
                 reason = joined([missing, lacks])
-                cells.append(Cell(structure, arm, one.name, mean, sd, n, whole, reason))
+                cells.append(Cell(structure, arm, one.name, mean, sd, n, reason, whole))
     return tuple(cells)
 
 
@@ -96,13 +96,11 @@ def seed_spreads(
     return tuple(found)
 
 
-def temporal_cells(
-    arms: Sequence[ComparedArm], structures: Sequence[str]
-) -> tuple[TemporalCell, ...]:
+def temporal_cells(arms: Sequence[ComparedArm], structures: Sequence[str]) -> tuple[Cell, ...]:
     """Return mean ± SD over subjects of every temporal metric that was scored.
 
-    Recordings are averaged per subject and seed, seeds per subject. Where recordings lack a value,
-    their reasons stand beside it with their numbers; an arm without scores says so.
+    Recordings are averaged per subject and seed, seeds per subject. The reason counts
+    the recordings that lack a value; an arm without scores has only a reason.
     """
     tables = {
         arm.name: pd.concat(
@@ -144,10 +142,10 @@ def _temporal(
     metric: str,
     values_S: Floats | None,
     reasons: Mapping[str, int] | None,
-) -> TemporalCell:
+) -> Cell:
     """Return one cell from every subject's value and each recording's reason, empty for none."""
     if values_S is None or reasons is None:
-        return TemporalCell(structure, arm, metric, None, None, 0, "not available: not scored")
+        return Cell(structure, arm, metric, None, None, 0, "not available: not scored")
     mean, sd, n, lacks = spread(values_S, measure(metric).decimals)
     whole = sum(reasons.values())
     lacking = ", ".join(
@@ -156,7 +154,7 @@ def _temporal(
         if text
     )
     reason = joined([f"not available: {lacking}" if lacking else "", lacks])
-    return TemporalCell(structure, arm, metric, mean, sd, n, reason)
+    return Cell(structure, arm, metric, mean, sd, n, reason)
 
 
 def _mean(values: Floats) -> float:

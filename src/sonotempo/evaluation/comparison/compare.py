@@ -1,4 +1,4 @@
-"""From run folders to a comparison: read, line up, add up, draw subjects, conclude, say it."""
+"""From run folders to a comparison: read, line up, add up, draw subjects, conclude, word it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -69,8 +69,8 @@ def compare(
         on_pair: called after each pair.
 
     Raises:
-        ConfigError: a folder is no run or is unfinished, or its arms cannot be compared; the
-            message says in what they differ.
+        ConfigError: a folder is not a run or is unfinished, or its arms cannot be compared; the
+            message lists how they differ.
     """
     if len({path.resolve() for path in runs}) < len(runs):
         raise ConfigError("a run is given twice; name each run once")
@@ -134,7 +134,7 @@ def compare(
 def _settings(config: EvaluateConfig, seed: int, scores: Mapping[str, SubjectScores]) -> Settings:
     """Return how to compare; measures without any value, such as NSD without spacing, are left out.
 
-    Primary ones stay, to say that they have no value.
+    Primary ones stay, so that the report shows that they have no value.
     """
     return Settings(
         overlap=config.overlap,

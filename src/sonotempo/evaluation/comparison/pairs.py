@@ -3,14 +3,14 @@
 - ``memory effect``: `sequence` against `frame_continued` (nothing added) or `frame_extra`
   (convolutions of as many parameters), only if what was added is all that differs: same start
   weights, steps, frozen parts, faults, labelled frames, rates and folds.
-- ``recipe gain``: `sequence` against `frame`, which had less training and no faults; never memory.
+- ``recipe gain``: `sequence` against `frame`, which has less training and no faults; never memory.
 - ``use of state at test time``: `sequence` against `sequence_reset`, of the same weights.
 - ``smoothing``: `frame_ema` against `frame`, of the same weights.
 - ``another method``: against masks of another tool, of which nothing is known.
 - ``other settings``: arms that no control was made for.
 - ``unequal arms``: a pair of the above that differs in more than it may.
 
-Source: Isensee et al. 2024 (nnU-Net Revisited, arXiv 2404.09556) on what has to be held equal.
+Source: Isensee et al. 2024 (nnU-Net Revisited, arXiv 2404.09556) on what must be kept equal.
 """
 
 from collections.abc import Iterator, Sequence
@@ -80,7 +80,7 @@ _PLANS = (
 
 
 def conclude(arms: Sequence[ComparedArm]) -> tuple[Conclusion, ...]:
-    """Pair the arms that say something together, and say what; every arm is in a pair.
+    """Pair the arms whose difference means something; every arm is in a pair.
 
     Args:
         arms: two or more, on the same labelled frames.
@@ -196,7 +196,7 @@ def _unknown(arm: ComparedArm, baseline: ComparedArm) -> tuple[str, ...]:
 
 
 def _differences(arm: ComparedArm, baseline: ComparedArm) -> tuple[str, ...]:
-    """Return every phrase that is known of how two arms differ."""
+    """Return every known difference of two arms, a phrase each."""
     for one in (arm, baseline):
         if one.external:
             return (f"how {one.name} was made is unknown",)

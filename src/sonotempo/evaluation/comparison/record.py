@@ -1,7 +1,7 @@
 """What a comparison found: the one record that every table, sentence and page is made from.
 
 Its numbers are rounded (:mod:`sonotempo.evaluation.comparison.rounding`). A value that does not
-exist is None, and a reason stands beside it.
+exist is None, next to the reason.
 """
 
 from dataclasses import dataclass
@@ -68,18 +68,18 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One metric of one arm in one structure (after Smistad et al. 2021, Figs. 1–2).
+    """One measure of one arm in one structure (after Smistad et al. 2021, Figs. 1–2).
 
     Attributes:
-        structure: of the anatomy.
+        structure: the anatomical class.
         arm: by name.
-        metric: one of :data:`sonotempo.measures.COMPARED`.
-        mean: over subjects, each the mean over its seeds.
+        metric: the name of one of :mod:`sonotempo.measures`.
+        mean: over subjects, each the mean over its seeds (and, over time, its recordings).
         sd: over subjects, n − 1 in the denominator.
-        n: subjects in which the metric is defined.
-        pooled: from the summed region counts of all subjects, for precision, recall and F1; for
-            the others the mean over all frames.
+        n: subjects in which the measure is defined.
         reason: why ``mean`` or ``sd`` does not exist, or why n is not all subjects.
+        pooled: from the summed region counts of all subjects, for precision, recall and F1; of
+            Dice and distances the mean over all frames; None for measures over time.
     """
 
     structure: str
@@ -88,8 +88,8 @@ class Cell:
     mean: float | None
     sd: float | None
     n: int
-    pooled: float | None
     reason: str
+    pooled: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,9 @@ class Difference:
     """Arm − baseline in one structure and metric, with its evidence.
 
     Attributes:
-        structure: of the anatomy.
-        metric: one of :data:`sonotempo.measures.COMPARED`.
-        primary: whether it is one of the metrics that conclusions are drawn from; only these are
-            tested.
+        structure: the anatomical class.
+        metric: the name of one of :data:`sonotempo.measures.COMPARED`.
+        primary: whether conclusions are drawn from this metric; only these are tested.
         estimate: of precision, recall and F1 from the pooled counts of all subjects, of others the
             mean over subjects.
         ci_low: lower end of the 95 % interval: paired cluster bootstrap over subjects.
@@ -179,29 +178,6 @@ class SeedSpread:
 
 
 @dataclass(frozen=True, slots=True)
-class TemporalCell:
-    """One temporal metric of one arm in one structure: recording → subject → mean ± SD.
-
-    Attributes:
-        structure: of the anatomy.
-        arm: by name.
-        metric: one of :data:`sonotempo.measures.TEMPORAL`, which records its unit.
-        mean: over subjects; None if not available.
-        sd: over subjects; None with fewer than two.
-        n: subjects that have a value.
-        reason: why there is none, or fewer than all, with how many recordings each.
-    """
-
-    structure: str
-    arm: str
-    metric: str
-    mean: float | None
-    sd: float | None
-    n: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class StateAge:
     """Dice and F1 from the ``first`` to the ``last`` frame since the last reset, counted from 1.
 
@@ -221,7 +197,7 @@ class StateAge:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long an arm took per frame: ``source`` says how that was measured."""
+    """How long an arm took per frame: ``source`` records how that was measured."""
 
     arm: str
     source: str
@@ -230,7 +206,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class HumanReference:
-    """A line to hold arms against, from the literature and never from this data."""
+    """A line to compare arms with, from the literature and never from this data."""
 
     structure: str
     tissue: str
@@ -240,7 +216,7 @@ class HumanReference:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A structure without a reference in any frame: nothing can be said of it."""
+    """A structure without a reference in any frame: nothing can be concluded about it."""
 
     structure: str
     reason: str
@@ -286,7 +262,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two or more arms, judged on the same labelled frames.
+    """Two or more arms, scored on the same labelled frames.
 
     Attributes:
         title: the heading of every output.
@@ -304,7 +280,7 @@ class Comparison:
         cells: structures × arms × metrics.
         pairs: what was compared with what.
         streaming: as ``cells``, of the masks that were on screen when each frame was shown; of the
-            arms that were scored as streamed, ``latencies`` says with what.
+            arms that were scored as streamed, with ``latencies``.
         seed_spread: with several seeds only.
         temporal: structures × arms × temporal metrics, if scored.
         state_age: structures × arms × ages, if scored.
@@ -329,7 +305,7 @@ class Comparison:
     streaming: tuple[Cell, ...]
     pairs: tuple[Pair, ...]
     seed_spread: tuple[SeedSpread, ...]
-    temporal: tuple[TemporalCell, ...]
+    temporal: tuple[Cell, ...]
     state_age: tuple[StateAge, ...]
     latencies: tuple[Latency, ...]
     human: tuple[HumanReference, ...]

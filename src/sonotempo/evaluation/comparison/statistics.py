@@ -98,7 +98,7 @@ def estimate_K(scores: SubjectScores, metric: str) -> Floats:
 
 
 def draw_subjects(subjects: int, draws: int, seed: int) -> Floats:
-    """Draw subjects with replacement, as many as there are, again and again.
+    """Draw subjects with replacement, as many as there are, ``draws`` times.
 
     Returns:
         How often each subject (axis S) is in each draw (axis D); rows sum to ``subjects``.
@@ -113,7 +113,7 @@ def draw_subjects(subjects: int, draws: int, seed: int) -> Floats:
 class Interval:
     """A bootstrap interval of one structure; NaN, with a reason, where there is none.
 
-    ``undefined_draws`` had no value in one of the arms and are left out.
+    ``undefined_draws`` have no value in one of the arms and are left out.
     """
 
     low: float
@@ -128,7 +128,7 @@ def bootstrap(
     """Return the percentile interval of arm − baseline per structure: paired cluster bootstrap.
 
     Every draw takes the same subjects for both arms and all structures. Precision, recall and F1
-    are computed anew from the drawn subjects' summed counts; others are means over the drawn
+    are computed from the drawn subjects' summed counts; others are means over the drawn
     subjects that have a value. Percentiles are of means, never of medians.
 
     Args:
@@ -144,7 +144,7 @@ def bootstrap(
     tail = 50 * (1 - CONFIDENCE)
     intervals = []
     for k in range(len(arm.structures)):
-        # Subjects that say nothing of a structure cannot tell how it varies between subjects.
+        # Subjects without a value are no evidence of how a structure varies between subjects.
         speaking = ~np.isnan(arm_SK[:, k]) | ~np.isnan(baseline_SK[:, k])
         defined = drawn_DK[~np.isnan(drawn_DK[:, k]), k]
         missing = len(drawn_DK) - len(defined)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from sonotempo.evaluation.metrics.overlap import require_same_shape
 from sonotempo.recording import Spacing
 
 
@@ -26,7 +27,7 @@ def surface_dice(
     Args:
         prediction_HW: bool, where one structure was predicted.
         reference_HW: bool, where it is, of the same shape.
-        spacing_mm: millimetres a pixel as (row, column).
+        spacing_mm: millimetres per pixel as (row, column).
         tolerance_mm: how far apart boundaries may lie that count as agreeing.
 
     Returns:
@@ -43,11 +44,7 @@ def surface_dice(
     Raises:
         ValueError: the masks differ in shape.
     """
-    if prediction_HW.shape != reference_HW.shape:
-        raise ValueError(
-            f"the prediction is {prediction_HW.shape} but the reference {reference_HW.shape}; "
-            "fit both to the same network grid first"
-        )
+    require_same_shape(prediction_HW, reference_HW)
     if not prediction_HW.any() or not reference_HW.any():
         return math.nan if prediction_HW.any() == reference_HW.any() else 0.0
     shown = _surroundings(prediction_HW | reference_HW)

@@ -55,11 +55,7 @@ def pixel_overlaps(
     Raises:
         ValueError: the masks differ in shape, or hold labels beyond ``structure_count``.
     """
-    if prediction_HW.shape != reference_HW.shape:
-        raise ValueError(
-            f"the prediction is {prediction_HW.shape} but the reference {reference_HW.shape}; "
-            "fit both to the same network grid first"
-        )
+    require_same_shape(prediction_HW, reference_HW)
     for what, mask_HW in (("prediction", prediction_HW), ("reference", reference_HW)):
         lowest, highest = int(mask_HW.min(initial=0)), int(mask_HW.max(initial=0))
         if lowest < 0 or highest > structure_count:
@@ -75,3 +71,14 @@ def pixel_overlaps(
         PixelOverlap(int(joint[label, label]), int(joint[label].sum()), int(joint[:, label].sum()))
         for label in range(1, labels)
     )
+
+
+def require_same_shape(
+    prediction_HW: NDArray[np.generic], reference_HW: NDArray[np.generic]
+) -> None:
+    """Raise a ValueError if two masks are not on the same grid."""
+    if prediction_HW.shape != reference_HW.shape:
+        raise ValueError(
+            f"the prediction is {prediction_HW.shape} but the reference {reference_HW.shape}; "
+            "fit both to the same network grid first"
+        )

@@ -11,7 +11,7 @@ All functions take one structure in one run of T consecutive frames:
 
 Regions, and which of them count, are those of :mod:`~sonotempo.evaluation.metrics.regions`. Onset,
 gaps and fragmentation of a track follow CLEAR MOT's idea of misses and fragmentations (Bernardin &
-Stiefelhagen 2008, as in TrackEval), told of one structure; no kept library has them.
+Stiefelhagen 2008, as in TrackEval), applied to one structure; no maintained library has them.
 """
 
 import math
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 Flags = NDArray[np.bool_]
 Times = NDArray[np.int64]
 
-#: How many frames on end a structure has to be found in to count as found at the first of them.
+#: A structure counts as found at the first of so many consecutive frames that find it.
 FOUND_FRAMES = 3
 
 
@@ -125,7 +125,7 @@ def continuity(found_T: Flags, present_T: Flags) -> float:
 def ghosting_ms(invented_T: Flags, present_T: Flags, timestamps_ns: Times) -> float:
     """Return how long a prediction stays on after the structure has gone.
 
-    The time of the frames with a false positive that follow at once on the reference's last frame,
+    The time of the frames with a false positive that directly follow the reference's last frame,
     averaged over the structure's ends; 0 where it goes in time.
 
     NaN if the reference never ends.

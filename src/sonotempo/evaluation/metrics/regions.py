@@ -28,6 +28,8 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from sonotempo.evaluation.metrics.overlap import require_same_shape
+
 #: What the overlap of a predicted and a reference region is divided by.
 Reading = Literal["reference", "iou"]
 
@@ -136,11 +138,7 @@ def find_regions(
                 f"a mask has shape {mask_HW.shape} and type {mask_HW.dtype}; expected a boolean "
                 "HW image of one structure, as from labels == value"
             )
-    if prediction_HW.shape != reference_HW.shape:
-        raise ValueError(
-            f"the prediction is {prediction_HW.shape} but the reference {reference_HW.shape}; "
-            "fit both to the same network grid first"
-        )
+    require_same_shape(prediction_HW, reference_HW)
     predicted_HW, predicted_area_px = _label(prediction_HW)
     referenced_HW, reference_area_px = _label(reference_HW)
     predicted, reference, shared_px = _joint_histogram(predicted_HW, referenced_HW)

@@ -1,4 +1,4 @@
-"""How a mask moves from frame to frame: constant and right, in step, smooth, late.
+"""How a mask moves from frame to frame: constant and correct, in step, smooth, late.
 
 All functions take one structure in one run of T consecutive frames as ``prediction_THW`` and
 ``reference_THW``, bool, on the fitted network grid.
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Masks = NDArray[np.bool_]
 
-#: The largest lag that is looked for, in frames, in either direction.
+#: The largest lag that is searched, in frames, in either direction.
 MAX_LAG_FRAMES = 10
 
 
@@ -86,7 +86,7 @@ def area_inconsistency(prediction_THW: Masks, reference_THW: Masks) -> float:
     Looked at are frames with the structure in the reference in the frame itself, the one before
     and the one after. A frame in which it is not predicted has the area 0.
 
-    NaN if the reference never shows the structure in three frames on end.
+    NaN if the reference never shows the structure in three consecutive frames.
 
     Source: temporal consistency of attributes, Painchaud et al. 2022 (CASTOR,
     doi:10.1109/TMI.2022.3173669), with the recording's own reference as the limit.
@@ -94,7 +94,7 @@ def area_inconsistency(prediction_THW: Masks, reference_THW: Masks) -> float:
     _check(prediction_THW, reference_THW)
     predicted_px = prediction_THW.sum(axis=(1, 2)).astype(np.float64)
     reference_px = reference_THW.sum(axis=(1, 2)).astype(np.float64)
-    judged = _on_end(reference_px > 0)
+    judged = _three_in_a_row(reference_px > 0)
     if not judged.any():
         return math.nan
     scale = reference_px[reference_px > 0].mean()
@@ -112,8 +112,8 @@ def centroid_inconsistency(prediction_THW: Masks, reference_THW: Masks) -> float
     """
     _check(prediction_THW, reference_THW)
     predicted_T2, referenced_T2 = _centroids(prediction_THW), _centroids(reference_THW)
-    limited = _on_end(~np.isnan(referenced_T2[:, 0]))
-    judged = limited & _on_end(~np.isnan(predicted_T2[:, 0]))
+    limited = _three_in_a_row(~np.isnan(referenced_T2[:, 0]))
+    judged = limited & _three_in_a_row(~np.isnan(predicted_T2[:, 0]))
     if not judged.any():
         return math.nan
     return _inconsistent(predicted_T2, referenced_T2, judged, limited)
@@ -156,7 +156,7 @@ def _mean_dice(shared_px: NDArray[np.float64], whole_px: NDArray[np.float32]) ->
     return round(float(np.mean(2 * shared_px[some] / whole_px[some])), 12) if some.any() else 0.0
 
 
-def _on_end(flags_T: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _three_in_a_row(flags_T: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """For each frame but the first and last, whether it and both neighbours are True."""
     return flags_T[:-2] & flags_T[1:-1] & flags_T[2:]
 

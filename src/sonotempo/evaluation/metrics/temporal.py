@@ -4,8 +4,8 @@ The metrics are those of :mod:`~sonotempo.evaluation.metrics.presence` and
 :mod:`~sonotempo.evaluation.metrics.stability`. They need dense labels: they are measured on the
 longest run of consecutive labelled frames (no frame number missing), which has to be at least
 :data:`DENSE_FRAMES` long and to hold at least half of the recording's labelled frames. Otherwise,
-and where the reference never shows the structure, there is no value but a reason; whether there is
-one hardly depends on the prediction, so that arms can be paired.
+and where the reference never shows the structure, there is a reason instead of a value. Whether
+there is one hardly depends on the prediction, so that arms can be paired.
 """
 
 import math

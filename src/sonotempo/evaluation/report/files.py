@@ -17,7 +17,6 @@ from sonotempo.evaluation.comparison.record import (
     Difference,
     SeedSpread,
     SubjectDifference,
-    TemporalCell,
 )
 from sonotempo.evaluation.comparison.rounding import DECIMALS, P_DECIMALS, number
 from sonotempo.evaluation.report.tables import latex, markdown
@@ -67,7 +66,7 @@ def to_json(comparison: Comparison) -> str:
 def to_csv(comparison: Comparison) -> str:
     """Return every number in long form, one a row; values that do not exist are empty.
 
-    The column ``table`` says what a row is of: ``notes`` (texts), ``scores``, ``streaming``,
+    The column ``table`` names what a row belongs to: ``notes`` (texts), ``scores``, ``streaming``,
     ``differences``, ``subjects``, ``seeds``, ``temporal`` or ``state_age``.
     """
     text = io.StringIO()
@@ -126,7 +125,7 @@ def _differences(comparison: Comparison) -> Iterator[dict[str, str]]:
 
 def _statistics(
     key: dict[str, str],
-    one: Cell | TemporalCell | SeedSpread | Difference | SubjectDifference,
+    one: Cell | SeedSpread | Difference | SubjectDifference,
     names: Sequence[str],
 ) -> Iterator[dict[str, str]]:
     """Yield a row for each number of a record that is rounded as its measure is."""
@@ -136,7 +135,7 @@ def _statistics(
         yield key | {"statistic": name, "value": value, "reason": one.reason}
 
 
-def _key(table: str, one: Cell | TemporalCell | SeedSpread) -> dict[str, str]:
+def _key(table: str, one: Cell | SeedSpread) -> dict[str, str]:
     return {"table": table, "structure": one.structure, "arm": one.arm, "metric": one.metric}
 
 

@@ -22,7 +22,6 @@ from sonotempo.evaluation.comparison.record import (
     Comparison,
     Pair,
     Settings,
-    TemporalCell,
 )
 from sonotempo.evaluation.comparison.rounding import (
     counted,
@@ -222,7 +221,7 @@ def scores_table(
     return TextTable(title, caption, columns, tuple(rows), _footnotes(rows, measures))
 
 
-def _mean_sd(cell: Cell | TemporalCell, subjects: int) -> str:
+def _mean_sd(cell: Cell, subjects: int) -> str:
     """Write a cell, with n where it is not of all subjects."""
     text = mean_sd(cell.mean, cell.sd, measure(cell.metric).decimals)
     return text if cell.n in (0, subjects) else f"{text} (n={cell.n})"

@@ -1,12 +1,12 @@
 """Streaming accuracy: what was on screen at the moment that each frame was shown.
 
-At that moment, the frame's own mask is not there yet: it is scored against the newest output that
+At that moment, the frame's own mask does not exist yet: it is scored against the newest output that
 was finished by then. One worker takes, whenever it is free, the newest frame that it has not seen
 (the policy ``newest``); frames that arrive meanwhile are never processed, so a predictor with state
-is run anew on those that would have been: masks that were made from all frames are not its own.
+is run again on those that would have been processed: masks made from all frames do not apply.
 
 Source: streaming accuracy (sAP), Li, Wang and Ramanan, "Towards Streaming Perception", ECCV 2020.
-Each run of frames without a gap is a stream of its own that begins with an empty screen.
+Each run of frames without a gap is a separate stream that begins with an empty screen.
 """
 
 import math
@@ -29,7 +29,7 @@ from sonotempo.evaluation.scoring.prediction import predict_frame
 from sonotempo.evaluation.scoring.recordings import frame_key
 from sonotempo.recording import Image, Predictor, Recording
 
-#: What the table of streaming scores says besides :data:`FRAME_COLUMNS`: the number of the frame
+#: What the table of streaming scores adds to :data:`FRAME_COLUMNS`: the number of the frame
 #: whose mask was on screen (−1: none yet) and how long ago that frame had been shown (else NaN).
 SCREEN_COLUMNS = ("shown_frame", "shown_age_ms")
 
@@ -74,7 +74,7 @@ def schedule(
     free_ns, newest = int(timestamps_ns[0]), -1
     while newest < len(timestamps_ns) - 1:
         arrived = int(np.searchsorted(timestamps_ns, free_ns, side="right")) - 1
-        # Nothing new has come: the worker waits for the next frame.
+        # Without a new frame, the worker waits for the next one.
         newest = max(arrived, newest + 1)
         start_ns = max(free_ns, int(timestamps_ns[newest]))
         free_ns = start_ns + round(float(random.choice(latencies_ms)) * 1e6)
@@ -125,7 +125,7 @@ def score_stream(
         One row per labelled frame and structure: :data:`FRAME_COLUMNS` and :data:`SCREEN_COLUMNS`.
 
     Raises:
-        SonotempoError: the predictor gave values that are no numbers.
+        SonotempoError: the predictor gave values that are not numbers.
     """
     random = np.random.default_rng([seed, *recording.name.encode()])
     rows: list[tuple[FrameKey, list[FrameScore]]] = []

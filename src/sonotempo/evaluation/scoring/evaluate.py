@@ -46,7 +46,7 @@ def evaluate(
         on_recording: called after each recording, for progress.
 
     Raises:
-        SonotempoError: the predictor gave values that are no numbers.
+        SonotempoError: the predictor gave values that are not numbers.
     """
     frames: list[tuple[FrameKey, list[FrameScore]]] = []
     temporal: list[TemporalScore] = []

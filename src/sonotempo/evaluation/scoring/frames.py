@@ -1,7 +1,7 @@
 """Scores per frame, pooled over frames, and per subject.
 
 One table of frames is the source of every number; the functions here only add it up, as the
-records of :mod:`sonotempo.measures` say. Precision, recall and F1 come from summed region counts
+records of :mod:`sonotempo.measures` define. Precision, recall and F1 come from summed region counts
 (Smistad et al. 2021, section E), never from averages of per-frame ratios. Undefined values are NaN:
 
 - a ratio of counts whose denominator is 0 (F1 is 0, not NaN, if all predictions are false);
@@ -117,7 +117,7 @@ def score_frame(
     ('femoral nerve', 1, 0, 1.0)
 
     Raises:
-        ValueError: the masks differ in shape, are no images, or hold labels beyond the structures.
+        ValueError: the masks differ in shape, are not images, or hold labels beyond the structures.
 
     Source: Smistad et al. 2021, section E.
     """

@@ -19,7 +19,7 @@ def predict_recording(
             labelled ones.
 
     Raises:
-        SonotempoError: the predictor gave values that are no numbers.
+        SonotempoError: the predictor gave values that are not numbers.
     """
     labelled = set(recording.labelled)
     masks = {}
@@ -35,7 +35,7 @@ def predict_frame(predictor: Predictor, recording: Recording, index: int, arm: s
     """Step a predictor on one frame and return its mask.
 
     Raises:
-        SonotempoError: the predictor gave values that are no numbers, so the mask means nothing.
+        SonotempoError: the predictor gave values that are not numbers, so the mask means nothing.
     """
     prediction, *_ = predictor.step(recording[index])
     confidence_HW = prediction.confidence_HW

@@ -93,9 +93,9 @@ def draw_figures(comparison: Comparison) -> Figures:
 
 
 def _bar_panels(comparison: Comparison) -> list[Panel]:
-    """Draw a panel for every structure: the paper's measures, the arms beside each other.
+    """Draw a panel for every structure: the paper's measures, the arms side by side.
 
-    Primary measures are drawn too; those on another scale have panels of their own. Bars are means
+    Primary measures are drawn too; those on another scale have their own panels. Bars are means
     over subjects, whiskers ± one SD over subjects. A dash stands for an undefined mean. The
     human–human Dice is a dotted line across the Dice bars, where the literature has one.
     """
@@ -179,7 +179,7 @@ def _difference_panels(comparison: Comparison, pair: Pair) -> list[Panel]:
     """Draw a panel for every structure: every subject's difference in the primary measures.
 
     Dots are subjects, the diamond is the estimate with its 95 % interval, the band is the
-    equivalence margin. Measures on another scale have panels of their own; all panels of a pair and
+    equivalence margin. Measures on another scale have their own panels; all panels of a pair and
     scale share their axis.
     """
     panels = []
@@ -291,7 +291,7 @@ def _state_age(comparison: Comparison, points: Sequence[StateAge], name: str) ->
 
 
 def _latency_panel(comparison: Comparison) -> Panel | None:
-    """Draw what share of frames was done within a time, or return None where none is measured."""
+    """Draw the share of frames done within a time; None where no latency was measured."""
     if not comparison.latencies:
         return None
     arms = [arm.name for arm in comparison.arms]
@@ -346,7 +346,7 @@ def _subplot(width_in: float, height_in: float) -> tuple[Figure, Axes]:
 
 
 def _svg(figure: Figure, name: str) -> str:
-    """Write a figure as an SVG element, with ids of its own and the page's colours and font."""
+    """Write a figure as an SVG element, with unique ids and the page's colours and font."""
     data = io.StringIO()
     figure.savefig(data, format="svg", transparent=True, metadata={"Date": None})
     svg = data.getvalue()

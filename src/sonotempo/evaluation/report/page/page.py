@@ -19,7 +19,6 @@ from sonotempo.evaluation.comparison.record import (
     Comparison,
     Difference,
     Pair,
-    TemporalCell,
 )
 from sonotempo.evaluation.comparison.rounding import (
     counted,
@@ -61,7 +60,7 @@ def write_report(
 
     Args:
         comparison: what was found.
-        clips: the recordings for the viewer, or a sentence that says why there are none.
+        clips: the recordings for the viewer, or a sentence on why there are none.
         out_html: where to write; its folder exists.
         command: what was typed, for the reader to repeat it.
 
@@ -177,7 +176,7 @@ def _findings(pair: Pair) -> list[tuple[str, list[Difference]]]:
     return [part for part in (("", found), (heading, other)) if part[1]]
 
 
-def _reasons(cells: Sequence[Cell | TemporalCell]) -> list[str]:
+def _reasons(cells: Sequence[Cell]) -> list[str]:
     """Say once why values of a table are missing or of fewer subjects, and where."""
     arms: dict[tuple[str, str, str], list[str]] = {}
     for one in cells:

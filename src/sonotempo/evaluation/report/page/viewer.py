@@ -1,7 +1,7 @@
 """Packs scored recordings for the clip viewer: WebP frames and outlines, within a limit of bytes.
 
 Ultrasound's speckle does not compress well, so not every recording of a large cohort fits into a
-page that can still be mailed. What was left out is counted, for the page to say so.
+page that can still be mailed. What was left out is counted, and the page shows it.
 """
 
 import base64
@@ -235,7 +235,7 @@ def pack_clip(clip: Clip, limits: ClipLimits, written: Callable[[float], str]) -
 
 
 def json_for_html(content: Any) -> str:
-    """Write JSON that can stand in a script element whatever its texts hold.
+    """Write JSON that is safe in a script element, whatever its texts hold.
 
     >>> json_for_html("</script>")
     '"\\\\u003c/script\\\\u003e"'
