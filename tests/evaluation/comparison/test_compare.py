@@ -345,3 +345,15 @@ def test_what_was_on_screen_has_a_table_of_its_own(tmp_path):
         frames.assign(shown_frame=0, shown_age_ms=50.0).to_parquet(job / "streaming.parquet")
     found = compare([run])
     assert found.streaming == tuple(cell for cell in found.cells if cell.arm == "sequence")
+
+
+def test_a_margin_of_the_config_replaces_the_metrics_own(tmp_path):
+    wide = replace_config(equivalence_margins={"dice": 0.9})
+    found = compare([run_of(tmp_path / "run", arms=("frame", "sequence"), evaluate=wide)])
+    assert [found.settings.measure(name).margin for name in ("f1", "dice")] == [0.02, 0.9]
+    verdicts = {one.metric: one.verdict for one in found.pairs[0].differences if one.primary}
+    assert verdicts["dice"] == "equivalent"
+    (sentence,) = {
+        one.sentence[:23] for one in found.pairs[0].differences if one.verdict == "equivalent"
+    }
+    assert sentence == "equivalent within 0.900"
