@@ -86,7 +86,8 @@ def write_table(
     table = run_table(frames, experiment.evaluate, experiment.arms, names, title=title, notes=notes)
     (run / "table.md").write_text(table.markdown(), encoding="utf-8")
     (run / "table.csv").write_text(table.csv(), encoding="utf-8")
-    draw_bars(table.cells, run / "bars.png", title=title, notes=notes)
+    primary = experiment.evaluate.primary_metrics
+    draw_bars(table.cells, run / "bars.png", primary=primary, title=title, notes=notes)
     return table
 
 

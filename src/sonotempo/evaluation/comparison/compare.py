@@ -17,14 +17,13 @@ from sonotempo.evaluation.comparison.cells import (
 from sonotempo.evaluation.comparison.differences import differences_of
 from sonotempo.evaluation.comparison.lineup import ComparedArm, LineUp, line_up
 from sonotempo.evaluation.comparison.notes import left_out, notes_of
-from sonotempo.evaluation.comparison.pairs import Conclusion, conclude
+from sonotempo.evaluation.comparison.pairs import conclude
 from sonotempo.evaluation.comparison.record import (
     Arm,
     Cell,
     Comparison,
     HumanReference,
     Latency,
-    Pair,
     RunSource,
     Settings,
 )
@@ -35,7 +34,6 @@ from sonotempo.evaluation.comparison.state_age import state_ages
 from sonotempo.evaluation.comparison.statistics import (
     ALPHA,
     CONFIDENCE,
-    Floats,
     SubjectScores,
     draw_subjects,
     subject_scores,
@@ -93,7 +91,8 @@ def compare(
     found = conclude(lined.arms)
     on_pairs(len(found))
     for one in found:
-        pairs.append(_pair(one, scores, settings, times_DS))
+        both = (scores[one.arm], scores[one.baseline])
+        pairs.append(replace(one, differences=differences_of(*both, settings, times_DS)))
         on_pair()
     labelled = lined.labelled
     recordings = len(labelled[["subject", "recording"]].drop_duplicates())
@@ -169,24 +168,6 @@ def _streaming(lined: LineUp, measures: Sequence[Measure]) -> tuple[Cell, ...]:
         for name, of in frames.items()
     }
     return paper_cells(frames, scores, lined.structures, measures, overlap)
-
-
-def _pair(
-    one: Conclusion,
-    scores: Mapping[str, SubjectScores],
-    settings: Settings,
-    times_DS: Floats,
-) -> Pair:
-    arm, baseline = one.arm.name, one.baseline.name
-    return Pair(
-        arm=arm,
-        baseline=baseline,
-        kind=one.kind,
-        meaning=one.meaning,
-        differs_in=one.differs_in,
-        refused=one.refused,
-        differences=differences_of(scores[arm], scores[baseline], settings, times_DS),
-    )
 
 
 def _arm(arm: ComparedArm) -> Arm:

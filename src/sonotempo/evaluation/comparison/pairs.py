@@ -18,32 +18,11 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from sonotempo.evaluation.comparison.lineup import ComparedArm
-from sonotempo.evaluation.comparison.record import Kind
+from sonotempo.evaluation.comparison.record import Kind, Pair
 from sonotempo.evaluation.scoring.provenance import ArmFacts, differences, differing
 
 #: `frame_extra` counts as matched if its parameters differ by less than this share.
 MATCHED_PARAMETERS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """Two arms and what their difference means.
-
-    Attributes:
-        arm: whose gain is asked for.
-        baseline: what it is compared with.
-        kind: what the difference is evidence of.
-        meaning: the same in a sentence.
-        differs_in: every fact in which they differ, a phrase each.
-        refused: why the pair cannot show what it was made for; empty if it can.
-    """
-
-    arm: ComparedArm
-    baseline: ComparedArm
-    kind: Kind
-    meaning: str
-    differs_in: tuple[str, ...]
-    refused: tuple[str, ...]
 
 
 _MEANINGS: dict[Kind, str] = {
@@ -79,22 +58,24 @@ _PLANS = (
 )
 
 
-def conclude(arms: Sequence[ComparedArm]) -> tuple[Conclusion, ...]:
+def conclude(arms: Sequence[ComparedArm]) -> tuple[Pair, ...]:
     """Pair the arms whose difference means something; every arm is in a pair.
+
+    The differences are still to be computed.
 
     Args:
         arms: two or more, on the same labelled frames.
     """
     found = [*_planned(arms), *_same_role(arms), *_external(arms)]
-    paired = {arm.name for one in found for arm in (one.arm, one.baseline)}
+    paired = {name for one in found for name in (one.arm, one.baseline)}
     own = [arm for arm in arms if not arm.external]
     for arm in own[1:]:
         if arm.name not in paired:
-            found.append(_conclusion(arm, own[0], "other settings", ()))
+            found.append(_pair(arm, own[0], "other settings", ()))
     return tuple(found)
 
 
-def _planned(arms: Sequence[ComparedArm]) -> Iterator[Conclusion]:
+def _planned(arms: Sequence[ComparedArm]) -> Iterator[Pair]:
     for plan in _PLANS:
         both = [
             (arm, baseline)
@@ -104,18 +85,18 @@ def _planned(arms: Sequence[ComparedArm]) -> Iterator[Conclusion]:
         # Where several runs hold the roles, each arm's own controls are those of its own run.
         together = [(arm, baseline) for arm, baseline in both if arm.group == baseline.group]
         for arm, baseline in together or both:
-            yield _conclusion(arm, baseline, plan.kind, _refused(plan, arm, baseline))
+            yield _pair(arm, baseline, plan.kind, _refused(plan, arm, baseline))
 
 
-def _same_role(arms: Sequence[ComparedArm]) -> Iterator[Conclusion]:
+def _same_role(arms: Sequence[ComparedArm]) -> Iterator[Pair]:
     """Yield arms of one name that were made with other settings, against the first of them."""
     for role in dict.fromkeys(arm.role for arm in arms if not arm.external):
         first, *others = [arm for arm in arms if arm.role == role]
         for other in others:
-            yield _conclusion(other, first, "other settings", ())
+            yield _pair(other, first, "other settings", ())
 
 
-def _external(arms: Sequence[ComparedArm]) -> Iterator[Conclusion]:
+def _external(arms: Sequence[ComparedArm]) -> Iterator[Pair]:
     """Yield the two models, or whatever there is, against each arm of another tool."""
     own = [arm for arm in arms if not arm.external]
     models = [arm for arm in own if arm.role in ("frame", "sequence")] or own
@@ -123,20 +104,25 @@ def _external(arms: Sequence[ComparedArm]) -> Iterator[Conclusion]:
     if not own:
         models, others = list(arms[1:]), list(arms[:1])
     for baseline, arm in product(others, models[::-1]):
-        yield _conclusion(arm, baseline, "another method", ())
+        yield _pair(arm, baseline, "another method", ())
 
 
-def _conclusion(
-    arm: ComparedArm, baseline: ComparedArm, kind: Kind, refused: tuple[str, ...]
-) -> Conclusion:
-    said = _differences(arm, baseline)
-    if not refused:
-        return Conclusion(arm, baseline, kind, _MEANINGS[kind], said, ())
-    meaning = (
-        f"This pair is made to show the {kind}, but cannot: {'; '.join(refused)}. The difference "
-        "has no single cause."
+def _pair(arm: ComparedArm, baseline: ComparedArm, kind: Kind, refused: tuple[str, ...]) -> Pair:
+    meaning = _MEANINGS[kind]
+    if refused:
+        meaning = (
+            f"This pair is made to show the {kind}, but cannot: {'; '.join(refused)}. The "
+            "difference has no single cause."
+        )
+    return Pair(
+        arm=arm.name,
+        baseline=baseline.name,
+        kind="unequal arms" if refused else kind,
+        meaning=meaning,
+        differs_in=_differences(arm, baseline),
+        refused=refused,
+        differences=(),
     )
-    return Conclusion(arm, baseline, "unequal arms", meaning, said, refused)
 
 
 def _refused(plan: _Plan, arm: ComparedArm, baseline: ComparedArm) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""The bar plot of a run: the paper's measures of every structure, the arms side by side.
+"""Bars of every structure's scores, the arms side by side, and a picture of them for a run.
 
-Source: Smistad et al. 2021, Figs. 1–2.
+Source of the form: Smistad et al. 2021, Figs. 1–2.
 """
 
 from collections.abc import Sequence
@@ -10,88 +10,128 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sonotempo.evaluation.comparison.record import Cell
-from sonotempo.evaluation.report.looks import hatch_of
-from sonotempo.measures import PAPER_BARS
+from sonotempo.evaluation.report.looks import hatch_of, line_of
+from sonotempo.measures import PAPER_BARS, Measure, measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Okabe & Ito 2008, colour-blind safe; one for each measure.
-_COLORS = ("#0072b2", "#56b4e9", "#e69f00", "#009e73")
+# Okabe & Ito 2008, colour-blind safe, as on the report page.
+_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 
 
 def draw_bars(
-    cells: Sequence[Cell], out_png: Path, *, title: str = "", notes: Sequence[str] = ()
+    cells: Sequence[Cell],
+    out_png: Path,
+    *,
+    primary: Sequence[str] = (),
+    title: str = "",
+    notes: Sequence[str] = (),
 ) -> None:
-    """Draw the measures of the paper's figures as bars.
-
-    Bars are means over subjects, whiskers ± one SD over subjects; a whisker that ends below 0 is
-    cut by the axis. An undefined SD has no whisker, an undefined mean a dash in place of its bar.
+    """Draw the scores of a run.
 
     Args:
         cells: of all structures, arms and measures, in order.
         out_png: where to write; its folder exists.
+        primary: names of measures to draw besides the paper's.
         title: the heading, with ``notes`` on lines below it.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 (slow, and tables need none)
+    from matplotlib.patches import Patch  # noqa: PLC0415
 
     arms = list(dict.fromkeys(cell.arm for cell in cells))
     structures = list(dict.fromkeys(cell.structure for cell in cells))
-    measures = [one.name for one in PAPER_BARS]
-    # In bars: half of one between measures, two between structures.
-    group = len(measures) * len(arms) + 0.5 * (len(measures) - 1) + 2
+    panels = [(name, scale) for name in structures for scale in by_scale(primary)]
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
     # Without pyplot: no window system and no global state.
-    size = (max(8, 1 + 0.16 * group * len(structures)), 4.5)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.add_subplot()
-    shown = [cell for cell in cells if cell.metric in measures]
-    for cell in shown:
-        metric, arm = measures.index(cell.metric), arms.index(cell.arm)
-        start = structures.index(cell.structure) * group - (group - 3) / 2
-        _draw_bar(axes, start + metric * (len(arms) + 0.5) + arm, cell, metric, arm)
-    axes.set_xticks(
-        [place * group for place in range(len(structures))],
-        [name.replace(" ", "\n") for name in structures],
-    )
-    axes.set_xlim(-group / 2, (len(structures) - 0.5) * group)
-    axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
-    axes.set_yticks(np.linspace(0, 1, 6))
-    axes.set_ylabel("mean ± SD over subjects")
-    axes.grid(axis="y", color="0.85", linewidth=0.8, zorder=0)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title("\n".join(line for line in (title, *notes) if line), fontsize=11)
-    marks = {0: "– undefined", 1: "no whisker: one subject"}
-    used = {cell.n for cell in shown}
-    axes.set_xlabel("; ".join(mark for n, mark in marks.items() if n in used), fontsize=9)
-    _add_legend(figure, arms)
+    figure = Figure((max(8, 4.2 * columns), 1.4 + 2.8 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (structure, measures) in zip(grid, panels, strict=False):
+        of_structure = [cell for cell in cells if cell.structure == structure]
+        draw_scale(axes, of_structure, measures, _COLORS)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(structure)
+    for unused in grid[len(panels) :]:
+        unused.set_axis_off()
+    figure.suptitle("\n".join(line for line in (title, *notes) if line), fontsize=11)
+    figure.supxlabel("mean ± SD over subjects; –: undefined; no whisker: one subject", fontsize=9)
+    handles = [
+        Patch(
+            facecolor=_COLORS[line_of(place).color],
+            hatch=hatch_of(place),
+            edgecolor="white",
+            label=arm,
+        )
+        for place, arm in enumerate(arms)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2 * columns, frameon=False)
     figure.savefig(out_png, dpi=150, format="png")
 
 
-def _draw_bar(axes: "Axes", at: float, cell: Cell, metric: int, arm: int) -> None:
-    color = _COLORS[metric]
-    if cell.mean is None:
-        axes.text(at, 0.01, "–", ha="center", va="bottom", fontsize=13, color=color)
-        return
-    axes.bar(at, cell.mean, 0.92, color=color, hatch=hatch_of(arm), edgecolor="white", zorder=2)
-    if cell.sd is not None:
-        axes.errorbar(at, cell.mean, cell.sd, ecolor="black", elinewidth=1.2, capsize=2)
+def by_scale(primary: Sequence[str]) -> list[list[Measure]]:
+    """Group the measures to draw, the paper's and the primary ones, by what can share an axis."""
+    groups: dict[object, list[Measure]] = {}
+    for one in dict.fromkeys((*PAPER_BARS, *map(measure, primary))):
+        groups.setdefault((one.unit, one.lowest, one.highest), []).append(one)
+    return list(groups.values())
 
 
-def _add_legend(figure: "Figure", arms: Sequence[str]) -> None:
-    from matplotlib.patches import Patch  # noqa: PLC0415
+def draw_scale(
+    axes: "Axes",
+    cells: Sequence[Cell],
+    measures: Sequence[Measure],
+    colors: Sequence[str],
+    *,
+    ink: str = "black",
+    paper: str = "white",
+) -> None:
+    """Draw measures that share an axis: a group of bars for each, a bar for each arm.
 
-    handles = [
-        Patch(facecolor=color, label=one.title)
-        for one, color in zip(PAPER_BARS, _COLORS, strict=True)
-    ]
-    handles += [
-        Patch(facecolor="0.6", hatch=hatch_of(place), edgecolor="white", label=arm)
-        for place, arm in enumerate(arms)
-    ]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=int(figure.get_figwidth() / 1.7),
-        frameon=False,
-    )
+    Bars are means over subjects, whiskers ± one SD over subjects, cut where the range of the
+    measure ends. An undefined SD has no whisker, an undefined mean a dash in place of its bar.
+
+    Args:
+        axes: where to draw.
+        cells: of one structure.
+        measures: the groups, of one unit and range.
+        colors: of arms, see :mod:`sonotempo.evaluation.report.looks`.
+        ink: colour of the whiskers.
+        paper: colour of the hatches.
+    """
+    arms = list(dict.fromkeys(cell.arm for cell in cells))
+    names = [one.name for one in measures]
+    lowest, highest = measures[0].lowest, measures[0].highest
+    width = 0.84 / len(arms)
+    for cell in cells:
+        if cell.metric not in names:
+            continue
+        place = arms.index(cell.arm)
+        x = names.index(cell.metric) - 0.42 + width * (place + 0.5)
+        if cell.mean is None:
+            axes.text(x, 0.01, "–", ha="center", va="bottom")
+            continue
+        axes.bar(
+            x,
+            cell.mean,
+            width * 0.94,
+            color=colors[line_of(place).color],
+            hatch=hatch_of(place),
+            edgecolor=paper,
+            linewidth=0,
+            zorder=2,
+        )
+        if cell.sd is not None:
+            below = cell.sd if lowest is None else min(cell.sd, cell.mean - lowest)
+            above = cell.sd if highest is None else min(cell.sd, highest - cell.mean)
+            room = [[below], [above]]
+            axes.errorbar(x, cell.mean, room, ecolor=ink, elinewidth=1, capsize=2, zorder=3)
+    if highest is not None and lowest is not None:
+        axes.set_ylim(lowest, highest + 0.15 * (highest - lowest))
+        axes.set_yticks(np.linspace(lowest, highest, 6))
+    axes.set_xticks(range(len(measures)), [one.heading for one in measures])
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.55, len(measures) - 0.45)
+    axes.set_ylabel(measures[0].unit)
+    axes.grid(axis="y", zorder=0)

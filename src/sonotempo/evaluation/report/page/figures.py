@@ -6,7 +6,7 @@ bars: Smistad et al. 2021, Figs. 1–2.
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,13 @@ from sonotempo.evaluation.comparison.record import (
     Difference,
     Latency,
     Pair,
+    Settings,
     StateAge,
 )
 from sonotempo.evaluation.comparison.rounding import interval, number, with_unit
+from sonotempo.evaluation.report.bars import by_scale, draw_scale
 from sonotempo.evaluation.report.looks import COLORS, hatch_of, line_of
-from sonotempo.measures import PAPER_BARS, Measure
+from sonotempo.measures import Measure, measure
 
 # Stand-ins that the page replaces by its own colours, which follow the light or dark scheme.
 _INK, _FAINT, _BAND, _PAPER = "#010201", "#010202", "#010203", "#010204"
@@ -93,86 +95,44 @@ def draw_figures(comparison: Comparison) -> Figures:
 
 
 def _bar_panels(comparison: Comparison) -> list[Panel]:
-    """Draw a panel for every structure: the paper's measures, the arms side by side.
+    """Draw a panel for every structure, and for every scale of the measures.
 
-    Primary measures are drawn too; those on another scale have their own panels. Bars are means
-    over subjects, whiskers ± one SD over subjects. A dash stands for an undefined mean. The
-    human–human Dice is a dotted line across the Dice bars, where the literature has one.
+    The human–human Dice is a dotted line across the Dice bars, where the literature has one.
     """
-    known = comparison.settings.measures
-    wanted = [one for one in PAPER_BARS if one.name in {each.name for each in known}]
-    wanted += [one for one in comparison.settings.primary if not one.in_paper]
+    scales = by_scale(comparison.settings.primary_metrics)
     return [
         _bars(comparison, structure, measures, f"bars-{place}-{number_of}")
         for place, structure in enumerate(comparison.structures)
-        for number_of, measures in enumerate(_by_scale(wanted))
+        for number_of, measures in enumerate(scales)
     ]
 
 
-def _by_scale(measures: Iterable[Measure]) -> list[list[Measure]]:
-    """Group measures that can share an axis: of one unit and one range."""
-    groups: dict[object, list[Measure]] = {}
-    for one in measures:
-        groups.setdefault((one.unit, one.lowest, one.highest), []).append(one)
-    return list(groups.values())
-
-
 def _bars(comparison: Comparison, structure: str, measures: Sequence[Measure], name: str) -> Panel:
-    arms = [arm.name for arm in comparison.arms]
-    lowest, highest = measures[0].lowest, measures[0].highest
     figure, axes = _subplot(3.7, 2.5)
-    width = 0.84 / len(arms)
-    said = []
-    for place, arm in enumerate(arms):
-        for group, one in enumerate(measures):
-            cell = comparison.cell(structure, arm, one.name)
-            said.append(f"{arm} {_named(one, cell.mean)}")
-            x = group - 0.42 + width * (place + 0.5)
-            if cell.mean is None:
-                axes.text(x, 0.01, "–", ha="center", va="bottom")
-                continue
-            axes.bar(
-                x,
-                cell.mean,
-                width * 0.94,
-                color=_ARMS[line_of(place).color],
-                hatch=hatch_of(place),
-                edgecolor=_PAPER,
-                linewidth=0,
-                zorder=2,
-            )
-            if cell.sd is not None:
-                # An SD does not know where the range of a measure ends: the whisker is cut.
-                below = cell.sd if lowest is None else min(cell.sd, cell.mean - lowest)
-                above = cell.sd if highest is None else min(cell.sd, highest - cell.mean)
-                room = [[below], [above]]
-                axes.errorbar(x, cell.mean, room, ecolor=_INK, elinewidth=1, capsize=2, zorder=3)
-    text = f"{structure}: {'; '.join(said)}"
-    titles = [one.title for one in measures]
-    if highest is not None and lowest is not None:
-        axes.set_ylim(lowest, highest + 0.15 * (highest - lowest))
-        axes.set_yticks(np.linspace(lowest, highest, 6))
+    titles = {one.name: one.title for one in measures}
+    cells = [one for one in comparison.cells if one.structure == structure]
+    draw_scale(axes, cells, measures, _ARMS, ink=_INK, paper=_PAPER)
+    text = f"{structure}: " + "; ".join(
+        f"{one.arm} {_named(measure(one.metric), one.mean)}"
+        for one in cells
+        if one.metric in titles
+    )
     for human in comparison.human:
-        if human.structure == structure and "Dice" in titles:
-            at = titles.index("Dice")
+        if human.structure == structure and "dice" in titles:
+            at = list(titles).index("dice")
             line = [at - 0.48, at + 0.48]
             axes.plot(line, [human.dice] * 2, color=_INK, linestyle=":", linewidth=1.6)
             # Above all bars, where nothing can hide it.
             words = f"····  human–human {human.dice:.2f}*"
             axes.text(line[1], 1.05, words, ha="right", va="bottom", fontsize=8)
             text += f"; human–human Dice of {human.tissue} in the literature {human.dice:.2f}"
-    axes.set_xticks(range(len(measures)), [one.heading for one in measures])
-    axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.55, len(measures) - 0.45)
-    axes.set_ylabel(measures[0].unit)
-    axes.grid(axis="y", zorder=0)
     axes.set_title(structure)
     return Panel(_svg(figure, name), text)
 
 
-def _named(measure: Measure, value: float | None, *, signed: bool = False) -> str:
+def _named(of: Measure, value: float | None, *, signed: bool = False) -> str:
     """Write a value with its measure's title and unit."""
-    return f"{measure.title} {with_unit(number(value, measure.decimals, signed=signed), measure)}"
+    return f"{of.title} {with_unit(number(value, of.decimals, signed=signed), of)}"
 
 
 def _difference_panels(comparison: Comparison, pair: Pair) -> list[Panel]:
@@ -183,23 +143,23 @@ def _difference_panels(comparison: Comparison, pair: Pair) -> list[Panel]:
     scale share their axis.
     """
     panels = []
-    scales = _by_scale(comparison.settings.primary)
     for place, structure in enumerate(comparison.structures):
-        for number_of, measures in enumerate(scales):
-            names = [one.name for one in measures]
+        for number_of, scale in enumerate(by_scale(comparison.settings.primary_metrics)):
+            names = [one.name for one in scale]
             of_scale = [one for one in pair.differences if one.primary and one.metric in names]
             shown = [one for one in of_scale if one.structure == structure]
             if shown:
                 name = f"differences-{comparison.pairs.index(pair)}-{place}-{number_of}"
-                limit = _limit(of_scale, measures)
+                limit = _limit(of_scale, comparison.settings)
                 panels.append(_differences(comparison, pair, shown, limit, name))
     return panels
 
 
-def _limit(differences: Sequence[Difference], measures: Sequence[Measure]) -> float:
+def _limit(differences: Sequence[Difference], settings: Settings) -> float:
     """Return how far an axis must reach to show all differences, and the margins in proportion."""
-    values = [5 * (one.margin or 0) for one in measures]
+    values = []
     for one in differences:
+        values.append(5 * (settings.measure(one.metric).margin or 0))
         values += [abs(v) for v in (one.ci_low, one.ci_high, one.estimate) if v is not None]
         values += [abs(s.difference) for s in one.subjects if s.difference is not None]
     return 1.08 * max(values)
@@ -212,11 +172,11 @@ def _differences(
     axes.axhline(0, color=_INK, linewidth=0.8, zorder=1)
     labels, said = [], []
     for at, one in enumerate(shown):
-        measure = comparison.settings.measure(one.metric)
-        margin = measure.margin or 0
+        of = comparison.settings.measure(one.metric)
+        margin = of.margin or 0
         axes.fill_between([at - 0.5, at + 0.5], -margin, margin, color=_BAND, linewidth=0, zorder=0)
-        bounds = interval(one.ci_low, one.ci_high, measure.decimals)
-        named = _named(measure, one.estimate, signed=True)
+        bounds = interval(one.ci_low, one.ci_high, of.decimals)
+        named = _named(of, one.estimate, signed=True)
         labels.append(f"{named}\n{bounds}")
         said.append(f"{named}, interval {bounds}, {one.n} subjects")
         subjects = sorted(s.difference for s in one.subjects if s.difference is not None)
@@ -243,7 +203,7 @@ def _differences(
     axes.set_xlim(-0.55, len(shown) - 0.45)
     axes.set_ylim(-limit, limit)
     axes.set_title(shown[0].structure)
-    unit = comparison.settings.measure(shown[0].metric).unit
+    unit = measure(shown[0].metric).unit
     label = f"{pair.arm} − {pair.baseline}" + (f", {unit}" if unit else "")
     axes.set_ylabel(label, fontsize=8)
     text = f"{shown[0].structure}, {pair.arm} minus {pair.baseline}: {'; '.join(said)}"
