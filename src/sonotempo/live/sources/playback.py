@@ -5,12 +5,22 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from sonotempo.errors import SonotempoError, SourceError, unknown_option
+from sonotempo.io import open_recording
 from sonotempo.live.buffer.ring_buffer import RingBuffer, RingWriter
-from sonotempo.live.sources.source import Command, EventLog, SourceEvent, SourceState
+from sonotempo.live.sources.address import Address
+from sonotempo.live.sources.source import (
+    BufferSize,
+    Command,
+    EventLog,
+    SourceEvent,
+    SourceState,
+)
 from sonotempo.recording import Frame, Recording
 
 _READ_AHEAD = 16  # frames
@@ -62,6 +72,17 @@ class PlaybackSource:
         self._stopping = False
         self._state: SourceState = "stopped"
         self._clear()
+
+    @classmethod
+    def open(cls, address: Address) -> Self:
+        """Open the recording at a path.
+
+        Raises:
+            RecordingError: it cannot be read.
+            SourceError: a rate that is not positive.
+        """
+        recording = open_recording(Path(address.text))
+        return cls(recording, rate=address.rate, loop=address.loop)
 
     def _clear(self) -> None:
         """Go back to before the first frame."""
@@ -118,6 +139,17 @@ class PlaybackSource:
             if loop and self._to_read is None and self._state != "ended":
                 self._to_read = 0
             self._changed.notify_all()
+
+    def buffer_size(self) -> BufferSize:
+        """Return the size of the first frame, and the rate at which the recording plays.
+
+        Raises:
+            RecordingError: the first frame cannot be read.
+        """
+        height, width = self._recording[0].image_HW.shape
+        steps_ns = np.diff(self._times_ns)
+        recorded_hz = 1e9 / max(1.0, float(np.median(steps_ns))) if len(steps_ns) else 1.0
+        return BufferSize(max(1.0, recorded_hz * self._rate), height, width)
 
     def start(self, buffer: RingBuffer) -> None:
         """Play from the first frame into a buffer.

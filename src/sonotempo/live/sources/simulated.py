@@ -1,19 +1,32 @@
 """A simulated scanner as a live source: endless, and its depth, gain and freeze can be turned."""
 
+# The phantom needs scipy, which takes a second to import: it waits until a simulation is opened.
+# ruff: noqa: PLC0415
+
 import threading
 import time
 from dataclasses import astuple
+from typing import TYPE_CHECKING, Self
+from typing import cast as as_type
 
 import numpy as np
 from PIL import Image as Pillow
 
 from sonotempo.errors import ConfigError, SourceError, unknown_option
 from sonotempo.live.buffer.ring_buffer import RingBuffer, RingWriter
-from sonotempo.live.sources.source import Command, EventLog, SourceEvent, SourceState
-from sonotempo.phantom.disturbances import Disturbance
+from sonotempo.live.sources.address import Address
+from sonotempo.live.sources.source import (
+    BufferSize,
+    Command,
+    EventLog,
+    SourceEvent,
+    SourceState,
+)
 from sonotempo.phantom.settings import Procedure, phantom_settings
-from sonotempo.phantom.simulate import PhantomFrame, Scan, cast
 from sonotempo.recording import Box, Image
+
+if TYPE_CHECKING:
+    from sonotempo.phantom.simulate import PhantomFrame, Scan
 
 _GAIN_STEP_DB = 2.0
 _GAIN_LIMIT_DB = 20.0
@@ -61,6 +74,8 @@ class SimulatedSource:
         width_px: int = 640,
         fading: float = 0.5,
     ) -> None:
+        from sonotempo.phantom.simulate import cast
+
         if any(not 128 <= side <= 2048 or side % _ENLARGED for side in (height_px, width_px)):
             raise ConfigError(
                 f"simulated frames of {height_px}x{width_px} pixels (rows x columns); expected "
@@ -82,6 +97,23 @@ class SimulatedSource:
         self._stopping = False
         self._state: SourceState = "stopped"
         self._clear()
+
+    @classmethod
+    def open(cls, address: Address) -> Self:
+        """Make the simulation that an address such as ``phantom://femoral?seed=3`` names.
+
+        Raises:
+            SourceError: an unknown option, or a seed that is not a whole number.
+            ConfigError: an unknown procedure.
+        """
+        address.check_options(["seed"])
+        seed = address.options.get("seed", "0")
+        if not seed.isdecimal():
+            raise SourceError(
+                f"{address.text} has the seed {seed!r}; expected a whole number from 0"
+            )
+        # The settings refuse an unknown procedure.
+        return cls(as_type("Procedure", address.host), int(seed))
 
     def _clear(self) -> None:
         self._depth = self._cast.depths_cm.index(self._cast.depth_cm)
@@ -112,6 +144,10 @@ class SimulatedSource:
             "gain-": self._gain_db > -_GAIN_LIMIT_DB,
         }
         return tuple(command for command, can in possible.items() if can)
+
+    def buffer_size(self) -> BufferSize:
+        """Return the size and the highest rate of the frames."""
+        return BufferSize(self._settings.frame_rate_hz, *self._shape_HW)
 
     def start(self, buffer: RingBuffer) -> None:
         """Begin to scan into a buffer.
@@ -185,6 +221,8 @@ class SimulatedSource:
 
     def _run(self, writer: RingWriter) -> None:
         """Scan until stopped."""
+        from sonotempo.phantom.simulate import Scan
+
         with writer:
             try:
                 scan = Scan(
@@ -203,7 +241,7 @@ class SimulatedSource:
                     self._log.add("error", f"the simulation broke: {error}")
                 raise
 
-    def _scan(self, scan: Scan, writer: RingWriter) -> None:
+    def _scan(self, scan: "Scan", writer: RingWriter) -> None:
         period_ns = 1e9 / self._settings.frame_rate_hz
         began_ns = time.monotonic_ns()
         index = 0
@@ -224,8 +262,10 @@ class SimulatedSource:
                     )
             index += 1
 
-    def _next(self, scan: Scan, index: int) -> PhantomFrame:
+    def _next(self, scan: "Scan", index: int) -> "PhantomFrame":
         """Carry out what was turned, then compute a frame."""
+        from sonotempo.phantom.disturbances import Disturbance
+
         with self._changed:
             steps, self._depth_steps = self._depth_steps, 0
             turned_db, self._gain_turned_db = self._gain_turned_db, 0.0

@@ -44,6 +44,15 @@ class SourceEvent:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class BufferSize:
+    """The largest frames that a source writes, and how many a second at most."""
+
+    rate_hz: float = 30.0
+    height_px: int = 1024
+    width_px: int = 1024
+
+
 class FrameSource(Protocol):
     """Writes frames into a ring buffer from a thread or process of its own."""
 
@@ -55,6 +64,10 @@ class FrameSource(Protocol):
     @property
     def commands(self) -> tuple[Command, ...]:
         """What :meth:`send` takes now."""
+        ...
+
+    def buffer_size(self) -> BufferSize:
+        """Return what the ring buffer must have room for; may read a frame of a recording."""
         ...
 
     def start(self, buffer: RingBuffer) -> None:

@@ -1,10 +1,10 @@
 import sys
 
 import pytest
-from sonotempo.live.sources.open.clarius import sdk as clarius_sdk
 
 from fakes.clarius import SDK
 from sonotempo.errors import SourceError
+from sonotempo.live.sources.clarius import sdk as clarius_sdk
 from sonotempo.live.sources.clarius.sdk import built_for, built_on, find_sdk, load_sdk
 
 OWN = f"python{sys.version_info.major}{sys.version_info.minor}"

@@ -9,11 +9,12 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from sonotempo.errors import SourceError, unknown_option
 from sonotempo.live.buffer.ring_block import BufferHandle
 from sonotempo.live.buffer.ring_buffer import RingBuffer, RingReader
+from sonotempo.live.sources.address import Address
 from sonotempo.live.sources.clarius.host import CastProcess
 from sonotempo.live.sources.clarius.messages import (
     IMAGE_FORMATS,
@@ -25,7 +26,13 @@ from sonotempo.live.sources.clarius.messages import (
 )
 from sonotempo.live.sources.clarius.sdk import find_sdk
 from sonotempo.live.sources.clarius.watchdog import ClariusLimits, Watchdog
-from sonotempo.live.sources.source import Command, EventLog, SourceEvent, SourceState
+from sonotempo.live.sources.source import (
+    BufferSize,
+    Command,
+    EventLog,
+    SourceEvent,
+    SourceState,
+)
 
 _POLL_S = 0.02
 
@@ -90,6 +97,16 @@ class ClariusSource:
         self._lock = threading.Lock()
         self._child: CastProcess | None = None
 
+    @classmethod
+    def open(cls, address: Address) -> Self:
+        """Make the source that an address such as ``clarius://192.168.1.1:5828`` names.
+
+        Raises:
+            SourceError: no host, an invalid port, or an unknown option.
+        """
+        address.check_options([])
+        return cls(address.host, 5828 if address.port is None else address.port, address.sdk)
+
     @property
     def state(self) -> SourceState:
         """What it is doing; "ended" after a fault that no new attempt can mend."""
@@ -115,6 +132,10 @@ class ClariusSource:
         """The id of the process with the SDK, or None between two of them."""
         child = self._child
         return child.pid if child is not None else None
+
+    def buffer_size(self) -> BufferSize:
+        """Return room for the largest images that a probe may send."""
+        return BufferSize()
 
     def start(self, buffer: RingBuffer) -> None:
         """Begin to connect; returns at once, what comes of it is in :meth:`events`.
