@@ -221,14 +221,14 @@ def test_a_command_that_the_probe_does_not_take_is_an_error(stream, stand_in):
 def test_a_command_that_cannot_be_done_now_says_what_can(stream, stand_in):
     live = stream()
     live.wait_for("running")
-    with pytest.raises(SourceError, match=r"running cannot do 'fly'; it can do: freeze, depth-"):
+    with pytest.raises(SourceError, match=r"running and cannot do 'fly'. Options: freeze, depth-"):
         live.source.send("fly")
     live.source.send("freeze")
     live.wait_for("frozen")
-    with pytest.raises(SourceError, match=r"frozen cannot do 'gain\+'; it can do: freeze$"):
+    with pytest.raises(SourceError, match=r"frozen and cannot do 'gain\+'. Options: freeze$"):
         live.source.send("gain+")
     live.source.stop()
-    with pytest.raises(SourceError, match="stopped cannot do 'freeze'; it can do nothing now"):
+    with pytest.raises(SourceError, match=r"stopped and cannot do 'freeze'\. Options: none"):
         live.source.send("freeze")
 
 
