@@ -1,45 +1,28 @@
-"""Trying a Clarius connection step by step, to name what is missing."""
+"""Tests a Clarius connection step by step, to name what is missing."""
 
-import platform
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from sonotempo.errors import SourceError
 from sonotempo.live.buffer.ring_buffer import RingBuffer, RingReader
 from sonotempo.live.sources.clarius.host import CastProcess
 from sonotempo.live.sources.clarius.messages import CastSettings, Message
-from sonotempo.live.sources.clarius.sdk import (
-    PYTHON_VERSIONS,
-    RELEASES,
-    built_for,
-    built_on,
-    find_sdk,
-    machine_name,
-)
+from sonotempo.live.sources.clarius.sdk import PYTHON_VERSIONS, RELEASES, built_for, find_sdk
 
-StepName = Literal["Python", "SDK", "platform", "loading", "address", "connection", "images"]
+StepName = Literal["Python", "SDK", "loading", "address", "connection", "images"]
 Outcome = Literal["ok", "failed", "not tried"]
 
-STEPS: tuple[StepName, ...] = (
-    "Python",
-    "SDK",
-    "platform",
-    "loading",
-    "address",
-    "connection",
-    "images",
-)
+STEPS: tuple[StepName, ...] = get_args(StepName)
 
 _POLL_S = 0.05
 _STOP_S = 3.0
 _LOAD_S = 20.0
 _REACH_S = 3.0
-_SYSTEMS = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +30,7 @@ class CheckStep:
     """One step of a test of the connection.
 
     Attributes:
-        name: what was looked at.
+        name: what was tested.
         outcome: "not tried" if an earlier step failed that it needs.
         detail: what was found, and what to do about it if it failed.
     """
@@ -58,21 +41,21 @@ class CheckStep:
 
     @property
     def is_ok(self) -> bool:
-        """Whether it went well."""
+        """Whether it succeeded."""
         return self.outcome == "ok"
 
 
-def check_connection(
+def check_steps(
     host: str, port: int = 5828, sdk: Path | None = None, *, timeout_s: float = 10.0
-) -> tuple[CheckStep, ...]:
-    """Try everything between this program and a probe's images, and name what fails.
+) -> Generator[CheckStep]:
+    """Test everything between this program and a probe's images; yield each step when it is done.
 
-    Takes up to half a minute if nothing answers; :func:`check_steps` tells each step as it goes.
-    Nothing else may be connected to the probe through Cast meanwhile, this program included.
+    Takes up to half a minute if nothing answers; close the generator to stop early. No other
+    program may be connected to the probe through Cast meanwhile, nor this one.
 
-    >>> steps = check_connection("192.0.2.1", sdk=Path("no/such/folder"), timeout_s=0.01)
+    >>> steps = check_steps("192.0.2.1", sdk=Path("no/such/folder"), timeout_s=0.01)
     >>> [step.name for step in steps if step.outcome == "not tried"]
-    ['platform', 'loading', 'connection', 'images']
+    ['loading', 'connection', 'images']
 
     Args:
         host: the probe's address.
@@ -80,26 +63,17 @@ def check_connection(
         sdk: the SDK's folder, or None if it is installed.
         timeout_s: how long to wait for the SDK to connect, and again for an image.
 
-    Returns:
+    Yields:
         One record for each of ``STEPS``, in this order.
     """
-    return tuple(check_steps(host, port, sdk, timeout_s=timeout_s))
-
-
-def check_steps(
-    host: str, port: int = 5828, sdk: Path | None = None, *, timeout_s: float = 10.0
-) -> Iterator[CheckStep]:
-    """Yield the steps of :func:`check_connection` one by one; end the iteration to stop early."""
     yield _python(sdk)
     found = _sdk(sdk)
     yield found
-    fitting = _platform(sdk) if found.is_ok else _not_tried("platform", "there is no SDK")
-    yield fitting
-    if not fitting.is_ok:
-        yield _not_tried("loading", "there is no SDK for this machine")
+    if not found.is_ok:
+        yield _not_tried("loading", "there is no SDK")
         yield _address(host, port, min(_REACH_S, timeout_s))
-        yield _not_tried("connection", "there is no SDK for this machine")
-        yield _not_tried("images", "there is no SDK for this machine")
+        yield _not_tried("connection", "there is no SDK")
+        yield _not_tried("images", "there is no SDK")
         return
     settings = CastSettings(host, port, sdk)
     with (
@@ -129,29 +103,8 @@ def _sdk(sdk: Path | None) -> CheckStep:
         files = find_sdk(sdk)
     except SourceError as error:
         return CheckStep("SDK", "failed", str(error))
-    return CheckStep("SDK", "ok", str(files.module))
-
-
-def _platform(sdk: Path | None) -> CheckStep:
-    module = find_sdk(sdk).module
-    here = f"{_SYSTEMS.get(sys.platform, sys.platform)}, {machine_name(platform.machine())}"
-    if module.suffix == ".py":
-        return CheckStep("platform", "ok", f"{module.name} is plain Python, not the vendor's build")
-    try:
-        with module.open("rb") as file:
-            built = built_on(file.read(4096))
-    except OSError as error:
-        detail = f"{module} cannot be read: {error.strerror or error}; unpack the SDK again"
-        return CheckStep("platform", "failed", detail)
-    # A build for several machines names none.
-    if built and (here == built or here.startswith(f"{built}, ")):
-        return CheckStep("platform", "ok", f"built for {built}")
-    return CheckStep(
-        "platform",
-        "failed",
-        f"{module} is built for {built or 'no platform that is known'}, but this is {here}; take "
-        f"this platform's cast-VERSION-PLATFORM.zip from {RELEASES}",
-    )
+    plain = " (plain Python, not the vendor's build)" if files.module.suffix == ".py" else ""
+    return CheckStep("SDK", "ok", f"{files.module}{plain}")
 
 
 def _address(host: str, port: int, timeout_s: float) -> CheckStep:
