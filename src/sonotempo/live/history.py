@@ -6,8 +6,10 @@ are put together with their masks when a frame is asked for.
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from sonotempo.live.buffer.ring_buffer import RingReader
 from sonotempo.recording import Frame
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 #: buffer without one: no model saw it, or not yet, or the result is no longer kept), ``gone`` (it
 #: has left the buffer), ``not written``.
 FrameStatus = Literal["segmented", "not segmented", "gone", "not written"]
+
+
+_NO_PIXELS = np.empty((0, 0), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +46,9 @@ class StepResult:
     skipped: int = 0
     reset: str | None = None
 
-    @property
-    def latency_ms(self) -> float:
-        """From capture to readiness."""
-        return (self.ready_ns - self.captured_ns) / 1e6
-
     def age_ms(self, now_ns: int) -> float:
         """How old the picture is at a moment of ``time.monotonic_ns()``."""
         return (now_ns - self.captured_ns) / 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A result without its pixels."""
-
-    predictions: tuple["GridPrediction", ...]
-    captured_ns: int
-    ready_ns: int
-    skipped: int
-    reset: str | None
 
 
 class PredictionHistory:
@@ -76,7 +65,7 @@ class PredictionHistory:
         # Two locks: the thread that adds never waits while another copies a frame.
         self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._results: OrderedDict[int, _Kept] = OrderedDict()
+        self._results: OrderedDict[int, StepResult] = OrderedDict()
         self._is_open = True
 
     def __len__(self) -> int:
@@ -85,9 +74,7 @@ class PredictionHistory:
 
     def add(self, result: StepResult) -> None:
         """Keep a result and let go of those that are too old."""
-        kept = _Kept(
-            result.predictions, result.captured_ns, result.ready_ns, result.skipped, result.reset
-        )
+        kept = replace(result, frame=replace(result.frame, image_HW=_NO_PIXELS))
         with self._lock:
             self._results[result.frame.index] = kept
             oldest = self._reader.oldest
@@ -107,14 +94,7 @@ class PredictionHistory:
             streamed = self._reader.read(number) if self._is_open else None
         if streamed is None:
             return None
-        return StepResult(
-            streamed.frame,
-            kept.predictions,
-            kept.captured_ns,
-            kept.ready_ns,
-            kept.skipped,
-            kept.reset,
-        )
+        return replace(kept, frame=streamed.frame)
 
     def status(self, number: int) -> FrameStatus:
         """Say what is known of a frame."""

@@ -5,30 +5,32 @@ structures and history however its file is called.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, TypeAdapter
 
 from sonotempo.errors import ModelError, SonotempoError
 from sonotempo.live.models.graph import Interface, fits, listed, read_interface
 from sonotempo.recording import Box
-from sonotempo.structures import Structure, StructureSet
+from sonotempo.structures import StructureSet
 
 #: The key of the card in the metadata of an ONNX file.
 METADATA_KEY = "sonotempo"
 
-#: How frames become network input; there is one way, see :mod:`sonotempo.preprocess`.
-FIT_RULE = "crop to area, square pixels, width to input size, pad or crop rows at the bottom"
-NORMALIZATION = "grey value / 255"
-RESET_RULE = (
-    "all states zero; at the start, after a freeze, a gap, a seek, a reconnect, and where the "
-    "frame's size or spacing changes"
-)
+#: How frames become network input (see :mod:`sonotempo.preprocess`) and when states are reset.
+_RULES = {
+    "fit": "crop to area, square pixels, width to input size, pad or crop rows at the bottom",
+    "normalization": "grey value / 255",
+    "reset": "all states zero; at the start, after a freeze, a gap, a seek, a reconnect, and where "
+    "the frame's size or spacing changes",
+}
 
 Precision = Literal["fp32", "fp16", "int8"]
 
 _FORMAT = 1
+_STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class StateSpec:
         output: the name of the graph's output that gives it back.
         shape: NCHW with N = 1.
     """
+
+    __pydantic_config__: ClassVar = _STRICT
 
     input: str
     output: str
@@ -58,6 +62,8 @@ class Member:
         is_logits: whether ``probabilities`` still needs the softmax.
         stateful: whether earlier frames matter to it.
     """
+
+    __pydantic_config__: ClassVar = _STRICT
 
     arm: str
     probabilities: str = "probabilities"
@@ -87,6 +93,8 @@ class ModelCard:
         checks: what was measured when it was exported, one sentence each.
     """
 
+    __pydantic_config__: ClassVar = _STRICT
+
     name: str
     members: tuple[Member, ...]
     structures: StructureSet
@@ -114,13 +122,7 @@ class ModelCard:
 
     def metadata(self) -> str:
         """Return the card as the text that goes into the file, under :data:`METADATA_KEY`."""
-        facts = asdict(self) | {
-            "format": _FORMAT,
-            "fit": FIT_RULE,
-            "normalization": NORMALIZATION,
-            "reset": RESET_RULE,
-        }
-        return json.dumps(facts)
+        return json.dumps(asdict(self) | {"format": _FORMAT} | _RULES)
 
 
 def describes_itself(path: Path) -> bool:
@@ -146,72 +148,39 @@ def read_card(path: Path) -> ModelCard:
             f"{path} was not exported by sonotempo: it does not say what its channels mean; state "
             "their names in order, for example --structures nerve,vessel, to run it all the same"
         )
-    card = card_from(interface.metadata[METADATA_KEY], path)
-    require_interface(card, interface, path)
+    card = _card_from(interface.metadata[METADATA_KEY], path)
+    _require_interface(card, interface, path)
     return card
 
 
-def card_from(text: str, path: Path) -> ModelCard:
-    """Read a card from its metadata text; ``path`` names the file in errors.
-
-    Raises:
-        ModelError: the text is not a card, or has rules that this version does not follow.
-    """
+def _card_from(text: str, path: Path) -> ModelCard:
+    """Read a card from its metadata text; ``path`` names the file in errors."""
     try:
         facts: dict[str, Any] = json.loads(text)
-        if facts["format"] > _FORMAT:
+        if facts.pop("format") > _FORMAT:
             raise ModelError(
-                f"{path} was exported by sonotempo {facts.get('version')} in a form that this "
+                f"{path} was exported by sonotempo {facts.get('version')} in a format that this "
                 "version does not read; upgrade with: pip install -U sonotempo"
             )
-        ours = {"fit": FIT_RULE, "normalization": NORMALIZATION, "reset": RESET_RULE}
-        for rule, known in ours.items():
-            if facts[rule] != known:
+        for rule, known in _RULES.items():
+            if (wanted := facts.pop(rule)) != known:
                 raise ModelError(
-                    f"{path} wants another {rule} ({facts[rule]!r}) than this version does "
+                    f"{path} needs another {rule} ({wanted!r}) than this version applies "
                     f"({known!r}); export it again with this version"
                 )
-        area, structures = facts["area"], facts["structures"]
-        return ModelCard(
-            name=str(facts["name"]),
-            members=tuple(Member(**member) for member in facts["members"]),
-            structures=StructureSet(
-                structures["name"],
-                tuple(
-                    Structure(one["name"], _color(one["color_rgb"]))
-                    for one in structures["structures"]
-                ),
-            ),
-            input_size=int(facts["input_size"]),
-            area=Box(**area) if area else None,
-            states=tuple(
-                StateSpec(state["input"], state["output"], tuple(state["shape"]))
-                for state in facts["states"]
-            ),
-            image=facts["image"],
-            precision=facts["precision"],
-            run=facts["run"],
-            fold=facts["fold"],
-            trained_on=facts["trained_on"],
-            note=facts["note"],
-            version=facts["version"],
-            checks=tuple(facts["checks"]),
-        )
+        return TypeAdapter(ModelCard).validate_python(facts)
     except ModelError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, SonotempoError) as error:
+        reason = "; ".join(str(error).splitlines())
         raise ModelError(
-            f"the description in {path} is damaged ({type(error).__name__}: {error}); export the "
+            f"the description in {path} is damaged ({type(error).__name__}: {reason}); export the "
             "model again"
         ) from error
 
 
-def require_interface(card: ModelCard, interface: Interface, path: Path) -> None:
-    """Refuse a graph that is not what its card says.
-
-    Raises:
-        ModelError: an input or output is missing, of another shape, or not described.
-    """
+def _require_interface(card: ModelCard, interface: Interface, path: Path) -> None:
+    """Refuse a graph that differs from its card."""
     size, channels = card.input_size, card.structures.channels
     takes: dict[str, tuple[int, ...]] = {card.image: (1, 1, size, size)}
     gives: dict[str, tuple[int, ...]] = {}
@@ -236,8 +205,3 @@ def require_interface(card: ModelCard, interface: Interface, path: Path) -> None
                 f"{path} {kind} {listed(there)}, but its description says "
                 f"{listed(described)}: they differ in {', '.join(odd)}; export the model again"
             )
-
-
-def _color(rgb: Sequence[int]) -> tuple[int, int, int]:
-    red, green, blue = (int(value) for value in rgb)
-    return red, green, blue

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sonotempo.live.buffer.ring_buffer import RingReader, StreamedFrame
 from sonotempo.live.closing import Closing
-from sonotempo.live.recording.files import StreamFiles, open_stream_files
+from sonotempo.live.recording.files import open_stream_files
 from sonotempo.live.sources.source import EventLog, SourceEvent
 from sonotempo.recording import Prediction
 
@@ -66,7 +66,7 @@ class Recorder(Closing):
         self._reader, self._path = reader, Path(path)
         self._limit_bytes = int(queue_mib * _MIB)
         try:
-            self._files: StreamFiles = open_stream_files(self._path)
+            self._files = open_stream_files(self._path)
         except BaseException:
             reader.close()
             raise
