@@ -7,12 +7,13 @@ allocates nothing. Which one runs is said in words: ONNX Runtime alone falls bac
 import ctypes
 import logging
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import onnxruntime
@@ -29,14 +30,25 @@ ENGINES: tuple[EngineName, ...] = ("auto", "cuda", "openvino", "onnxruntime")
 FloatArray = NDArray[np.float32]
 
 
-class Engine(Protocol):
-    """Steps one model; holding its state is part of the job."""
+class Engine(ABC):
+    """Steps one model and holds its state.
+
+    The state stays in two banks of buffers: a step reads one and writes the other.
+
+    Args:
+        card: the model's description.
+
+    Attributes:
+        description: what really computes, for the user.
+    """
 
     description: str
 
-    def reset(self) -> None:
-        """Set every state to zero."""
-        ...
+    def __init__(self, card: ModelCard) -> None:
+        size, channels = card.input_size, card.structures.channels
+        self._image_11SS = np.zeros((1, 1, size, size), np.float32)
+        self._scores = [np.zeros((1, channels, size, size), np.float32) for _ in card.members]
+        self._before = 0  # the bank with the state before the next step
 
     def step(self, image_11SS: FloatArray) -> tuple[FloatArray, ...]:
         """Compute the next frame.
@@ -45,17 +57,28 @@ class Engine(Protocol):
             image_11SS: the network input in 0 to 1.
 
         Returns:
-            For each member of the model its ``probabilities`` output, 1KSS. The arrays are
-            written anew by the next step: copy what has to stay.
+            For each member of the model its ``probabilities`` output, 1KSS. The next step
+            overwrites these arrays: copy them to keep them.
         """
-        ...
+        self._image_11SS[...] = image_11SS
+        self._infer(self._before, 1 - self._before)
+        self._before = 1 - self._before
+        return tuple(self._scores)
 
+    @abstractmethod
+    def reset(self) -> None:
+        """Set every state to zero."""
+
+    @abstractmethod
     def close(self) -> None:
         """Free what the engine holds."""
-        ...
+
+    @abstractmethod
+    def _infer(self, before: int, after: int) -> None:
+        """Compute the scores of the image, and the states from one bank to the other."""
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(Engine):
     """ONNX Runtime with bound inputs and outputs; on a GPU the state never leaves it.
 
     Args:
@@ -71,6 +94,7 @@ class OnnxRuntimeEngine:
     def __init__(
         self, path: Path, card: ModelCard, device: Literal["cpu", "cuda"], threads: int | None
     ) -> None:
+        super().__init__(card)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
@@ -93,16 +117,12 @@ class OnnxRuntimeEngine:
             )
         where = "CUDA GPU" if device == "cuda" else _cpu_words(threads)
         self.description = f"ONNX Runtime {onnxruntime.__version__}, {where}, {card.precision}"
-        size, channels = card.input_size, card.structures.channels
-        self._image_11SS = np.zeros((1, 1, size, size), np.float32)
-        self._scores = [np.zeros((1, channels, size, size), np.float32) for _ in card.members]
         self._zeros = [np.zeros(state.shape, np.float32) for state in card.states]
         self._states = [
             [onnxruntime.OrtValue.ortvalue_from_numpy(zero.copy(), device, 0) for zero in bank]
             for bank in (self._zeros, self._zeros)
         ]
         self._bindings = [self._bound(card, before, 1 - before) for before in (0, 1)]
-        self._before = 0
 
     def _bound(self, card: ModelCard, before: int, after: int) -> Any:
         """Bind the image, the scores, and the states from one bank to the other."""
@@ -120,15 +140,11 @@ class OnnxRuntimeEngine:
         for value, zero in zip(self._states[self._before], self._zeros, strict=True):
             value.update_inplace(zero)
 
-    def step(self, image_11SS: FloatArray) -> tuple[FloatArray, ...]:
-        """Compute the next frame, see :class:`Engine`."""
-        self._image_11SS[...] = image_11SS
-        binding = self._bindings[self._before]
+    def _infer(self, before: int, after: int) -> None:
+        binding = self._bindings[before]
         binding.synchronize_inputs()
         self._session.run_with_iobinding(binding)
         binding.synchronize_outputs()
-        self._before = 1 - self._before
-        return tuple(self._scores)
 
     def close(self) -> None:
         """Free the session."""
@@ -136,7 +152,7 @@ class OnnxRuntimeEngine:
         self._session = None
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(Engine):
     """OpenVINO on the CPU: the fastest for int8 files.
 
     Args:
@@ -149,6 +165,7 @@ class OpenVinoEngine:
     """
 
     def __init__(self, path: Path, card: ModelCard, threads: int | None) -> None:
+        super().__init__(card)
         openvino = import_openvino()
         # Single precision: the default on newer CPUs is bfloat16, which leaves the logits that
         # were evaluated.
@@ -172,9 +189,6 @@ class OpenVinoEngine:
         release = openvino.get_version().partition("-")[0]
         self.description = f"OpenVINO {release}, {_cpu_words(threads)}, {card.precision}"
         self._card = card
-        size, channels = card.input_size, card.structures.channels
-        self._image_11SS = np.zeros((1, 1, size, size), np.float32)
-        self._scores = [np.zeros((1, channels, size, size), np.float32) for _ in card.members]
         self._states = [[np.zeros(s.shape, np.float32) for s in card.states] for _ in range(2)]
         self._tensors = [
             [openvino.Tensor(array, shared_memory=True) for array in bank] for bank in self._states
@@ -183,23 +197,17 @@ class OpenVinoEngine:
         for member, scores in zip(card.members, self._scores, strict=True):
             tensor = openvino.Tensor(scores, shared_memory=True)
             self._request.set_tensor(member.probabilities, tensor)
-        self._before = 0
 
     def reset(self) -> None:
         """Set every state to zero."""
         for array in self._states[self._before]:
             array[...] = 0
 
-    def step(self, image_11SS: FloatArray) -> tuple[FloatArray, ...]:
-        """Compute the next frame, see :class:`Engine`."""
-        self._image_11SS[...] = image_11SS
-        after = 1 - self._before
+    def _infer(self, before: int, after: int) -> None:
         for number, state in enumerate(self._card.states):
-            self._request.set_tensor(state.input, self._tensors[self._before][number])
+            self._request.set_tensor(state.input, self._tensors[before][number])
             self._request.set_tensor(state.output, self._tensors[after][number])
         self._request.infer()
-        self._before = after
-        return tuple(self._scores)
 
     def close(self) -> None:
         """Free the compiled model."""

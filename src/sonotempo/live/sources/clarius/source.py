@@ -213,7 +213,7 @@ class ClariusSource(ThreadedSource):
                 watchdog.saw("image", now_s)
                 if watchdog.phase == "streaming" and self._state != "running":
                     self._state = "running"
-                    self._log.add("running", "images are coming in again")
+                    self._log.add("running", "images are arriving again")
             overdue = watchdog.overdue(now_s)
             if overdue is not None:
                 return _End("disconnected", overdue)
@@ -221,35 +221,21 @@ class ClariusSource(ThreadedSource):
 
     def _hear(self, message: Message, child: CastProcess, watchdog: Watchdog) -> None:
         """Turn a message of the process into events, state, and the watchdog's knowledge."""
-        now_s = time.monotonic()
         kind, detail, host_ns = message.kind, message.detail, message.host_ns
-        watchdog.saw("word", now_s)
+        watchdog.saw(
+            kind if (kind, detail) != ("asked", "freeze") else "freeze sent", time.monotonic()
+        )
         if kind == "received":
             self._received = message.received or self._received
-        elif kind == "loaded":
-            watchdog.saw("loaded", now_s)
-        elif kind == "connected":
-            self._log.add("connected", detail, host_ns)
-            watchdog.saw("connected", now_s)
         elif kind == "arriving":
             self._state = "running"
-            self._log.add("running", "images are coming in", host_ns)
-            watchdog.saw("image", now_s)
-            # Nothing is written before, so that no frame overtakes these events.
+            self._log.add("running", "images are arriving", host_ns)
+            # Nothing is written before, so that no frame precedes these events.
             child.tell("go")
-        elif kind == "frozen":
-            self._state = "frozen"
-            self._log.add("frozen", detail, host_ns)
-            watchdog.saw("frozen", now_s)
-        elif kind == "running":
-            if self._state == "frozen":
-                self._state = "running"
-                self._log.add("running", detail, host_ns)
-            watchdog.saw("running", now_s)
-        elif kind == "asked":
-            if detail == "freeze":
-                watchdog.saw("freeze sent", now_s)
-        elif kind in ("depth", "gain", "button", "error"):
+        elif kind == "frozen" or (kind == "running" and self._state == "frozen"):
+            self._state = kind
+            self._log.add(kind, detail, host_ns)
+        elif kind in ("connected", "depth", "gain", "button", "error"):
             self._log.add(kind, detail, host_ns)
 
 

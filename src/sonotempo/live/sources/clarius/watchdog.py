@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from sonotempo.live.sources.clarius.messages import MessageKind
+
 Phase = Literal["loading", "connecting", "waiting", "streaming", "frozen"]
 
 # Images that were on their way when freezing was announced may still come in for so long.
@@ -72,12 +74,8 @@ class Watchdog:
         self._image_s = now_s
         self._streaming_since_s: float | None = None
 
-    def saw(
-        self,
-        what: Literal["loaded", "connected", "image", "frozen", "running", "freeze sent", "word"],
-        now_s: float,
-    ) -> None:
-        """Take note of what happened; "word" is any sign of life of the process."""
+    def saw(self, what: MessageKind | Literal["image", "freeze sent"], now_s: float) -> None:
+        """Take note of an image, of a command, or of any message of the process."""
         if what == "freeze sent":
             # Frozen and told to go on: if nothing comes of it, the probe is gone.
             if self.phase == "frozen":
@@ -92,7 +90,7 @@ class Watchdog:
             self._enter("frozen", now_s)
         elif what == "running" and self.phase == "frozen":
             self._enter("waiting", now_s)
-        elif what == "image":
+        elif what in ("image", "arriving"):
             self._saw_image(now_s)
 
     def is_steady(self, now_s: float) -> bool:
