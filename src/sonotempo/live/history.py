@@ -1,7 +1,7 @@
-"""What the models said in the last seconds, by frame number, to look back at.
+"""The models' results of the last seconds, by frame number.
 
-Masks are kept on the network grid and pixels not at all: those are still in the ring buffer, and
-are put together with their masks when a frame is asked for.
+Masks are kept on the network grid. Pixels are not kept: they are still in the ring buffer, from
+which :meth:`PredictionHistory.get` reads them.
 """
 
 import threading
@@ -17,9 +17,9 @@ from sonotempo.recording import Frame
 if TYPE_CHECKING:
     from sonotempo.live.models.onnx_predictor import GridPrediction
 
-#: What is known of a frame: ``segmented`` (a result can be had), ``not segmented`` (it is in the
-#: buffer without one: no model saw it, or not yet, or the result is no longer kept), ``gone`` (it
-#: has left the buffer), ``not written``.
+#: The state of a frame: ``segmented`` (it has a result), ``not segmented`` (it is in the buffer
+#: but no model has seen it, or the result is no longer kept), ``gone`` (it has left the buffer),
+#: ``not written``.
 FrameStatus = Literal["segmented", "not segmented", "gone", "not written"]
 
 
@@ -28,14 +28,14 @@ _NO_PIXELS = np.empty((0, 0), np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One frame with what every model made of it.
+    """One frame with the predictions of every model.
 
     Attributes:
         frame: a private copy of the pixels; ``frame.index`` is its number in the stream.
         predictions: of all models, in the order in which they were given.
         captured_ns: when it was captured, on the host's monotonic clock.
-        ready_ns: when the predictions were there, on the same clock.
-        skipped: how many frames were left out between the segmented one before and this.
+        ready_ns: when the predictions were ready, on the same clock.
+        skipped: how many frames were left out since the previous segmented one.
         reset: why the states were reset just before this frame, or None.
     """
 
@@ -47,16 +47,16 @@ class StepResult:
     reset: str | None = None
 
     def age_ms(self, now_ns: int) -> float:
-        """How old the picture is at a moment of ``time.monotonic_ns()``."""
+        """How old the image is at a time of ``time.monotonic_ns()``."""
         return (now_ns - self.captured_ns) / 1e6
 
 
 class PredictionHistory:
-    """The results of the last seconds; one thread adds, any thread looks.
+    """The results of the last seconds; one thread adds, any thread reads.
 
     Args:
         reader: of the buffer that the frames are in; the history closes it.
-        seconds: how far back results are kept. What has left the buffer is let go before.
+        seconds: how long results are kept; those whose frame has left the buffer are dropped.
     """
 
     def __init__(self, reader: RingReader, seconds: float = 10.0) -> None:
@@ -73,7 +73,7 @@ class PredictionHistory:
             return len(self._results)
 
     def add(self, result: StepResult) -> None:
-        """Keep a result and let go of those that are too old."""
+        """Keep a result, and drop those that are too old."""
         kept = replace(result, frame=replace(result.frame, image_HW=_NO_PIXELS))
         with self._lock:
             self._results[result.frame.index] = kept
@@ -85,7 +85,7 @@ class PredictionHistory:
                 del self._results[number]
 
     def get(self, number: int) -> StepResult | None:
-        """Return the result of a frame, or None; :meth:`status` says why there is none."""
+        """Return the result of a frame, or None; :meth:`status` gives the reason."""
         with self._lock:
             kept = self._results.get(number)
         if kept is None:
@@ -97,7 +97,7 @@ class PredictionHistory:
         return replace(kept, frame=streamed.frame)
 
     def status(self, number: int) -> FrameStatus:
-        """Say what is known of a frame."""
+        """Return the state of a frame."""
         with self._reading:
             if not self._is_open or number < self._reader.oldest:
                 return "gone"
@@ -112,7 +112,7 @@ class PredictionHistory:
             return tuple(self._results)
 
     def close(self) -> None:
-        """Let go of the results and of the buffer: from now on, all frames are gone."""
+        """Release the results and the buffer: from now on, all frames are gone."""
         with self._lock, self._reading:
             self._is_open = False
             self._results.clear()

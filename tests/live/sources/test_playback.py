@@ -266,7 +266,7 @@ def test_a_rate_that_is_not_positive_is_refused(tmp_path, rate):
 
 def test_what_a_recording_cannot_do_is_refused_with_what_it_can(tmp_path, buffer):
     source = PlaybackSource(make_recording(tmp_path, 9))
-    with pytest.raises(SourceError, match="not being played"):
+    with pytest.raises(SourceError, match="not playing"):
         source.seek(0)
     with Playing(source, buffer):
         with pytest.raises(SourceError, match=r"'depth\+'.*Options: freeze"):

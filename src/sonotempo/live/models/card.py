@@ -1,7 +1,7 @@
-"""What an exported model says of itself: read from its ONNX metadata, and held to its graph.
+"""The description of an exported model: read from its ONNX metadata, and checked with its graph.
 
-The card is one JSON text in the metadata of the ``.onnx`` file, so a model keeps its name,
-structures and history however its file is called.
+The card is a JSON text in the metadata of the ``.onnx`` file, so a model keeps its name, structures
+and history when its file is renamed.
 """
 
 import json
@@ -35,11 +35,11 @@ _STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, slots=True)
 class StateSpec:
-    """One tensor that goes from frame to frame.
+    """One tensor that is carried from frame to frame.
 
     Attributes:
-        input: the name of the graph's input that takes it.
-        output: the name of the graph's output that gives it back.
+        input: the name of the graph's input for it.
+        output: the name of the graph's output with its next value.
         shape: NCHW with N = 1.
     """
 
@@ -56,11 +56,11 @@ class Member:
 
     Attributes:
         arm: which arm of a comparison it is, and what its predictions are called.
-        probabilities: the name of the output [1, K, S, S] that sums to 1 over K. An external file
-            may have logits there, see ``is_logits``.
-        logits: the name of the output before the softmax, or None where there is none.
+        probabilities: the name of the output [1, K, S, S] that sums to 1 over K; logits in some
+            external files, see ``is_logits``.
+        logits: the name of the output before the softmax, or None.
         is_logits: whether ``probabilities`` still needs the softmax.
-        stateful: whether earlier frames matter to it.
+        stateful: whether it depends on earlier frames.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -74,12 +74,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Everything that is needed to run an exported model, and where it comes from.
+    """All that is needed to run an exported model, and its origin.
 
     Attributes:
-        name: what the model is called on screen.
+        name: the model's name on screen.
         members: its arms, each with the outputs that it owns.
-        structures: what the channels after the background mean, with colours.
+        structures: the channels after the background, with colours.
         input_size: S, side of the network grid in pixels.
         area: the image area set by hand in training, or None.
         states: what is carried from frame to frame; empty for a frame model.
@@ -87,10 +87,10 @@ class ModelCard:
         precision: of the weights and activations.
         run: the training run, or empty.
         fold: the fold that it was trained in, or None.
-        trained_on: what it has learnt from, in words.
-        note: a sentence that belongs beside every result, for example "simulated subjects".
+        trained_on: its training data, for the user.
+        note: a remark to show with every result, for example "simulated subjects".
         version: the sonotempo version that wrote the file, empty for an external one.
-        checks: what was measured when it was exported, one sentence each.
+        checks: the measurements at export, one sentence each.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -117,11 +117,11 @@ class ModelCard:
 
     @property
     def stateful(self) -> bool:
-        """Whether earlier frames matter to any of its members."""
+        """Whether any of its members depends on earlier frames."""
         return bool(self.states)
 
     def metadata(self) -> str:
-        """Return the card as the text that goes into the file, under :data:`METADATA_KEY`."""
+        """Return the card as the text for the file, under :data:`METADATA_KEY`."""
         return json.dumps(asdict(self) | {"format": _FORMAT} | _RULES)
 
 
@@ -129,24 +129,24 @@ def describes_itself(path: Path) -> bool:
     """Whether an ONNX file has a card.
 
     Raises:
-        ModelError: no such file, or not an ONNX model.
+        ModelError: no such file, or not a valid ONNX model.
     """
     return METADATA_KEY in read_interface(path).metadata
 
 
 def read_card(path: Path) -> ModelCard:
-    """Read what an exported model says of itself, and check that its graph agrees.
+    """Read the description of an exported model, and check that its graph agrees.
 
     Raises:
-        ModelError: no such file, not an ONNX model, a model without a card (see
+        ModelError: no such file, not a valid ONNX model, a model without a card (see
             :mod:`sonotempo.live.models.external`), a card of a later version, or a graph that
             differs from its card.
     """
     interface = read_interface(path)
     if METADATA_KEY not in interface.metadata:
         raise ModelError(
-            f"{path} was not exported by sonotempo: it does not say what its channels mean; state "
-            "their names in order, for example --structures nerve,vessel, to run it all the same"
+            f"{path} was not exported by sonotempo and does not name its channels; to run it, give "
+            "their names in order, for example --structures nerve,vessel"
         )
     card = _card_from(interface.metadata[METADATA_KEY], path)
     _require_interface(card, interface, path)
@@ -193,7 +193,7 @@ def _require_interface(card: ModelCard, interface: Interface, path: Path) -> Non
         gives[state.output] = state.shape
     for kind, described, there in (
         ("takes", takes, interface.inputs),
-        ("gives", gives, interface.outputs),
+        ("returns", gives, interface.outputs),
     ):
         odd = [
             name
@@ -202,6 +202,6 @@ def _require_interface(card: ModelCard, interface: Interface, path: Path) -> Non
         ]
         if odd:
             raise ModelError(
-                f"{path} {kind} {listed(there)}, but its description says "
+                f"{path} {kind} {listed(there)}, but its description lists "
                 f"{listed(described)}: they differ in {', '.join(odd)}; export the model again"
             )

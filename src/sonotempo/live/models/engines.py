@@ -1,7 +1,7 @@
-"""What computes a model's next step: ONNX Runtime on a CUDA GPU, OpenVINO or ONNX Runtime on a CPU.
+"""The engines that run models: ONNX Runtime on a CUDA GPU, OpenVINO or ONNX Runtime on a CPU.
 
 Every engine keeps the state where it computes and swaps two sets of buffers, so that a step
-allocates nothing. Which one runs is said in words: ONNX Runtime alone falls back without a word.
+allocates nothing. Its description names what really computes: ONNX Runtime falls back silently.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ from sonotempo.live.models.card import ModelCard
 
 EngineName = Literal["auto", "cuda", "openvino", "onnxruntime"]
 
-#: What ``engine`` can be; ``auto`` takes the first of the others that this machine has.
+#: The choices of engine; ``auto`` takes the first of the others that this machine has.
 ENGINES: tuple[EngineName, ...] = ("auto", "cuda", "openvino", "onnxruntime")
 
 FloatArray = NDArray[np.float32]
@@ -83,12 +83,12 @@ class OnnxRuntimeEngine(Engine):
 
     Args:
         path: the ``.onnx`` file.
-        card: what it says of itself.
+        card: its description.
         device: ``cpu`` or ``cuda``.
         threads: how many cores a step may use, or None for all.
 
     Raises:
-        ModelError: the file cannot be loaded, or the GPU is not there after all.
+        ModelError: the file cannot be loaded, or no GPU can be used.
     """
 
     def __init__(
@@ -102,11 +102,11 @@ class OnnxRuntimeEngine(Engine):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers: list[Any] = ["CPUExecutionProvider"]
         if device == "cuda":
-            # TF32 would leave the logits that were evaluated.
+            # TF32 would change the logits that were evaluated.
             providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # ONNX Runtime's errors have no base class of their own
+        except Exception as error:  # ONNX Runtime's errors have no common base class
             raise ModelError(
                 f"ONNX Runtime cannot load {path} on {device} ({' '.join(str(error).split())})"
             ) from error
@@ -157,7 +157,7 @@ class OpenVinoEngine(Engine):
 
     Args:
         path: the ``.onnx`` file.
-        card: what it says of itself.
+        card: its description.
         threads: how many cores a step may use, or None for all.
 
     Raises:
@@ -167,8 +167,8 @@ class OpenVinoEngine(Engine):
     def __init__(self, path: Path, card: ModelCard, threads: int | None) -> None:
         super().__init__(card)
         openvino = import_openvino()
-        # Single precision: the default on newer CPUs is bfloat16, which leaves the logits that
-        # were evaluated.
+        # Single precision: the default on newer CPUs is bfloat16, which changes the logits
+        # that were evaluated.
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
@@ -217,22 +217,24 @@ class OpenVinoEngine(Engine):
 def open_engine(
     path: Path, card: ModelCard, engine: str = "auto", threads: int | None = None
 ) -> Engine:
-    """Load a model into the engine that was asked for, or into the fastest that is there.
+    """Load a model into the given engine, or into the fastest available one.
 
     Args:
         path: the ``.onnx`` file.
-        card: what it says of itself.
+        card: its description.
         engine: one of :data:`ENGINES`.
         threads: how many cores a step may use, or None for all.
 
     Raises:
-        ConfigError: no such engine, or no positive number of threads.
+        ConfigError: an unknown engine, or fewer threads than 1.
         ModelError: the engine is not installed, has no device here, or cannot load the file.
     """
     if engine not in ENGINES:
         raise ConfigError(unknown_option("engine", engine, ENGINES))
     if threads is not None and threads < 1:
-        raise ConfigError(f"{threads} threads; expected 1 or more, or none given for all cores")
+        raise ConfigError(
+            f"{threads} threads; expected 1 or more, or leave the option out for all cores"
+        )
     makers: dict[str, Callable[[], Engine]] = {
         "cuda": lambda: OnnxRuntimeEngine(path, card, "cuda", threads),
         "openvino": lambda: OpenVinoEngine(path, card, threads),
@@ -251,7 +253,7 @@ def open_engine(
 
 
 def best_engine() -> EngineName:
-    """Return the fastest engine that this machine really has."""
+    """Return the fastest engine that works on this machine."""
     if has_cuda():
         return "cuda"
     return "openvino" if has_openvino() else "onnxruntime"
@@ -260,10 +262,10 @@ def best_engine() -> EngineName:
 def import_openvino() -> Any:
     """Import OpenVINO without its telemetry, which would report its use over the network.
 
-    A laptop beside a patient reports nothing; OpenVINO goes on without that package.
+    OpenVINO works without that package.
     """
     sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
-    import openvino  # noqa: PLC0415  (a third of a second that other engines do without)
+    import openvino  # noqa: PLC0415  (takes a third of a second, which other engines need not spend)
 
     return openvino
 
@@ -275,10 +277,10 @@ def has_openvino() -> bool:
 
 @cache
 def has_cuda() -> bool:
-    """Whether ONNX Runtime can really compute on a CUDA GPU here.
+    """Whether ONNX Runtime can compute on a CUDA GPU here.
 
-    Its list of providers names what it was built with, not what works. So the driver is asked for
-    a device, and one tiny graph has to load.
+    Its list of providers names what it was built with, not what works. So this asks the driver for
+    a device and loads a tiny graph.
     """
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         return False
@@ -290,19 +292,19 @@ def has_cuda() -> bool:
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
         return False
     if hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()  # finds the CUDA libraries that other packages brought
+        onnxruntime.preload_dlls()  # finds the CUDA libraries that other packages installed
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(
             _IDENTITY, options, providers=["CUDAExecutionProvider", "CPUExecutionProvider"]
         )
-    except Exception as error:  # noqa: BLE001  (no base class; any of them means: not here)
+    except Exception as error:  # noqa: BLE001  (no common base class; each means that it is unavailable)
         logging.getLogger(__name__).warning("ONNX Runtime cannot use the CUDA GPU: %s", error)
         return False
     if "CUDAExecutionProvider" not in session.get_providers():
         logging.getLogger(__name__).warning(
-            "a CUDA GPU is there, but ONNX Runtime cannot use it: it needs CUDA 13 and cuDNN 9"
+            "ONNX Runtime cannot use the CUDA GPU of this machine: it needs CUDA 13 and cuDNN 9"
         )
         return False
     return True
@@ -316,7 +318,7 @@ _IDENTITY = (
 
 
 def _keep_outputs(model: Any, card: ModelCard) -> None:
-    """Take outputs out of an OpenVINO model that nobody reads, such as logits."""
+    """Remove unused outputs, such as logits, from an OpenVINO model."""
     wanted = {member.probabilities for member in card.members}
     wanted |= {state.output for state in card.states}
     for result in model.get_results():

@@ -18,10 +18,9 @@ _REMEMBERED_FRAMES = 1024  # whose predictions may still arrive
 
 
 class UnbufferedFile(io.RawIOBase):
-    """A file without a buffer that writes all it is given, or nothing more after an error.
+    """A file without a buffer that ignores all writes after an error.
 
-    After an error later writes are ignored, so that finishing the video cannot damage what is
-    there.
+    So finishing the video after an error cannot damage what was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,19 +42,19 @@ class UnbufferedFile(io.RawIOBase):
         return size
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move, as of :class:`io.RawIOBase`."""
+        """Move to a position, see :class:`io.RawIOBase`."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return where it stands."""
+        """Return the position."""
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """Say that it can be moved in."""
+        """Return that positions can be changed."""
         return True
 
     def writable(self) -> bool:
-        """Say that it can be written."""
+        """Return that it can be written."""
         return True
 
     def close(self) -> None:
@@ -100,7 +99,7 @@ class StreamFiles(ABC):
         """Write a mask of the frame for which :meth:`_write_image` returned these numbers."""
 
     def write_frame(self, streamed: StreamedFrame) -> None:
-        """Write a frame, and a line with what the pixels do not tell."""
+        """Write a frame, and a line with its other values."""
         segment, milliseconds = self._write_image(streamed)
         self._add(
             {

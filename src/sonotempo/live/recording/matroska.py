@@ -22,7 +22,7 @@ class _Video:
 
         self._av = av
         self._file = UnbufferedFile(path)
-        # A cluster for each frame: the muxer gives one away when the next begins.
+        # A cluster for each frame: the muxer writes one when the next begins.
         at_once = {"flush_packets": "1", "cluster_time_limit": "0"}
         self._container = av.open(self._file, "w", format="matroska", options=at_once)
         options = {"level": "3", "g": "1", "slicecrc": "1"}
@@ -33,7 +33,7 @@ class _Video:
         self._last = -1
 
     def write(self, image_HW: Image, milliseconds: int) -> int:
-        """Write a frame and return its time: later than the one before by 1 ms at least."""
+        """Write a frame and return its time: at least 1 ms after the previous one."""
         self._last = max(milliseconds, self._last + 1)
         frame = self._av.VideoFrame.from_ndarray(image_HW, format="gray")
         frame.pts, frame.time_base = self._last, _MILLISECONDS
@@ -44,7 +44,7 @@ class _Video:
         return self._last
 
     def close(self) -> None:
-        """Write what is left and the index."""
+        """Write the remaining frames and the index."""
         try:
             self._container.mux(self._stream.encode())
             self._container.close()
@@ -54,15 +54,15 @@ class _Video:
             self._file.close()
 
     def _cause(self, error: Any) -> OSError:
-        """Return what the file said, which the library does not always pass on."""
+        """Return the file's own error, which the library does not always pass on."""
         return self._file.error or OSError(error.errno, error.strerror)
 
 
 class MatroskaFiles(StreamFiles):
     """FFV1 in Matroska: a file for each size of frames, and one for each model's masks.
 
-    Matroska's times are the host's, in milliseconds from the first frame; the exact ones are in
-    the lines.
+    Matroska's times are the host's, in milliseconds from the first frame; the exact times are in
+    the ``.jsonl`` file.
 
     Raises:
         SourceError: PyAV is missing.
@@ -70,7 +70,7 @@ class MatroskaFiles(StreamFiles):
 
     def __init__(self, path: Path) -> None:
         try:
-            import av  # noqa: F401, PLC0415 (said at the start, not at the first frame)
+            import av  # noqa: F401, PLC0415 (reported at the start, not at the first frame)
         except ModuleNotFoundError as error:
             raise SourceError(
                 f"{path} needs PyAV to be written; install it with: pip install "

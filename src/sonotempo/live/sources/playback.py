@@ -80,7 +80,7 @@ class PlaybackSource(ThreadedSource):
         """Go back to before the first frame."""
         self._ahead: deque[_Item] = deque()
         self._to_read: int | None = 0
-        self._jump = 0  # counts seeks, so that what was read ahead of one is dropped
+        self._jump = 0  # counts seeks, so that frames read before one are dropped
         self._steps = 0  # frames still to show although paused
         self._announce_at: int | None = None  # the index that a seek goes to
         self._position = _NEVER_WRITTEN
@@ -175,7 +175,7 @@ class PlaybackSource(ThreadedSource):
         """Go to a frame; while paused it is shown and playing stays paused.
 
         Raises:
-            SourceError: there is no such frame, or the source is stopped.
+            SourceError: an index out of range, or the source is stopped.
         """
         with self._changed:
             self._check_started()
@@ -218,7 +218,7 @@ class PlaybackSource(ThreadedSource):
 
     def _check_started(self) -> None:
         if self._thread is None:
-            raise SourceError("this recording is not being played; start it first")
+            raise SourceError("this recording is not playing; start it first")
 
     def _seek(self, index: int) -> None:
         """Drop what was read ahead and continue reading from here; the lock is held."""
@@ -268,7 +268,7 @@ class PlaybackSource(ThreadedSource):
         number = self._recording.frame_numbers[index]
         try:
             return _Item(index, self._recording[index])
-        except Exception as error:  # noqa: BLE001 - whatever a decoder raises, playing goes on
+        except Exception as error:  # noqa: BLE001  # whatever a decoder raises, playing continues
             known = isinstance(error, SonotempoError)
             reason = str(error) if known else f"{type(error).__name__}: {error}"
             return _Item(index, None, f"frame {number} cannot be read: {reason}")
@@ -285,7 +285,7 @@ class PlaybackSource(ThreadedSource):
     def _play(self, writer: RingWriter) -> None:
         """Write each frame when it is due, until stopped.
 
-        The lock is held while a frame is written, so nothing of before a seek comes after it.
+        The lock is held while a frame is written, so no earlier frame follows a seek.
         """
         with self._changed:
             while not self._stopping:
@@ -313,7 +313,7 @@ class PlaybackSource(ThreadedSource):
             self._steps = 0
 
     def _lateness_ns(self, index: int) -> int:
-        """Return how long ago a frame was due; below 0 it has time."""
+        """Return how long ago a frame was due; negative if it is not due yet."""
         if self._due_ns is None or self._last_index is None or self._state != "running":
             return 0
         step_ns = self._period_ns

@@ -85,7 +85,7 @@ class ThreadedSource(ABC):
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and all that it began; may be called twice."""
+        """End the thread and all that it started; may be called twice."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()

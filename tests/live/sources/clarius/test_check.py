@@ -84,13 +84,13 @@ def test_an_sdk_that_dies_while_it_is_loaded_is_named(port, tmp_path):
     (tmp_path / "pyclariuscast.py").write_text("import os\nos.abort()\n")
     steps = checked(port, tmp_path)
     assert failed(steps).name == "loading"
-    assert "took its process down while it was loaded" in failed(steps).detail
+    assert "crashed its process while loading" in failed(steps).detail
 
 
 def test_an_address_where_nothing_listens_points_at_the_app_and_its_port(stand_in, dead_port):
     steps = checked(dead_port)
     assert failed(steps).name == "address"
-    assert "Clarius App running" in failed(steps).detail
+    assert "Clarius App is running" in failed(steps).detail
     assert steps["loading"].is_ok
     assert steps["connection"].outcome == "not tried"
 
@@ -98,7 +98,7 @@ def test_an_address_where_nothing_listens_points_at_the_app_and_its_port(stand_i
 def test_an_unknown_name_is_told_apart(stand_in):
     steps = checked(5828, host="no-such-host.invalid")
     assert failed(steps).name == "address"
-    assert "no known address" in failed(steps).detail
+    assert "is not a known address" in failed(steps).detail
 
 
 def test_a_refusal_though_the_address_answers_points_at_the_version(stand_in, port):
@@ -113,7 +113,7 @@ def test_a_hang_while_connecting_is_named_in_bounded_time(stand_in, port):
     stand_in.turn_on("hang_in_connect")
     steps = checked(port, timeout_s=0.5)
     assert failed(steps).name == "connection"
-    assert "did not answer while it connected within 0.5 s" in failed(steps).detail
+    assert "did not answer while connecting within 0.5 s" in failed(steps).detail
 
 
 def test_a_crash_after_connecting_is_named(stand_in, port):
@@ -121,7 +121,7 @@ def test_a_crash_after_connecting_is_named(stand_in, port):
     stand_in.order("abort")
     steps = checked(port)
     last = [step for step in steps.values() if step.outcome == "failed"]
-    assert "took its process down" in last[0].detail
+    assert "crashed its process" in last[0].detail
 
 
 def test_connected_without_images_points_at_the_firewall(stand_in, port):

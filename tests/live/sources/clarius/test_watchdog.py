@@ -30,7 +30,7 @@ def kept_alive(dog, since_s, until_s):
         ((("loaded", 5),), 20, 21, "did not answer within 15 s"),
         ((("loaded", 1), ("connected", 2), ("received", 9)), 10, 11, "UDP"),
         (STREAMING, 5, 6, "no image for 2 s"),
-        ((*STREAMING, ("frozen", 4)), 14, 15, "not been heard of for 10 s"),
+        ((*STREAMING, ("frozen", 4)), 14, 15, "not reported for 10 s"),
         ((*STREAMING, ("frozen", 4), ("running", 20)), 28, 29, "no image within 8 s"),
         ((*STREAMING, ("frozen", 4), ("received", 20), ("freeze sent", 20)), 28, 29, "no image"),
     ],

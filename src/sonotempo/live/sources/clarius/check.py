@@ -86,7 +86,7 @@ def check_steps(
 def _python(sdk: Path | None) -> CheckStep:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     built = built_for(sdk) if sdk is not None and sdk.is_dir() else ()
-    # A module that is there counts for more than what was known when this was written.
+    # A module that was found matters more than the list of known versions.
     if own in (built or PYTHON_VERSIONS) or _sdk(sdk).is_ok:
         return CheckStep("Python", "ok", f"Python {own}")
     whose = f"the SDK in {sdk} is built" if built else "builds of the SDK are known"
@@ -115,15 +115,15 @@ def _address(host: str, port: int, timeout_s: float) -> CheckStep:
         return CheckStep(
             "address",
             "failed",
-            f"{host} is there, but nothing listens on port {port}; is the Clarius App running with "
-            "the probe, and is this the port that it shows? (5828 with the Cast permission "
-            "'Research', else another one each time)",
+            f"{host} answers, but nothing listens on port {port}. Check that the Clarius App is "
+            "running with the probe, and that this is the port that it shows (5828 with the Cast "
+            "permission 'Research', else a new one each time)",
         )
     except socket.gaierror as error:
         return CheckStep(
             "address",
             "failed",
-            f"{host!r} is no known address ({error.strerror or error}); give the one that the "
+            f"{host!r} is not a known address ({error.strerror or error}); give the one that the "
             "Clarius App shows, such as 192.168.1.1",
         )
     except (OSError, OverflowError) as error:
@@ -141,7 +141,7 @@ def _through_the_sdk(
     settings: CastSettings, buffer: RingBuffer, reader: RingReader, timeout_s: float
 ) -> Iterator[CheckStep]:
     """Load the SDK, connect and wait for an image, in a process such as the stream's."""
-    # First, as the process connects as soon as it is there, and the probe may serve one only.
+    # Before the process connects, as the probe may accept only one connection.
     address = _address(settings.host, settings.port, min(_REACH_S, timeout_s))
     child = CastProcess(settings, buffer.handle)
     heard = _Heard(child)
@@ -167,14 +167,14 @@ def _through_the_sdk(
 
 
 class _Heard:
-    """What a process has said so far, by kind."""
+    """The last message of a process, by kind."""
 
     def __init__(self, child: CastProcess) -> None:
         self._child = child
         self._last: dict[str, Message] = {}
 
     def wait(self, kinds: tuple[str, ...], timeout_s: float) -> Message | None:
-        """Wait for one of some kinds of message; None if the process ends or the time is over."""
+        """Wait for a message of one of these kinds; None if the process ends or at the timeout."""
         deadline = time.monotonic() + timeout_s
         is_alive = True
         while is_alive and time.monotonic() < deadline:
@@ -185,32 +185,32 @@ class _Heard:
         return None
 
     def listen(self) -> bool:
-        """Take in what is said next; return whether the process was still there before."""
+        """Read new messages; return whether the process was still running before."""
         is_alive = self._child.is_alive
         for message in self._child.messages(_POLL_S):
             self._last[message.kind] = message
         return is_alive
 
     def last(self, kind: str) -> str | None:
-        """Return the detail of the last such message, or None if there was none."""
+        """Return the detail of the last such message, or None."""
         message = self._last.get(kind)
         return message.detail if message is not None else None
 
     def silence(self, when: str, waited_s: float) -> str:
-        """Say why nothing more is heard."""
+        """Return why no message arrives."""
         if self._child.is_alive:
             return f"the SDK did not answer {when} within {waited_s:g} s; test again"
         how = self._child.how_it_ended() or "no reason given"
         return (
-            f"the SDK took its process down {when} ({how}); is it built for this system, and has "
-            f"it the App's version? {RELEASES}"
+            f"the SDK crashed its process {when} ({how}); take the build for this system and "
+            f"the App's version from {RELEASES}"
         )
 
 
 def _loading(heard: _Heard) -> CheckStep:
     message = heard.wait(("loaded", "fatal", "refused"), _LOAD_S)
     if message is None:
-        return CheckStep("loading", "failed", heard.silence("while it was loaded", _LOAD_S))
+        return CheckStep("loading", "failed", heard.silence("while loading", _LOAD_S))
     if message.kind == "loaded":
         return CheckStep("loading", "ok", "the SDK is loaded")
     return CheckStep("loading", "failed", message.detail)
@@ -219,14 +219,14 @@ def _loading(heard: _Heard) -> CheckStep:
 def _connection(heard: _Heard, timeout_s: float) -> CheckStep:
     message = heard.wait(("connected", "refused", "fatal"), timeout_s)
     if message is None:
-        detail = heard.silence("while it connected", timeout_s)
+        detail = heard.silence("while connecting", timeout_s)
         return CheckStep("connection", "failed", detail)
     if message.kind == "connected":
         return CheckStep("connection", "ok", f"connected to {message.detail}")
     return CheckStep(
         "connection",
         "failed",
-        f"{message.detail} As the address answers, the likely reason is the version: SDK and App "
+        f"{message.detail}. As the address answers, the likely reason is the version: SDK and App "
         f"do not work together unless theirs are the same; take the App's from {RELEASES}",
     )
 
@@ -235,23 +235,22 @@ def _images(heard: _Heard, reader: RingReader, timeout_s: float) -> CheckStep:
     deadline = time.monotonic() + timeout_s
     while reader.written == 0:
         if not heard.listen():
-            detail = heard.silence("while images were awaited", timeout_s)
+            detail = heard.silence("while waiting for images", timeout_s)
             return CheckStep("images", "failed", detail)
         if time.monotonic() > deadline:
             return CheckStep("images", "failed", _no_image(heard, timeout_s))
-    return CheckStep("images", "ok", "images come in")
+    return CheckStep("images", "ok", "images arrive")
 
 
 def _no_image(heard: _Heard, timeout_s: float) -> str:
     error = heard.last("error")
     if error is not None:
-        return f"images come but cannot be used: {error}"
+        return f"images arrive but cannot be used: {error}"
     if heard.last("frozen") is not None:
-        return "the probe is frozen; let it go on in the App or by its button, and test again"
+        return "the probe is frozen; unfreeze it in the App or with its button, and test again"
     return (
-        f"connected, but no image within {timeout_s:g} s; images come over UDP ports of their own: "
-        "allow Python to receive UDP in this machine's firewall, and see that the probe is not "
-        "frozen"
+        f"connected, but no image within {timeout_s:g} s; images use separate UDP ports: allow "
+        "Python to receive UDP in this machine's firewall, and check that the probe is not frozen"
     )
 
 

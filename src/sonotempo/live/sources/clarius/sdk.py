@@ -84,7 +84,7 @@ def find_sdk(sdk: Path | None) -> SdkFiles:
         return _installed()
     folder = sdk.expanduser().absolute()
     if not folder.is_dir():
-        raise SourceError(f"there is no folder {folder} with the Clarius Cast SDK in it. {_HOW}")
+        raise SourceError(f"there is no folder {folder} with the Clarius Cast SDK. {_HOW}")
     own = f"python{_python_version().replace('.', '')}"
     for place in (folder / own, folder):
         for name in _MODULE_FILES:

@@ -1,7 +1,8 @@
-"""ClariusSource: live images of a Clarius probe, through the SDK in a process of its own.
+"""Live images of a Clarius probe, through the SDK in a child process.
 
-Every fault has one cure: the process is ended, killed if need be, and a new one connects. So a
-crash of the SDK, a hang, a refused connection and a lost network are all an event and a pause.
+Every fault is handled alike: the process is ended, killed if necessary, and a new one connects. So
+a crash of the SDK, a hang, a refused connection and a lost network each become an event and a
+pause.
 """
 
 import atexit
@@ -47,11 +48,11 @@ class ClariusSource(ThreadedSource):
         sdk: the folder with the unpacked SDK, or None if `pyclariuscast` is installed.
         width_px: of the images; pixels are square, black borders fill the rest.
         height_px: of the images.
-        image_format: how the SDK hands images over; only "argb" tells the borders for certain.
-        limits: how long each thing may take.
+        image_format: how the SDK passes images; only "argb" marks the borders reliably.
+        limits: how long each step may take.
 
     Raises:
-        SourceError: a port or size or format that cannot be.
+        SourceError: an invalid port, size or format.
     """
 
     _stop_s = None  # each step of the shutdown has a limit
@@ -102,22 +103,22 @@ class ClariusSource(ThreadedSource):
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """What :meth:`send` takes now: all while images come, "freeze" while frozen."""
+        """What :meth:`send` takes now: all while running, "freeze" while frozen."""
         if self._state == "running":
             return tuple(USER_FUNCTIONS)
         return ("freeze",) if self._state == "frozen" else ()
 
     @property
     def received(self) -> CastCounts:
-        """What the SDK has called back with on the present connection, inertial samples included.
+        """The SDK's callbacks on the present connection, including inertial samples.
 
-        Brought up to date four times a second.
+        Updated four times a second.
         """
         return self._received
 
     @property
     def pid(self) -> int | None:
-        """The id of the process with the SDK, or None between two of them."""
+        """The id of the process with the SDK, or None between two processes."""
         child = self._child
         return child.pid if child is not None else None
 
@@ -159,18 +160,18 @@ class ClariusSource(ThreadedSource):
                 return
             if end.kind == "fatal":
                 self._log.add("error", end.reason)
-                self._log.add("ended", "no new attempt can mend this")
+                self._log.add("ended", "a new attempt cannot fix this")
                 self._state = "ended"
                 return
             has_crashed = end.kind == "crashed"
             failures = 1 if end.was_steady else failures + 1
             pause_s = self._limits.pause_s(failures)
             self._state = "disconnected"
-            self._log.add(end.kind, f"{end.reason}; again in {pause_s:g} s")
+            self._log.add(end.kind, f"{end.reason}; next attempt in {pause_s:g} s")
             self._wait(pause_s)
 
     def _live(self, writer: RingWriter, after_crash: bool) -> "_End":
-        """Follow one process from its start to its end."""
+        """Run one process from its start to its end."""
         watchdog = Watchdog(self._limits, time.monotonic())
         self._received = CastCounts()
         try:
@@ -186,7 +187,7 @@ class ClariusSource(ThreadedSource):
                 self._child = None
             has_obeyed = child.end(self._limits.stop_s)
         if not has_obeyed:
-            self._log.add("error", "the SDK did not let go; its process was killed")
+            self._log.add("error", "the SDK did not disconnect; its process was killed")
         return replace(end, was_steady=watchdog.is_steady(time.monotonic()))
 
     def _follow(
@@ -194,7 +195,7 @@ class ClariusSource(ThreadedSource):
     ) -> "_End":
         written = writer.written
         while not self._stopping:
-            # Before listening: what it said last is still in the pipe when it is dead.
+            # Read before listening: a dead process's last messages are still in the pipe.
             is_alive = child.is_alive
             for message in child.messages(_POLL_S):
                 if message.kind == "fatal":
@@ -202,11 +203,11 @@ class ClariusSource(ThreadedSource):
                 if message.kind == "refused":
                     return _End("disconnected", message.detail)
                 if message.kind == "loaded" and after_crash:
-                    self._log.add("restarted", "a new process holds the SDK", message.host_ns)
+                    self._log.add("restarted", "a new process has loaded the SDK", message.host_ns)
                 self._hear(message, child, watchdog)
             if not is_alive:
                 how = child.how_it_ended() or "no reason given"
-                return _End("crashed", f"the SDK took its process down ({how})")
+                return _End("crashed", f"the SDK crashed its process ({how})")
             now_s = time.monotonic()
             if writer.written != written:
                 written = writer.written
@@ -241,7 +242,7 @@ class ClariusSource(ThreadedSource):
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Why a process was of no more use."""
+    """Why a process was ended."""
 
     kind: Literal["stopped", "fatal", "crashed", "disconnected"]
     reason: str
