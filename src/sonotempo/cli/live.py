@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from sonotempo.cli.terminal import make_console
+from sonotempo.cli.window import require_window
 from sonotempo.errors import SonotempoError
 from sonotempo.folders import make_folder, writing
 
@@ -134,7 +135,7 @@ def live(  # noqa: PLR0917
     from sonotempo.inspection import parse_structures
     from sonotempo.live.models.ready import model_path, models_for_source
 
-    _require_window()
+    require_window()
     paths = tuple(map(model_path, model)) if model else models_for_source(source)
     known = parse_structures(structures) if structures else None
     from napari_sonotempo.live.open import run_live
@@ -185,29 +186,6 @@ def segment(  # noqa: PLR0917
     lines += [f"{done.frames} frames, {arm}: {folder}" for arm, folder in done.folders.items()]
     for line in [*lines, *([f"video: {video}"] if video else [])]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _require_window() -> None:
-    """Refuse to open a window without a display: Qt would end the program."""
-    import os
-    import sys
-    from importlib.util import find_spec
-
-    install = "install it with: pip install 'sonotempo[napari,pyside6]'"
-    if find_spec("napari") is None or find_spec("qtpy") is None:
-        raise SonotempoError(f"this command needs napari; {install}")
-    try:
-        import qtpy  # noqa: F401  # looks for a Qt binding
-    except ImportError as error:
-        raise SonotempoError(
-            f"this command needs a Qt binding, and none is installed; {install}"
-        ) from error
-    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    if sys.platform == "linux" and not any(os.environ.get(name) for name in screens):
-        raise SonotempoError(
-            "this command opens a window, but this machine has no display (neither DISPLAY "
-            "nor WAYLAND_DISPLAY is set); use `sonotempo stream`, or xvfb-run"
-        )
 
 
 @contextmanager

@@ -61,18 +61,12 @@ class _Made:
 class PredictorProcess(Closing):
     """Steps a model on the frames of a ring buffer, in a process that this object starts and ends.
 
-    It works like :class:`.OnnxPredictor`, but only for frames that were read from the buffer, where
-    ``frame.index`` is their number. Only one thread may step it.
+    It works like :class:`.OnnxPredictor` and has its attributes, but takes only frames that were
+    read from the buffer, where ``frame.index`` is their number. Only one thread may step it.
 
     Args:
         request: the model.
         handle: of the buffer that holds the frames.
-
-    Attributes:
-        model: the file's description.
-        engine: what really computes, for the user.
-        preprocess_ns: how long the last step took to fit the frame to the network grid.
-        inference_ns: how long its network ran.
 
     Raises:
         ModelError: as for :class:`.OnnxPredictor`, or the process ended at once.
