@@ -7,7 +7,7 @@ import numpy as np
 
 from sonotempo.live.models.card import Member, ModelCard
 from sonotempo.live.models.onnx_predictor import GridPrediction
-from sonotempo.live.sources.source import EventLog
+from sonotempo.live.sources.source import BufferSize, EventLog
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Prediction
 from sonotempo.structures import NERVE_VESSEL
@@ -27,6 +27,9 @@ class HandSource:
         self.hang = threading.Event()  # set: stop() waits until it is cleared by release()
         self.released = threading.Event()
         self._writer = None
+
+    def buffer_size(self):
+        return BufferSize()
 
     def start(self, buffer):
         self.calls.append("start")

@@ -151,7 +151,7 @@ class SourceBox(QWidget):
                         return
                     tell(add, step)
             finally:
-                steps.close()  # type: ignore[attr-defined]  # a generator: ends its process
+                steps.close()  # ends its process
                 tell(self.test.setEnabled, True)
 
         return work
