@@ -179,7 +179,7 @@ def segment(  # noqa: PLR0917
         )
         card = predictor.model
         said = [f"{card.name} on {predictor.engine}", *([card.note] if card.note else [])]
-    said += [f"left out: {one.reason}" for one in done.skipped]
+    said += [f"left out: {problem}" for problem in done.skipped]
     said += [f"state reset at frame {number}: {why}" for number, why in done.resets[1:]]
     said += [f"{done.frames} frames, {arm}: {folder}" for arm, folder in done.folders.items()]
     for line in [*said, *([f"video: {video}"] if video else [])]:
