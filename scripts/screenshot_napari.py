@@ -88,7 +88,7 @@ def segment_picture(folder: Path, out: Path, models: tuple[Path, ...]) -> None:
     viewer.window.add_dock_widget(widget, name="Segment recording")
     widget.models_box.choose(models)
     QTest.mouseClick(widget.segment, Qt.MouseButton.LeftButton)
-    while widget.job.is_running:
+    while widget.jobs.is_busy:
         _wait(100)
     viewer.canvas.overlays.scale_bar.visible = True
     viewer.dims.set_current_step(0, SHOWN_FRAME)

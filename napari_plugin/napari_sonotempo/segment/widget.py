@@ -1,6 +1,8 @@
-"""The dock widget "Segment recording": choose a layer and models, and see what they find when."""
+"""The dock widget "Segment recording": choose a layer and models, get masks and their areas."""
 
+import threading
 import weakref
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ from qtpy.QtWidgets import (
 
 from napari_sonotempo.segment.area_plot import AreaPlot
 from napari_sonotempo.segment.areas import Areas, write_areas
-from napari_sonotempo.segment.job import Progress, SegmentJob, SegmentRequest, SegmentResult
+from napari_sonotempo.segment.job import SegmentRequest, SegmentResult, segment
 from napari_sonotempo.segment.layers import outline, result_layers
+from napari_sonotempo.shared.jobs import Jobs
 from napari_sonotempo.shared.layers import LayerData, recording_of
 from napari_sonotempo.shared.messages import Level, Messages
 from napari_sonotempo.shared.models_box import ModelsBox
@@ -57,7 +60,7 @@ class SegmentWidget(QWidget):
         self._areas: dict[Any, Areas] = {}  # by Image layer: what was found in it last
         self._image: tuple[Any, LayerData] | None = None  # the layer that is being segmented
         self._is_cancelled = False
-        self.job = SegmentJob()
+        self.jobs = Jobs()
         self.recordings = QComboBox()
         self.recordings.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -74,7 +77,7 @@ class SegmentWidget(QWidget):
         self.cancel = QPushButton("Cancel")
         self.bar = QProgressBar()
         self.messages = Messages()
-        self.plot = AreaPlot()
+        self.plot = AreaPlot(napari_viewer.theme)
         self.save = QPushButton("Save areas…")
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
@@ -82,7 +85,7 @@ class SegmentWidget(QWidget):
         self._connect()
         self.list_layers()
         self._show_running(False)
-        self.job.run("ready models", ready_models, self._offer, self.models_box.show_problem)
+        self.jobs.run("ready models", ready_models, self._offer, self.models_box.show_problem)
         self._timer.start()
 
     # --- what is pressed --------------------------------------------------------------------
@@ -108,7 +111,12 @@ class SegmentWidget(QWidget):
         self.bar.setRange(0, 0)
         self.bar.setFormat("opening the models…")
         self._show_running(True)
-        self.job.start(request, partial(self._show_progress, layer), self._finish, self._fail)
+
+        def work(tell: Callable[..., None], cancelled: threading.Event) -> None:
+            show_progress = partial(tell, self._show_progress, layer)
+            tell(self._finish, segment(request, show_progress, cancelled.is_set))
+
+        self.jobs.follow("segment", work, self._fail)
         self._timer.start()
 
     def stop(self) -> None:
@@ -116,7 +124,7 @@ class SegmentWidget(QWidget):
         if self._image is not None:
             self._is_cancelled = True
             self.cancel.setEnabled(False)
-            self.job.cancel()
+            self.jobs.cancel(0)
 
     def save_areas(self, path: Path) -> None:
         """Write the areas that are shown as a table."""
@@ -132,14 +140,14 @@ class SegmentWidget(QWidget):
 
     # --- what comes back --------------------------------------------------------------------
 
-    def _show_progress(self, layer: Any, progress: Progress) -> None:
+    def _show_progress(self, layer: Any, done: int, seconds: float) -> None:
         if self._is_cancelled:
             return
         frames = layer.data.shape[0] if layer.ndim == 3 else 1
         self.bar.setRange(0, frames)
-        self.bar.setValue(progress.done)
-        rate = f" · {progress.done / progress.seconds:.0f} per s" if progress.seconds > 0.5 else ""
-        self.bar.setFormat(f"{progress.done} of {frames} frames{rate}")
+        self.bar.setValue(done)
+        rate = f" · {done / seconds:.0f} per s" if seconds > 0.5 else ""
+        self.bar.setFormat(f"{done} of {frames} frames{rate}")
 
     def _finish(self, result: SegmentResult | None) -> None:
         assert self._image is not None
@@ -168,8 +176,8 @@ class SegmentWidget(QWidget):
         self.models_box.offer(ready, self._structure_set())
 
     def _poll(self) -> None:
-        self.job.poll()
-        if not self.job.is_running:
+        self.jobs.poll()
+        if not self.jobs.is_busy:
             self._timer.stop()
 
     # --- what is shown ----------------------------------------------------------------------
@@ -211,8 +219,11 @@ class SegmentWidget(QWidget):
         place = layer.world_to_data(self._viewer.dims.point)[0]
         self.plot.show_frame(min(max(round(float(place)), 0), len(areas.times_s) - 1))
 
+    def _set_theme(self, *_: object) -> None:
+        self.plot.set_theme(self._viewer.theme)
+
     def _go_to(self, frame: int) -> None:
-        """Have the viewer show a frame."""
+        """Show a frame in the viewer."""
         layer = self._layer()
         if layer.ndim >= 3:
             axis = self._viewer.dims.ndim - 3
@@ -264,7 +275,7 @@ class SegmentWidget(QWidget):
         while self._heard:
             event, heard = self._heard.pop()
             event.disconnect(heard)
-        self.job.cancel(_END_S)
+        self.jobs.cancel(_END_S)
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -309,6 +320,7 @@ class SegmentWidget(QWidget):
             (self._viewer.layers.events.inserted, self.list_layers),
             (self._viewer.layers.events.removed, self.list_layers),
             (self._viewer.dims.events.current_step, self._follow),
+            (self._viewer.events.theme, self._set_theme),
         ]
         renamed = getattr(self._viewer.layers.events, "renamed", None)
         if renamed is not None:  # since napari 0.7; else the old name is shown
@@ -316,18 +328,18 @@ class SegmentWidget(QWidget):
         for event, heard in self._heard:
             event.connect(heard)
         # Qt must not hold the widget, and with it the viewer, by what it calls at the end.
-        let_go = partial(_let_go, self.job, weakref.ref(self))
+        let_go = partial(_let_go, self.jobs, weakref.ref(self))
         self.destroyed.connect(let_go)
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(let_go)
 
 
-def _let_go(job: SegmentJob, widget: "weakref.ref[SegmentWidget]", *_: object) -> None:
-    """End what runs when the widget or the program ends; of the widget, Qt's part is gone."""
+def _let_go(jobs: Jobs, widget: "weakref.ref[SegmentWidget]", *_: object) -> None:
+    """Stop the jobs when the widget or the program ends; Qt may have deleted its part already."""
     rest = widget()
     if rest is None:
-        job.cancel(_END_S)
+        jobs.cancel(_END_S)
     else:
         rest.cleanup()
 
@@ -342,14 +354,13 @@ def _structures(text: str) -> StructureSet | None:
 
 def _summary(result: SegmentResult) -> tuple[Level, str]:
     """Return a level and a sentence about what was done and what was not."""
-    rate = result.frames / max(result.seconds, 1e-9)
-    parts = [
-        f"{result.frames} frames in {result.seconds:.1f} s ({rate:.0f} per s, {result.engine})"
-    ]
+    frames = len(result.predictions)
+    rate = frames / max(result.seconds, 1e-9)
+    parts = [f"{frames} frames in {result.seconds:.1f} s ({rate:.0f} per s, {result.engine})"]
     breaks = [f"{reason} before frame {number}" for number, reason in result.resets[1:]]
     if breaks:
         more = f" and {len(breaks) - 3} more" if len(breaks) > 3 else ""
-        parts.append(f"the models began anew {len(breaks)} times ({', '.join(breaks[:3])}{more})")
+        parts.append(f"model state was reset {len(breaks)} times ({', '.join(breaks[:3])}{more})")
     if result.skipped:
         parts.append(
             f"{len(result.skipped)} could not be read and have no mask ({result.skipped[0]})"
@@ -361,6 +372,6 @@ def _summary(result: SegmentResult) -> tuple[Level, str]:
             f"the recording's own masks are of other structures ({', '.join(result.other_masks)}) "
             "and not in the plot"
         )
-    parts += result.notes
+    parts += dict.fromkeys(card.note for card in result.cards if card.note)
     is_whole = not result.skipped and not result.unread_masks
     return "info" if is_whole else "warning", "; ".join(parts)
