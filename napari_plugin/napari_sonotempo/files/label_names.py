@@ -13,11 +13,11 @@ are then called ``label 1``, ``label 2``…
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from napari_sonotempo.shared.layers import known_structures, label_names
 from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.io.dataset import still_folders
 from sonotempo.io.frame_files import image_files
 from sonotempo.io.images import read_labels
 from sonotempo.io.metaimage import read_mask
@@ -85,15 +85,6 @@ def _from_phantom(folder: Path) -> StructureSet | None:
     return None
 
 
-def _still_masks(folder: Path) -> Iterator[Path]:
-    resolved = folder.resolve()
-    beside = (folder / "masks", resolved.with_name(f"{resolved.name}_masks"))
-    parent_masks = resolved.with_name("masks")
-    for masks in (*beside, *([parent_masks] if resolved.name == "images" else [])):
-        if masks.is_dir():
-            yield from image_files(masks)
-
-
 def _polygon_names(folder: Path) -> StructureSet | None:
     """Return the names that labelme polygons have for labels: a named set that holds them all."""
     names: list[str] = []
@@ -118,7 +109,8 @@ def _polygon_names(folder: Path) -> StructureSet | None:
 
 def _highest_label(folder: Path) -> int:
     """Return the highest label value of 200 masks of a folder, evenly taken; 0 without masks."""
-    masks = [*sorted(folder.rglob("*_gt.mhd")), *_still_masks(folder)]
+    stills = still_folders(folder)
+    masks = [*sorted(folder.rglob("*_gt.mhd")), *(image_files(stills[1]) if stills else [])]
     step = max(1, len(masks) // _MASKS_LOOKED_AT)
     highest = 0
     for mask in masks[::step]:

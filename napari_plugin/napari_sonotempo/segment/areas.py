@@ -74,8 +74,7 @@ def structure_areas(mask_HW: Image, structures: int, area_of_pixel: float = 1.0)
     array([1.5, 0. , 0.5])
     """
     counts = np.bincount(mask_HW.ravel(), minlength=structures + 1)
-    areas_K: FloatArray = counts[1 : structures + 1] * area_of_pixel
-    return areas_K
+    return np.asarray(counts[1 : structures + 1] * area_of_pixel, np.float64)
 
 
 class ReferenceAreas:
