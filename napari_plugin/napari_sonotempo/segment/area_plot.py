@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pyqtgraph as pg  # takes the Qt binding that napari has imported
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QPointF, Qt, Signal
+from qtpy.QtCore import QPointF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QMouseEvent, QPen
 from qtpy.QtWidgets import QGraphicsItem, QToolTip
 
@@ -56,6 +56,10 @@ class AreaPlot(pg.GraphicsLayoutWidget):
         self.ci.layout.setSpacing(0)
         self.ci.layout.setContentsMargins(4, 2, 8, 2)
         self.set_theme(theme)
+
+    def sizeHint(self) -> QSize:
+        """Ask for no more room than needed: pyqtgraph's hint would widen the dock."""
+        return QSize(0, self.minimumHeight())
 
     def set_theme(self, theme: str) -> None:
         """Take the colours of one of napari's themes."""

@@ -38,26 +38,26 @@ from sonotempo.structures import NAMED_SETS, StructureSet, structure_set
 
 _WIDTH_PX = 345
 _POLL_MS = 50
-_END_S = 3.0  # for the frame that is being read; a disk that hangs is not waited for
+_END_S = 3.0  # to finish the current frame; a hanging disk is not waited for
 _NOTHING_OPEN = (
-    "no image layer is open that could be segmented; open a recording first (File → Open, or "
+    "no image layer is open to segment; open a recording first (File → Open, or "
     "File → Open Sample → sonotempo)"
 )
 
 
 class SegmentWidget(QWidget):
-    """Runs one model or two over an open recording; masks become layers, areas a plot.
+    """Runs one or two models over an open recording; masks become layers, areas a plot.
 
     Args:
-        napari_viewer: whose layers are segmented.
+        napari_viewer: holds the layers to segment.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._viewer = napari_viewer
         self._settings = LiveSettings()
-        self._images: list[Any] = []  # as in the box of recordings
-        self._areas: dict[Any, Areas] = {}  # by Image layer: what was found in it last
+        self._images: list[Any] = []  # in the order of the box of recordings
+        self._areas: dict[Any, Areas] = {}  # of each Image layer, from its last run
         self._image: tuple[Any, LayerData] | None = None  # the layer that is being segmented
         self._is_cancelled = False
         self.jobs = Jobs()
@@ -70,8 +70,8 @@ class SegmentWidget(QWidget):
         self.structures = QLineEdit()
         self.structures.setPlaceholderText("for external models: nerve, vessel")
         self.structures.setToolTip(
-            "What the channels of a model mean that sonotempo has not exported, in order, without "
-            "the background"
+            "For a model that was not exported by sonotempo: what its channels mean, in order, "
+            "without the background"
         )
         self.segment = QPushButton("Segment")
         self.cancel = QPushButton("Cancel")
@@ -88,10 +88,10 @@ class SegmentWidget(QWidget):
         self.jobs.run("ready models", ready_models, self._offer, self.models_box.show_problem)
         self._timer.start()
 
-    # --- what is pressed --------------------------------------------------------------------
+    # --- user actions -----------------------------------------------------------------------
 
     def start(self) -> None:
-        """Segment the chosen recording with the chosen models, as the button does."""
+        """Segment the chosen recording with the chosen models."""
         if self._image is not None:
             return
         self.messages.clear_all()
@@ -127,7 +127,7 @@ class SegmentWidget(QWidget):
             self.jobs.cancel(0)
 
     def save_areas(self, path: Path) -> None:
-        """Write the areas that are shown as a table."""
+        """Write the areas on display as a table."""
         areas = self.plot.areas
         if areas is None:
             return
@@ -138,7 +138,7 @@ class SegmentWidget(QWidget):
         else:
             self.messages.say("info", f"Saved the areas of {len(areas.times_s)} frames in {path}")
 
-    # --- what comes back --------------------------------------------------------------------
+    # --- results ----------------------------------------------------------------------------
 
     def _show_progress(self, layer: Any, done: int, seconds: float) -> None:
         if self._is_cancelled:
@@ -180,10 +180,10 @@ class SegmentWidget(QWidget):
         if not self.jobs.is_busy:
             self._timer.stop()
 
-    # --- what is shown ----------------------------------------------------------------------
+    # --- display ----------------------------------------------------------------------------
 
     def list_layers(self, *_: object) -> None:
-        """Offer the Image layers that are open, and forget the areas of those that are not."""
+        """Offer the open Image layers, and forget the areas of closed ones."""
         chosen = self._chosen()
         self._images = [layer for layer in self._viewer.layers if type(layer).__name__ == "Image"]
         self._areas = {
@@ -209,7 +209,7 @@ class SegmentWidget(QWidget):
         self._follow()
 
     def _follow(self, *_: object) -> None:
-        """Move the plot's line to the frame that the viewer shows."""
+        """Move the plot's line to the frame in the viewer."""
         areas, layer = self.plot.areas, self._chosen()
         if areas is None or layer is None:
             return
@@ -235,10 +235,10 @@ class SegmentWidget(QWidget):
         self.cancel.setEnabled(is_running)
         self.bar.setVisible(is_running)
 
-    # --- inside -----------------------------------------------------------------------------
+    # --- private ----------------------------------------------------------------------------
 
     def _chosen(self) -> Any:
-        """Return the chosen Image layer; None where there is none, or while it is removed."""
+        """Return the chosen Image layer; None if there is none, or while it is being removed."""
         place = self.recordings.currentIndex()
         layer = self._images[place] if 0 <= place < len(self._images) else None
         return layer if layer is not None and layer in self._viewer.layers else None
@@ -250,12 +250,12 @@ class SegmentWidget(QWidget):
         return layer
 
     def _structure_set(self) -> str:
-        """Return the name of the chosen recording's structures, or nothing."""
+        """Return the name of the chosen recording's structure set, or nothing."""
         try:
             data, meta, _ = self._layer().as_layer_data_tuple()
             return str(recording_of(data, meta).structures.name)
         except SonotempoError:
-            return ""  # said when Segment is pressed
+            return ""  # reported when Segment is pressed
 
     def _choose_table(self) -> None:
         name = f"{self.recordings.currentText()} areas.csv".replace("/", "-")
@@ -265,16 +265,16 @@ class SegmentWidget(QWidget):
             self.save_areas(Path(path))
 
     def changeEvent(self, event: QEvent) -> None:
-        """Stop when the dock is closed: napari takes the widget out before it is deleted."""
+        """Stop when the dock is closed: napari takes the widget out before deleting it."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.stop()
         super().changeEvent(event)
 
     def cleanup(self) -> None:
-        """End what runs, and hear nothing of the viewer any more; may be called twice."""
-        while self._heard:
-            event, heard = self._heard.pop()
-            event.disconnect(heard)
+        """Stop the job and disconnect from the viewer; may be called twice."""
+        while self._connected:
+            event, callback = self._connected.pop()
+            event.disconnect(callback)
         self.jobs.cancel(_END_S)
 
     def _lay_out(self) -> None:
@@ -316,26 +316,26 @@ class SegmentWidget(QWidget):
         self.recordings.currentIndexChanged.connect(self._choose_recording)
         self.plot.frame_wanted.connect(self._go_to)
         self._timer.timeout.connect(self._poll)
-        self._heard = [
+        self._connected = [
             (self._viewer.layers.events.inserted, self.list_layers),
             (self._viewer.layers.events.removed, self.list_layers),
             (self._viewer.dims.events.current_step, self._follow),
             (self._viewer.events.theme, self._set_theme),
         ]
         renamed = getattr(self._viewer.layers.events, "renamed", None)
-        if renamed is not None:  # since napari 0.7; else the old name is shown
-            self._heard.append((renamed, self.list_layers))
-        for event, heard in self._heard:
-            event.connect(heard)
-        # Qt must not hold the widget, and with it the viewer, by what it calls at the end.
-        let_go = partial(_let_go, self.jobs, weakref.ref(self))
-        self.destroyed.connect(let_go)
+        if renamed is not None:  # since napari 0.7; before, the old name stays
+            self._connected.append((renamed, self.list_layers))
+        for event, callback in self._connected:
+            event.connect(callback)
+        # A bound method would keep the widget, and with it the viewer, alive in Qt.
+        clean_up = partial(_clean_up, self.jobs, weakref.ref(self))
+        self.destroyed.connect(clean_up)
         application = QApplication.instance()
         if application is not None:
-            application.aboutToQuit.connect(let_go)
+            application.aboutToQuit.connect(clean_up)
 
 
-def _let_go(jobs: Jobs, widget: "weakref.ref[SegmentWidget]", *_: object) -> None:
+def _clean_up(jobs: Jobs, widget: "weakref.ref[SegmentWidget]", *_: object) -> None:
     """Stop the jobs when the widget or the program ends; Qt may have deleted its part already."""
     rest = widget()
     if rest is None:
@@ -345,7 +345,7 @@ def _let_go(jobs: Jobs, widget: "weakref.ref[SegmentWidget]", *_: object) -> Non
 
 
 def _structures(text: str) -> StructureSet | None:
-    """Return what the user wrote: the name of a set, or names; None for nothing."""
+    """Return the structures that the user named, by the name of a set or one by one, or None."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         return None
@@ -353,7 +353,7 @@ def _structures(text: str) -> StructureSet | None:
 
 
 def _summary(result: SegmentResult) -> tuple[Level, str]:
-    """Return a level and a sentence about what was done and what was not."""
+    """Return a level, and a sentence that reports what was done and what was not."""
     frames = len(result.predictions)
     rate = frames / max(result.seconds, 1e-9)
     parts = [f"{frames} frames in {result.seconds:.1f} s ({rate:.0f} per s, {result.engine})"]
@@ -369,8 +369,8 @@ def _summary(result: SegmentResult) -> tuple[Level, str]:
         parts.append(f"{result.unread_masks} of the recording's own masks could not be read")
     if result.other_masks:
         parts.append(
-            f"the recording's own masks are of other structures ({', '.join(result.other_masks)}) "
-            "and not in the plot"
+            f"the recording's own masks show other structures ({', '.join(result.other_masks)}) "
+            "and are not in the plot"
         )
     parts += dict.fromkeys(card.note for card in result.cards if card.note)
     is_whole = not result.skipped and not result.unread_masks

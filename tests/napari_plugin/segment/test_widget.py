@@ -146,6 +146,7 @@ def test_a_persons_path_from_the_file_to_the_areas(window, tmp_path):
     click_on(plot, 1)
     assert viewer.dims.current_step[0] == 1
     assert plot.frame == 1
+    assert window.dock.width() < 400  # the picture keeps the room
     dark = plot.grab().toImage().pixelColor(2, 2)
     viewer.theme = "light"
     assert plot.grab().toImage().pixelColor(2, 2).lightness() > dark.lightness() + 100
