@@ -1,4 +1,4 @@
-"""Give the tests of pages a browser, or the reason why they cannot have one.
+"""Provide a browser for the tests of HTML pages, or the reason to skip them.
 
 Standard library only.
 """
@@ -9,8 +9,7 @@ import os
 import shutil
 import sys
 
-from _display import install_line
-from _environment import run
+from _display import apt_install, install_line
 
 SKIP_VARIABLE = "SONOTEMPO_SKIP_BROWSER"
 PACKAGE = "chromium"
@@ -18,32 +17,28 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def has_browser() -> bool:
-    """Return whether a browser that the tests can drive is on this machine."""
+    """Return whether this machine has a browser that the tests can drive."""
     return any(shutil.which(name) for name in PROGRAMS)
 
 
 def provide_browser() -> str | None:
-    """Install Debian's package where that is allowed; return the reason to skip, if any."""
+    """Install Debian's package if this user may; return the reason to skip, if any."""
     if has_browser():
         return None
     apt = shutil.which("apt-get") if sys.platform.startswith("linux") else None
     if not apt:
-        return f"none of {', '.join(PROGRAMS)} is on this machine"
+        return f"none of {', '.join(PROGRAMS)} is installed"
     if os.geteuid() == 0:
-        print(f"Installing for the tests of pages: {PACKAGE}", flush=True)
-        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-        wait_for_lock = [apt, "-o", "DPkg::Lock::Timeout=120"]
-        run([*wait_for_lock, "update"], variables=quiet)
-        run([*wait_for_lock, "install", "-y", "--no-install-recommends", PACKAGE], variables=quiet)
+        apt_install(apt, [PACKAGE], "the tests of HTML pages")
     if has_browser():
         return None
-    return f"there is no browser; to install one: {install_line([PACKAGE])}"
+    return f"no browser is installed; to install one: {install_line([PACKAGE])}"
 
 
 def browser_variables() -> dict[str, str]:
-    """Return the environment variables that the tests need to open pages, or to skip doing so."""
+    """Return the environment variables with which the tests open HTML pages, or skip."""
     reason = os.environ.get(SKIP_VARIABLE) or provide_browser()
     if not reason:
         return {}
-    print(f"The tests of pages are skipped: {reason}", flush=True)
+    print(f"The tests of HTML pages are skipped: {reason}", flush=True)
     return {SKIP_VARIABLE: reason}

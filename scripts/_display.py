@@ -1,7 +1,7 @@
-"""Give the GUI tests a display, or the reason why they cannot have one.
+"""Provide a display for the GUI tests, or the reason to skip them.
 
-Windows and macOS have one. On Linux the tests get a virtual X server of their own; Qt's xcb
-plugin aborts the whole process if one of its libraries is missing, so all are checked first.
+Windows and macOS have one. On Linux the tests get their own virtual X server. Qt's xcb plugin
+aborts the whole process if one of its libraries is missing, so all of them are checked first.
 Standard library only.
 """
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 SKIP_VARIABLE = "SONOTEMPO_SKIP_GUI"
-# Debian package -> the file the loader looks for. The files have the same names on every Linux,
-# and keep them where a distribution renames its packages.
+# Debian package -> the file that the loader looks for. The files have the same names on every
+# Linux, also where a distribution renames its packages.
 LIBRARIES = {
     "libdbus-1-3": "libdbus-1.so.3",
     "libegl1": "libEGL.so.1",
@@ -55,9 +55,9 @@ def missing_packages(
     load: Callable[[str], object] = ctypes.CDLL,
     which: Callable[[str], str | None] = shutil.which,
 ) -> list[str]:
-    """Return the Debian packages whose library or program is not on this machine.
+    """Return the Debian packages whose library or program is missing on this machine.
 
-    Loading is the only sure test: it also finds what the library itself needs.
+    Each library is loaded, which also detects missing dependencies of the library itself.
     """
     missing = [package for package, server in SERVER.items() if which(server) is None]
     for package, library in LIBRARIES.items():
@@ -69,15 +69,24 @@ def missing_packages(
 
 
 def install_line(packages: Sequence[str]) -> str:
-    """Return the one line that installs the packages on Debian and its descendants."""
+    """Return the command line that installs packages on Debian and its derivatives."""
     return (
         "sudo apt-get update && "
         f"sudo apt-get install -y --no-install-recommends {' '.join(packages)}"
     )
 
 
+def apt_install(apt: str, packages: Sequence[str], purpose: str) -> None:
+    """Install Debian packages, which needs root; wait if another apt-get is running."""
+    print(f"Installing for {purpose}: {' '.join(packages)}", flush=True)
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    command = [apt, "-o", "DPkg::Lock::Timeout=120"]
+    run([*command, "update"], variables=quiet)
+    run([*command, "install", "-y", "--no-install-recommends", *packages], variables=quiet)
+
+
 def skip_reason(packages: Sequence[str], apt: bool) -> str:
-    """Return why the GUI tests are skipped, and what to do about it."""
+    """Return why the GUI tests are skipped, and the remedy."""
     if apt:
         return f"system libraries are missing; to install them: {install_line(packages)}"
     files = [LIBRARIES.get(package, SERVER.get(package, package)) for package in packages]
@@ -85,18 +94,11 @@ def skip_reason(packages: Sequence[str], apt: bool) -> str:
 
 
 def provide_libraries() -> str | None:
-    """Install what is missing where that is allowed; return the reason to skip, if any."""
+    """Install missing libraries if this user may; return the reason to skip, if any."""
     missing = missing_packages()
     apt = shutil.which("apt-get")
     if missing and apt and os.geteuid() == 0:
-        print(f"Installing for the GUI tests: {' '.join(missing)}", flush=True)
-        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-        wait_for_lock = [apt, "-o", "DPkg::Lock::Timeout=120"]
-        run([*wait_for_lock, "update"], variables=quiet)
-        run(
-            [*wait_for_lock, "install", "-y", "--no-install-recommends", *missing],
-            variables=quiet,
-        )
+        apt_install(apt, missing, "the GUI tests")
         missing = missing_packages()
     return skip_reason(missing, apt is not None) if missing else None
 
@@ -111,17 +113,17 @@ def virtual_display() -> Iterator[str]:
         pass_fds=[writable],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # Out of the terminal's reach: Ctrl-C must end the tests before their display.
+        # In its own session Ctrl-C does not reach it: the tests must end before their display.
         start_new_session=True,
     )
     try:
         os.close(writable)
         with os.fdopen(readable, encoding="ascii") as answer:
-            # An answer, or the end of the file where the server has died.
+            # An answer, or the end of the file if the server has died.
             ready, _, _ = select.select([answer], [], [], START_SECONDS)
             number = answer.readline().strip() if ready else ""
         if not number:
-            raise SystemExit("The virtual display did not start; 'Xvfb :99' says why.")
+            raise SystemExit("The virtual display did not start; run 'Xvfb :99' to see why.")
         yield f":{number}"
     finally:
         stop(server)
@@ -129,7 +131,7 @@ def virtual_display() -> Iterator[str]:
 
 @contextlib.contextmanager
 def gui_variables() -> Iterator[dict[str, str]]:
-    """Yield the environment variables that the tests need to open windows, or to skip doing so."""
+    """Yield the environment variables with which the GUI tests open windows, or skip."""
     reason = os.environ.get(SKIP_VARIABLE)
     if not reason and sys.platform.startswith("linux"):
         reason = provide_libraries()

@@ -1,7 +1,7 @@
-"""Make ``.venv`` in the repository root and install sonotempo into it, once.
+"""Create ``.venv`` in the repository root and install sonotempo into it, once.
 
-Standard library only. Pythons too old to run sonotempo must still be able to parse this file,
-so that their users read a sentence and not a syntax error.
+Standard library only. A Python that is too old to run sonotempo must still parse this file, so
+that its user reads a sentence instead of a syntax error.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 MINIMUM_PYTHON = (3, 11)
 STAMP_NAME = "sonotempo-installed.json"
+# What a command may take to finish its training step after a signal.
+STOP_SECONDS = 30
 
 
 class Stamp(NamedTuple):
-    """What a finished install left in the virtual environment."""
+    """A record of the finished install in the virtual environment."""
 
     root: str
     fingerprint: str
@@ -36,26 +38,26 @@ class Stamp(NamedTuple):
 
 
 def too_old(version: Sequence[int]) -> str | None:
-    """Return the sentence for a Python that is too old, and None for one that will do."""
+    """Return an error sentence for a Python that is too old, else None."""
     if tuple(version[:2]) >= MINIMUM_PYTHON:
         return None
     needed = ".".join(str(number) for number in MINIMUM_PYTHON)
     given = ".".join(str(number) for number in version[:3])
     return (
-        f"sonotempo needs Python {needed} or newer and this is Python {given}: "
-        f"start the script with a newer one, for example 'python{needed}'."
+        f"sonotempo needs Python {needed} or newer, but this is Python {given}: "
+        f"run the script with a newer one, for example 'python{needed}'."
     )
 
 
 def program(name: str, venv_dir: Path = VENV, os_name: str = os.name) -> Path:
-    """Return where the virtual environment keeps a program."""
+    """Return the path of a program in the virtual environment."""
     if os_name == "nt":
         return venv_dir / "Scripts" / f"{name}.exe"
     return venv_dir / "bin" / name
 
 
 def fingerprint(root: Path) -> str:
-    """Return a hash of the two files that decide what is installed."""
+    """Return a hash of the two files that determine what is installed."""
     digest = hashlib.sha256()
     for name in ("pyproject.toml", "constraints.txt"):
         digest.update(name.encode() + b"\0" + (root / name).read_bytes() + b"\0")
@@ -63,7 +65,7 @@ def fingerprint(root: Path) -> str:
 
 
 def read_stamp(venv_dir: Path) -> Stamp | None:
-    """Return the stamp of a finished install, or None where there is no readable one."""
+    """Return the stamp of a finished install, or None if it is missing or unreadable."""
     try:
         values = json.loads((venv_dir / STAMP_NAME).read_text(encoding="utf-8"))
         return Stamp(values["root"], values["fingerprint"], tuple(values["extras"]))
@@ -72,16 +74,16 @@ def read_stamp(venv_dir: Path) -> Stamp | None:
 
 
 def write_stamp(venv_dir: Path, stamp: Stamp) -> None:
-    """Record a finished install; the file appears whole or not at all."""
+    """Record a finished install; the file is written completely or not at all."""
     unfinished = venv_dir / f"{STAMP_NAME}.part"
     unfinished.write_text(json.dumps(stamp._asdict(), indent=2), encoding="utf-8")
     unfinished.replace(venv_dir / STAMP_NAME)
 
 
 def extras_to_install(stamp: Stamp | None, root: Path, extras: Iterable[str]) -> tuple[str, ...]:
-    """Return the extras to install now: none where all that is wanted is there already.
+    """Return the extras to install now: none if all of them are installed.
 
-    What an earlier start installed is kept, so the demo never takes the developer's tools away.
+    Extras of earlier installs are kept, so the demo never removes the developer's tools.
     """
     if stamp is None or stamp.root != str(root):
         return tuple(sorted(set(extras)))
@@ -98,18 +100,18 @@ def prepare(extras: Iterable[str]) -> Path:
     if stamp is not None and not missing:
         if python.exists():
             return python
-        missing = stamp.extras  # the interpreter it was made with is gone: all has to come back
+        missing = stamp.extras  # its interpreter is gone: reinstall everything
     print(
         f"Installing sonotempo [{','.join(missing)}] into {VENV}: about 3.3 GB and a few minutes "
-        "the first time (several GB more where only the GPU build of torch is on offer); "
-        "later starts skip this.",
+        "the first time (several GB more if only the GPU build of torch is available); "
+        "later runs skip this step.",
         flush=True,
     )
-    # Until pip has finished there is no stamp, so an install that was cut short is done again.
+    # There is no stamp until pip has finished, so an interrupted install is repeated.
     with contextlib.suppress(FileNotFoundError):
         (VENV / STAMP_NAME).unlink()
     moved = stamp is not None and stamp.root != str(ROOT)
-    _make_venv(python, anew=moved)
+    _make_venv(python, clear=moved)
     status = run(
         [
             *(str(python), "-m", "pip", "install", "--constraint", "constraints.txt"),
@@ -119,7 +121,7 @@ def prepare(extras: Iterable[str]) -> Path:
     )
     if status:
         print(
-            "The install did not finish; pip says why above. Starting again continues it.",
+            "The install did not finish; see pip's output. Run the script again to continue.",
             file=sys.stderr,
             flush=True,
         )
@@ -128,19 +130,19 @@ def prepare(extras: Iterable[str]) -> Path:
     return python
 
 
-def _make_venv(python: Path, anew: bool) -> None:
-    """Make the virtual environment; keep one that works, whoever made it."""
+def _make_venv(python: Path, clear: bool) -> None:
+    """Create the virtual environment; keep one that works, unless ``clear`` is set."""
     new_enough = f"import sys; sys.exit(sys.version_info < {MINIMUM_PYTHON})"
-    if anew or not _succeeds(python, "-c", new_enough):
+    if clear or not _succeeds(python, "-c", new_enough):
         if importlib.util.find_spec("ensurepip") is None:
             raise SystemExit(
-                "This Python cannot make virtual environments because its 'ensurepip' is missing; "
+                "This Python cannot create virtual environments: its 'ensurepip' is missing; "
                 "on Debian and Ubuntu install the package python3-venv."
             )
         builder = venv.EnvBuilder(clear=True, with_pip=True, symlinks=os.name != "nt")
         builder.create(VENV)
     elif not _succeeds(python, "-c", "import pip") and run([str(python), "-m", "ensurepip"]):
-        raise SystemExit(f"There is no pip in {VENV}: delete that folder and start again.")
+        raise SystemExit(f"{VENV} has no pip: delete that folder and run the script again.")
 
 
 def _succeeds(*command: str | Path) -> bool:
@@ -153,33 +155,44 @@ def _succeeds(*command: str | Path) -> bool:
 def run(
     command: Sequence[str], cwd: Path | None = None, variables: Mapping[str, str] | None = None
 ) -> int:
-    """Run a command to its end with extra environment variables and return its exit status."""
+    """Run a command with extra environment variables and return its exit status."""
     process = subprocess.Popen(command, cwd=cwd, env={**os.environ, **(variables or {})})
     try:
         return process.wait()
     except KeyboardInterrupt:
-        # The terminal interrupted the command as well: let it close down by itself.
+        if not _terminal_interrupts_both():
+            process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)
+            process.wait(timeout=STOP_SECONDS)
         raise
     finally:
         stop(process)
 
 
+def _terminal_interrupts_both() -> bool:
+    """Return whether Ctrl-C reaches the command without this script's help."""
+    if os.name == "nt":
+        return True
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False  # no terminal: the signal was sent to this process alone
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process that this script started; do nothing where it has ended already."""
+    """Terminate a process that this script started; kill it if it does not end in time."""
     if process.poll() is not None:
         return
     process.terminate()
     try:
-        process.wait(timeout=10)
+        process.wait(timeout=STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
 def start(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> None:
-    """Run a script's main function and leave with its status, ending children on the way out."""
+    """Run a script's main function and exit with its status; child processes end first."""
     message = too_old(sys.version_info[:3])
     if message:
         raise SystemExit(message)
@@ -195,5 +208,6 @@ def start(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> Non
 
 
 def _leave(number: int, _frame: object) -> None:
-    """Turn a signal into an exception, so that every ``finally`` is passed."""
+    """Turn a signal into an exception, so that every ``finally`` runs, undisturbed by another."""
+    signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)

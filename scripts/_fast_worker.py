@@ -1,8 +1,8 @@
-"""Run FAST (PyPI: pyfast) on an ONNX file and frames, in a process of its own.
+"""Run FAST (PyPI: pyfast) on an ONNX file and frames, in a separate process.
 
-Needs FAST and numpy alone, so that it may live in an environment apart: it clashes with Qt
-bindings. It is given ``MODEL FRAMES.npy ENGINE`` (frames uint8 THW; engine ``OpenVINO`` or
-``ONNXRuntime``) and reads one command a line:
+It needs only FAST and numpy, so it can run in a separate environment: FAST clashes with Qt
+bindings. Its arguments are ``MODEL FRAMES.npy ENGINE`` (frames uint8 THW; engine ``OpenVINO`` or
+``ONNXRuntime``), and it reads one command per line:
 
     time N       segment the next N frames; answers @[milliseconds, …], from array to mask
     masks PATH   segment all frames; writes their masks, uint8 THW, and answers @"PATH"
@@ -45,7 +45,7 @@ def segmented(network: fast.SegmentationNetwork, frame_HW: np.ndarray) -> np.nda
 
 
 def answer(value: object) -> None:
-    """Answer on a line of its own that FAST's own output cannot look like."""
+    """Print an answer, marked so that FAST's own output cannot be taken for it."""
     print("@" + json.dumps(value), flush=True)
 
 

@@ -1,6 +1,6 @@
-"""One process of scripts/bench_live.py: writes the files that are measured, or times one engine.
+"""One process of scripts/bench_live.py: writes the files to measure, or times one engine.
 
-It is given its task as JSON. As an engine it reads ``time N`` a line, segments the next N frames
+Its argument is its task as JSON. As an engine it reads lines ``time N``, segments the next N frames
 and answers @[milliseconds, …], from the frame to the mask in the frame's own shape.
 """
 
@@ -48,7 +48,7 @@ def onnx_step(spec: dict[str, Any]) -> Callable[[Frame], object]:
 
 
 def torch_step(spec: dict[str, Any]) -> Callable[[Frame], object]:
-    """Return the step of the torch network, laid out as asked for."""
+    """Return the step of the torch network in the requested memory layout."""
     import torch  # noqa: PLC0415  (only in this process)
 
     from sonotempo.training.torch_predictor import TorchPredictor  # noqa: PLC0415
@@ -56,7 +56,7 @@ def torch_step(spec: dict[str, Any]) -> Callable[[Frame], object]:
     torch.set_num_threads(spec["threads"])
     size = OnnxPredictor(Path(spec["folder"]) / "frame.fp32.onnx").model.input_size
     model = networks()["frame"]
-    predictor = TorchPredictor(model, size, "frame")  # puts it into channels last
+    predictor = TorchPredictor(model, size, "frame")  # converts to channels last
     if spec["layout"] == "eager":
         model.to(memory_format=torch.contiguous_format)
     return predictor.step
@@ -67,17 +67,17 @@ def networks() -> Any:
     import torch  # noqa: PLC0415
 
     from sonotempo.config import ModelConfig  # noqa: PLC0415
-    from sonotempo.models import FrameUNet, SequenceUNet  # noqa: PLC0415
+    from sonotempo.models import build_model  # noqa: PLC0415
 
     torch.manual_seed(0)
-    frame = FrameUNet(ModelConfig(), classes=6).eval()
-    sequence = SequenceUNet(ModelConfig(), classes=6).eval()
+    frame = build_model("frame", ModelConfig(), classes=6).eval()
+    sequence = build_model("sequence", ModelConfig(), classes=6).eval()
     sequence.start_from(frame)
     return {"frame": frame, "sequence": sequence}
 
 
 def write_files(folder: Path, size: int) -> None:
-    """Export every model in every precision; ranges of 8 bits are measured on noise."""
+    """Export every model in every precision; int8 is calibrated on noise."""
     from sonotempo.export.graph import export_graph, write_card  # noqa: PLC0415
     from sonotempo.export.quantization import to_half, to_int8  # noqa: PLC0415
     from sonotempo.structures import AXILLARY  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""A source for measurements: the same frames again and again, at a rate or as fast as allowed."""
+"""A source for measurements: a loop of frames, at a fixed rate or as fast as allowed."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from sonotempo.live.sources.source import Command, SourceEvent, SourceState
 
 
 class Metronome:
-    """A source that writes the same frames again and again, at a rate or as fast as allowed."""
+    """A source that repeats the same frames, at a fixed rate or as fast as allowed."""
 
     commands: tuple[Command, ...] = ()
 
@@ -23,11 +23,11 @@ class Metronome:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.state: SourceState = "stopped"
-        #: Whether a frame of this number may be written already.
+        #: Whether the frame of this number may be written now.
         self.wait_for: Callable[[int], bool] = lambda _: True
 
     def start(self, buffer: RingBuffer) -> None:
-        """Begin to write."""
+        """Start writing frames."""
         self.state = "running"
         self._thread = threading.Thread(target=self._run, args=(buffer,), daemon=True)
         self._thread.start()
@@ -54,9 +54,9 @@ class Metronome:
             self._thread.join()
 
     def send(self, command: Command) -> None:
-        """It takes no commands."""
+        """Refuse: this source takes no commands."""
         raise SourceError(f"{command}: this source takes no commands")
 
     def events(self) -> tuple[SourceEvent, ...]:
-        """Nothing happens to it."""
+        """Return nothing: this source has no events."""
         return ()

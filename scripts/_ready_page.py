@@ -1,4 +1,4 @@
-"""What scripts/train_ready_models.py leaves for people: tables of figures, and a live picture."""
+"""Documentation that scripts/train_ready_models.py writes: tables of figures, and a picture."""
 
 import time
 from pathlib import Path
@@ -20,10 +20,10 @@ from sonotempo.training.progress import RunProgress
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, PICTURE = DOCS / "ready-models.md", DOCS / "images" / "ready-models.png"
-# Between these lines the page is written anew, and nothing else of it.
+# Only the part of the page between these lines is replaced.
 BEGIN, END = "<!-- figures: written by scripts/train_ready_models.py -->", "<!-- /figures -->"
 
-# When the live stream is looked at, in seconds after its first result.
+# When the live stream is drawn, in seconds after its first result.
 LOOKS_S = (1.0, 4.0, 7.0)
 WAIT_S = 60.0
 PANEL_PX = (400, 300)
@@ -31,22 +31,22 @@ FONT_PX = 15
 
 
 def write_page(found: list[dict[str, Any]], files: list[Path], progress: RunProgress) -> None:
-    """Write the figures into the page, and draw what the pairs see in a live stream.
+    """Write the figures into the page, and draw the pairs' outlines in a live stream.
 
     Args:
         found: the figures of each procedure.
         files: the exported models.
-        progress: where to tell how it goes.
+        progress: reports the progress.
     """
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     tables = "\n\n".join([*map(dice_table, found), training_table(found), file_table(files)])
     PAGE.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
     pairs = [path for path in files if len(read_card(path).members) == 2]
-    progress.step("looking at live streams", len(pairs) * len(LOOKS_S))
+    progress.step("drawing live streams", len(pairs) * len(LOOKS_S))
     strips = [live_strip(path, progress) for path in pairs]
     Pillow.fromarray(np.concatenate(strips)).save(PICTURE, optimize=True)
-    progress.say(f"wrote {PAGE} and {PICTURE}; look at the picture")
+    progress.say(f"wrote {PAGE} and {PICTURE}; check the picture")
 
 
 def dice_table(found: dict[str, Any]) -> str:
@@ -66,7 +66,7 @@ def dice_table(found: dict[str, Any]) -> str:
 
 
 def dice_text(value: list[float], subjects: int) -> str:
-    """Return mean ± SD; of how many subjects, if some do not show the structure."""
+    """Return mean ± SD, and the number of subjects if some do not show the structure."""
     mean, deviation, shown = value
     text = f"{mean:.2f} ± {deviation:.2f}"
     return text if shown == subjects else f"{text} (n={shown:.0f})"
@@ -74,39 +74,33 @@ def dice_text(value: list[float], subjects: int) -> str:
 
 def training_table(found: list[dict[str, Any]]) -> str:
     """Return how each procedure's models were trained, as Markdown."""
-    rows = {
-        "training subjects": lambda one: one["subjects"],
-        "training frames": lambda one: one["frames"],
-        "seeds of the cohorts (training, held-out)": lambda one: (
-            f"{one['seed']}, {one['held_out_seed']}"
-        ),
-        "network grid": lambda one: f"{one['input_size']}×{one['input_size']}",
-        "epochs (steps) of the frame U-net": lambda one: stage_text(one, "frame"),
-        "then of the sequence U-net": lambda one: stage_text(one, "sequence"),
-        "change of probabilities by the memory, under faults": lambda one: (
-            f"{one['memory_use']:.4f}"
-        ),
-        "minutes of one CPU core": lambda one: f"{one['cpu_minutes']:.0f}",
+    columns = [training_facts(one) for one in found]
+    lines = [
+        f"| training | {' | '.join(one['procedure'] for one in found)} |",
+        f"| --- |{' ---: |' * len(found)}",
+    ]
+    for name in columns[0]:
+        lines.append(f"| {name} | {' | '.join(column[name] for column in columns)} |")
+    return "\n".join(lines)
+
+
+def training_facts(one: dict[str, Any]) -> dict[str, str]:
+    """Return how one procedure's models were trained, by row title."""
+    epochs, steps = one["epochs"], one["steps"]
+    return {
+        "training subjects": f"{one['subjects']}",
+        "training frames": f"{one['frames']}",
+        "seeds of the cohorts (training, held-out)": f"{one['seed']}, {one['held_out_seed']}",
+        "network grid": f"{one['input_size']}×{one['input_size']}",
+        "epochs (steps) of the frame U-net": f"{epochs['frame']} ({steps['frame']})",
+        "then of the sequence U-net": f"{epochs['sequence']} ({steps['sequence']})",
+        "change of probabilities by the memory, under faults": f"{one['memory_use']:.4f}",
+        "minutes of one CPU core": f"{one['cpu_minutes']:.0f}",
     }
-    return "\n".join(
-        [
-            f"| training | {' | '.join(one['procedure'] for one in found)} |",
-            f"| --- |{' ---: |' * len(found)}",
-            *(
-                f"| {name} | {' | '.join(str(value(one)) for one in found)} |"
-                for name, value in rows.items()
-            ),
-        ]
-    )
-
-
-def stage_text(found: dict[str, Any], arm: str) -> str:
-    """Return how long an arm was trained."""
-    return f"{found['epochs'][arm]} ({found['steps'][arm]})"
 
 
 def file_table(files: list[Path]) -> str:
-    """Return what the files are, as Markdown."""
+    """Return the files with their arms, precision and size, as Markdown."""
     lines = ["| file | arms | precision | MB |", "| --- | --- | --- | ---: |"]
     for path in files:
         card = read_card(path)
@@ -117,7 +111,7 @@ def file_table(files: list[Path]) -> str:
 
 
 def live_strip(path: Path, progress: RunProgress) -> NDArray[np.uint8]:
-    """Stream the phantom through a pair; return its looks, one row of panels for each arm."""
+    """Stream the phantom through a pair; return one row of panels for each arm, RGB uint8 HW3."""
     with OnnxPredictor(path) as pair:
         structures = pair.model.structures
         source = open_source(f"phantom://{structures.name}")
@@ -144,13 +138,13 @@ def newest(pipeline: Pipeline, after_ns: int) -> StepResult:
         if result is not None and result.ready_ns >= after_ns:
             return result
         time.sleep(0.01)
-    raise SystemExit(f"no live result within {WAIT_S:g} s ({pipeline.error or 'none came'})")
+    raise SystemExit(f"no live result within {WAIT_S:g} s ({pipeline.error or 'no error'})")
 
 
 def panel(
     look: StepResult, row: int, structures: StructureSet, seconds: float
 ) -> NDArray[np.uint8]:
-    """Draw one arm's outlines on a live frame, with what it is."""
+    """Draw one arm's outlines on a live frame, with its name and the time."""
     prediction = look.predictions[row]
     picture = Pillow.fromarray(outlined(look.frame.image_HW, prediction.mask_HW(), structures))
     picture = picture.resize(PANEL_PX, Pillow.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""Measures of how ultrasound frames look, the same for real and for simulated ones."""
+"""Measures of the appearance of ultrasound frames, for real and simulated ones alike."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _BLOCK, _REACH = 40, 8
 
 @dataclass(frozen=True)
 class Still:
-    """A picture without its black frame, and where its vessels are."""
+    """A picture without its black margin, and the pixels of its vessels."""
 
     grey_HW: Grey
     vessel_HW: NDArray[np.bool_]
@@ -86,11 +86,11 @@ def vessel_ratios(stills: list[Still]) -> list[float]:
     return ratios
 
 
-def told_apart(real: list[Still], simulated: list[Still], side: int = 96) -> float:
-    """Return how often a linear discriminant says rightly whether a patch is real.
+def classified(real: list[Still], simulated: list[Still], side: int = 96) -> float:
+    """Return the accuracy of a linear discriminant of real and simulated patches.
 
-    It sees a patch's grey quantiles and its power in rings and in two directions; it learns from
-    half of the stills and is judged on the others. 0.5 is guessing.
+    Its features are a patch's grey quantiles and its power in rings and in two directions. It is
+    fitted to half of the stills and evaluated on the others. 0.5 is guessing.
     """
     halves = []
     for start in (0, 1):
@@ -100,15 +100,15 @@ def told_apart(real: list[Still], simulated: list[Still], side: int = 96) -> flo
             features.append(np.stack(found))
             truths.append(np.full(len(found), truth))
         halves.append((features, truths))
-    learnt, judged = halves
-    centres = [each.mean(axis=0) for each in learnt[0]]
-    spread = sum(np.cov(each.T) for each in learnt[0])
+    fitted, evaluated = halves
+    centres = [each.mean(axis=0) for each in fitted[0]]
+    spread = np.sum([np.cov(each.T) for each in fitted[0]], axis=0)
     spread = spread + 1e-3 * np.trace(spread) / len(spread) * np.eye(len(spread))
     direction = np.linalg.solve(spread, centres[0] - centres[1])
     middle = direction @ (centres[0] + centres[1]) / 2
     rates = [
         np.mean(np.sign(each @ direction - middle) == truth[0])
-        for each, truth in zip(*judged, strict=True)
+        for each, truth in zip(*evaluated, strict=True)
     ]
     return float(np.mean(rates))
 
@@ -133,7 +133,7 @@ def _features(patch: Grey) -> Grey:
 
 
 def match_blocks(frames: Iterable[Grey], into: dict[tuple[float, float], list[float]]) -> None:
-    """Find each block of a frame in the next one and note its correlation by its displacement."""
+    """Find each block of a frame in the next one; file its correlation under its displacement."""
     before: Grey | None = None
     for frame in frames:
         if before is not None:
@@ -141,15 +141,15 @@ def match_blocks(frames: Iterable[Grey], into: dict[tuple[float, float], list[fl
                 for left in range(_REACH + 8, frame.shape[1] - _BLOCK - _REACH - 8, 2 * _BLOCK):
                     block = before[top : top + _BLOCK, left : left + _BLOCK]
                     if block.mean() > 15 and block.std() > 4:
-                        moved, alike = _best_match(block, frame, top, left)
+                        moved, correlation = _best_match(block, frame, top, left)
                         for bin_ in DISPLACEMENTS:
                             if bin_[0] <= moved < bin_[1]:
-                                into[bin_].append(alike)
+                                into[bin_].append(correlation)
         before = frame
 
 
 def _best_match(block: Grey, frame: Grey, top: int, left: int) -> tuple[float, float]:
-    """Return how far a block moved and how well it fits there."""
+    """Return how far a block moved, in pixels, and its correlation there."""
     best = (0.0, -1.0)
     flat = (block - block.mean()).ravel()
     flat = flat / np.linalg.norm(flat)
@@ -158,7 +158,7 @@ def _best_match(block: Grey, frame: Grey, top: int, left: int) -> tuple[float, f
             row, column = top + down, left + right
             other = frame[row : row + _BLOCK, column : column + _BLOCK]
             other = (other - other.mean()).ravel()
-            alike = float(flat @ other / (np.linalg.norm(other) + 1e-9))
-            if alike > best[1]:
-                best = (float(np.hypot(down, right)), alike)
+            correlation = float(flat @ other / (np.linalg.norm(other) + 1e-9))
+            if correlation > best[1]:
+                best = (float(np.hypot(down, right)), correlation)
     return best

@@ -1,11 +1,10 @@
-"""A process that is told what to do line by line, and ended with whoever started it."""
+"""Processes that answer commands line by line, and end with the script that started them."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 #: The interpreter that has FAST, if it is not this one; see :func:`fast_python`.
@@ -16,35 +15,36 @@ _START_SECONDS = 120
 
 
 class Worker:
-    """One process that answers ``@JSON`` lines; use as a context manager."""
+    """One process that answers with ``@JSON`` lines; use it as a context manager.
 
-    def __init__(self, command: list[str]) -> None:
+    Args:
+        command: what to run.
+        quiet: whether its error output is discarded.
+    """
+
+    def __init__(self, command: list[str], quiet: bool = False) -> None:
         self._command = command
+        self._quiet = quiet
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if "_fast_worker" in " ".join(self._command) else None,
+            stderr=subprocess.DEVNULL if self._quiet else None,
             text=True,
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
 
     def ask(self, line: str) -> Any:
-        """Give a command and return its answer.
+        """Send a command and return its answer.
 
         Raises:
-            RuntimeError: the process has ended instead.
+            RuntimeError: the process ended instead.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -52,7 +52,7 @@ class Worker:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended: the loop below finds no answer and says so
+            pass  # the process has ended; the loop below finds no answer and reports it
         for answer in self._process.stdout:
             if answer.startswith("@"):
                 return json.loads(answer[1:])
@@ -72,5 +72,5 @@ def fast_python() -> str | None:
 
 
 def fast_worker(python: str, model: Path, frames: Path, engine: str) -> Worker:
-    """Return FAST on a model and frames; ``engine`` as FAST spells it."""
-    return Worker([python, str(FAST_WORKER), str(model), str(frames), engine])
+    """Return FAST with a model, frames and one of its engines, as FAST spells it."""
+    return Worker([python, str(FAST_WORKER), str(model), str(frames), engine], quiet=True)

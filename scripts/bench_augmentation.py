@@ -1,20 +1,20 @@
-"""Measure augmentation against MONAI's, and print the ratio from one run.
+"""Measure the speed of augmentation against MONAI's, as a ratio from one run.
 
     .venv/bin/python scripts/bench_augmentation.py
 
-What augmentation and reading cost within training: scripts/bench_training.py.
+scripts/bench_training.py measures what augmentation and reading cost within training.
 
 Run it on an otherwise idle machine: two threads that wait for each other lose far more to another
 busy program than two processes of one thread do.
 
-Clips a second of sonotempo's six augmentations against the same six written with
-MONAI's dictionary transforms. Both get the same fitted uint8 frames (batches of 4 clips, 8 frames,
-256×256) and give float32 network input in 0–1 and uint8 masks; both draw once per clip with the
-same probabilities and ranges; both may use 2 CPU threads. sonotempo augments a batch at once in
-the training process. MONAI augments clip by clip, frames as channels so that they share a draw,
-in two set-ups, and the faster one counts: in the training process with 2 threads, and in a
-DataLoader with 2 worker processes of 1 thread each. Each figure is the fastest of 5 rounds that
-alternate. Gamma, rotation and elastic deformation are MONAI's own transforms; it has no ultrasound
+The figure is clips per second of sonotempo's six augmentations and of the same six as MONAI
+dictionary transforms. Both take the same fitted uint8 frames (batches of 4 clips, 8 frames,
+256×256) and return float32 network input in 0–1 and uint8 masks; both draw once per clip with the
+same probabilities and ranges; both may use 2 CPU threads. sonotempo augments a whole batch in the
+training process. MONAI augments clip by clip, with frames as channels so that they share a draw,
+in two set-ups, of which the faster counts: in the training process with 2 threads, and in a
+DataLoader with 2 worker processes of 1 thread each. Each figure is the fastest of 5 alternating
+rounds. Gamma, rotation and elastic deformation are MONAI's own transforms; it has no ultrasound
 shadow, depth cut or JPEG, so these are short dictionary transforms with NumPy and Pillow.
 """
 
@@ -41,12 +41,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from sonotempo.config import AugmentConfig
-from sonotempo.data.augment import REFERENCE_SIZE, Augmentation
+from sonotempo.data.augment import Augmentation
+from sonotempo.data.resampling import REFERENCE_SIZE
 
 THREADS = 2
 BATCH, FRAMES, SIZE = 4, 8, 256
 ROUNDS = 5
-# More than the batches that waiting workers hold ready, which cost nothing to take.
+# More than the batches that workers hold ready, which take no time to fetch.
 WARM_UP_STEPS = 6
 
 
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def measure_augmentation(seconds: float) -> None:
-    """Print clips a second of both ways to augment, and their ratio."""
+    """Print clips per second of both implementations, and their ratio."""
     config = AugmentConfig()
     frames_BTHW, masks_BTHW = example_clips()
     augmentation = Augmentation(config)
@@ -103,9 +104,9 @@ def measure_augmentation(seconds: float) -> None:
 
 
 def fastest_rounds(steps: dict[str, Callable[[], int]], seconds: float) -> dict[str, float]:
-    """Return each step's clips a second: the fastest of alternating rounds.
+    """Return each step's clips per second: the fastest of alternating rounds.
 
-    Other programs can only slow a round down, so the fastest one says most about the step.
+    Other programs can only slow a round down, so the fastest round is the best estimate.
     """
     rates = dict.fromkeys(steps, 0.0)
     for _ in range(ROUNDS):
@@ -117,7 +118,7 @@ def fastest_rounds(steps: dict[str, Callable[[], int]], seconds: float) -> dict[
 
 
 def clips_a_second(step: Callable[[], int], seconds: float) -> float:
-    """Call a step for some time and return its rate."""
+    """Call a step repeatedly for some seconds and return its rate."""
     for _ in range(WARM_UP_STEPS):
         step()
     clips, start = 0, time.perf_counter()
@@ -136,7 +137,7 @@ def example_clips() -> tuple[Tensor, Tensor]:
 
 
 def monai_transforms(config: AugmentConfig, size: int) -> Compose:
-    """Return the six augmentations for one clip {"image": THW, "mask": THW}, in our order."""
+    """Return the six augmentations of a clip {"image": THW, "mask": THW}, in sonotempo's order."""
     both, modes = ("image", "mask"), ("bilinear", "nearest")
     reach_px = config.elastic_px * size / REFERENCE_SIZE
     return Compose(
@@ -166,7 +167,7 @@ def monai_transforms(config: AugmentConfig, size: int) -> Compose:
     )
 
 
-class RandShadowd(RandomizableTransform, MapTransform):  # type: ignore[misc]
+class RandShadowd(RandomizableTransform, MapTransform):
     """One Gaussian shadow on the image."""
 
     def __init__(self, config: AugmentConfig) -> None:
@@ -189,7 +190,7 @@ class RandShadowd(RandomizableTransform, MapTransform):  # type: ignore[misc]
         return clip
 
 
-class RandDepthd(RandomizableTransform, MapTransform):  # type: ignore[misc]
+class RandDepthd(RandomizableTransform, MapTransform):
     """A cut of the bottom in image and mask."""
 
     def __init__(self, config: AugmentConfig) -> None:
@@ -209,7 +210,7 @@ class RandDepthd(RandomizableTransform, MapTransform):  # type: ignore[misc]
         return clip
 
 
-class RandJpegd(RandomizableTransform, MapTransform):  # type: ignore[misc]
+class RandJpegd(RandomizableTransform, MapTransform):
     """JPEG compression of every frame at one quality, by Pillow."""
 
     def __init__(self, config: AugmentConfig) -> None:
@@ -237,8 +238,8 @@ def through_jpeg(frame: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
-class AsPlaind(MapTransform):  # type: ignore[misc]
-    """Plain tensors of the types that training needs."""
+class AsPlaind(MapTransform):
+    """Plain tensors of the dtypes that training needs."""
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Drop MONAI's metadata."""
@@ -252,7 +253,7 @@ class AsPlaind(MapTransform):  # type: ignore[misc]
 
 
 class EndlessClips(Dataset[dict[str, Tensor]]):
-    """The same few clips again and again, each augmented when it is read."""
+    """The same few clips repeated, each augmented when it is read."""
 
     def __init__(self, frames_BTHW: Tensor, masks_BTHW: Tensor, transform: Compose) -> None:
         self.frames_BTHW, self.masks_BTHW, self.transform = frames_BTHW, masks_BTHW, transform

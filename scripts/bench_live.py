@@ -1,26 +1,25 @@
 """Measure every live engine against FAST, in one interleaved run; ratios first.
 
     .venv/bin/python scripts/bench_live.py                 # the paper's network, 256x256
-    .venv/bin/python scripts/bench_live.py --quick         # only tries the script out
+    .venv/bin/python scripts/bench_live.py --quick         # only checks that the script works
     .venv/bin/python scripts/bench_live.py --endurance     # 100 000 frames: does the cost grow?
 
-Each row is a process of its own that takes its turn for a few frames, round after round, so that
-all of them suffer alike from whatever else the machine does; read ratios, not milliseconds. The
+Each row is a separate process. The processes take turns of a few frames, round after round, so
+that other load on the machine affects all of them equally: read ratios, not milliseconds. The
 network is that of the seed paper (8 to 256 channels, 6 classes) with random weights: time does not
 depend on them. Frames are 640x480. Ours are measured end to end, from the frame to the mask in the
-frame's own shape. FAST (PyPI: pyfast; scripts/check_fast.py says how to install it) does less: its
-mask stays on the network's grid.
+frame's own shape. FAST (PyPI: pyfast; scripts/check_fast.py describes the installation) does less:
+its mask stays on the network's grid.
 """
 
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +28,14 @@ from typing import Any
 import numpy as np
 
 from _live_worker import ARMS, PRECISIONS
+from _measure import cpu_name, memory, peak_memory, verdict
 from _metronome import Metronome
 from _workers import FAST_VARIABLE, Worker, fast_python, fast_worker
 from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.models.engines import has_cuda, has_openvino
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
-from sonotempo.live.pipeline import Pipeline, PipelineStatistics
+from sonotempo.live.pipeline import Pipeline
+from sonotempo.live.stream_statistics import PipelineStatistics
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Frame
 
@@ -60,21 +61,21 @@ class Row:
 
     @property
     def p10_ms(self) -> float:
-        """What nine frames in ten take longer than: the engine alone, on a machine with others."""
+        """The tenth percentile: the least disturbed frames."""
         return float(np.percentile(self.times_ms, 10))
 
     @property
     def p95_ms(self) -> float:
-        """What one frame in twenty takes longer than."""
+        """The 95th percentile."""
         return float(np.percentile(self.times_ms, 95))
 
 
 def main() -> None:
-    """Run what was asked for and print it."""
-    parser = argparse.ArgumentParser(description="Measure the live engines, and FAST beside them.")
+    """Run and print the requested measurements."""
+    parser = argparse.ArgumentParser(description="Measure the live engines against FAST.")
     parser.add_argument("--quick", action="store_true", help="a small network, few frames")
     parser.add_argument("--endurance", action="store_true", help="many frames: time and memory")
-    parser.add_argument("--frames", type=int, help="of the endurance run; by default 100 000")
+    parser.add_argument("--frames", type=int, help="of the endurance run; 100 000 by default")
     parser.add_argument("--model", type=Path, help="an exported file for the endurance run")
     parser.add_argument("--only", nargs="+", default=[""], help='rows, as in "openvino pair int8"')
     parser.add_argument("--rounds", type=int, help="turns that every process takes")
@@ -104,7 +105,7 @@ def main() -> None:
 
 
 def make(folder: Path, size: int) -> None:
-    """Write every file that is measured, in a process that takes torch with it when it ends."""
+    """Write every file that is measured, in a process that frees torch's memory when it ends."""
     print(f"exporting the paper's network for {size}x{size}, random weights …", flush=True)
     spec = {"kind": "make", "folder": str(folder), "size": size}
     subprocess.run(worker_command(spec), check=True)
@@ -115,7 +116,7 @@ def make(folder: Path, size: int) -> None:
 def measure_engines(
     folder: Path, rounds: int, frames: int, threads: int, only: list[str]
 ) -> dict[str, Row]:
-    """Time every engine on every file, or those asked for, in turns; return the rows by key."""
+    """Time every engine on every file that ``only`` selects, in turns; return the rows by key."""
     engines = [*(["cuda"] if has_cuda() else []), *(["openvino"] if has_openvino() else [])]
     workers: dict[str, tuple[str, Worker]] = {}
     for layout in ("eager", "channels last"):
@@ -161,16 +162,18 @@ def measure_engines(
 
 
 def worker_command(spec: dict[str, Any]) -> list[str]:
-    """Return how to start a process of ours."""
+    """Return the command that starts a worker for a task."""
     return [sys.executable, str(Path(__file__).with_name("_live_worker.py")), json.dumps(spec)]
 
 
 def print_engines(rows: dict[str, Row], threads: int) -> None:
-    """Print the table, the fastest of ours as the measure of all, and what the goals say."""
+    """Print the table as multiples of our fastest row, and whether the goals are met."""
     singles = {key: row for key, row in rows.items() if key.endswith(("frame int8", "frame fp32"))}
     ours = min((singles or rows).values(), key=lambda row: row.p50_ms)
     print(f"\n{cpu_name()}, {threads} threads a process; load {os.getloadavg()[0]:.1f}\n")
-    print("| engine: model, precision | p50, as a multiple | p10, too | p50 ms | p95 ms |")
+    print(
+        "| engine: model, precision | p50, as a multiple | p10, as a multiple | p50 ms | p95 ms |"
+    )
     print("|---|---:|---:|---:|---:|")
     for row in sorted(rows.values(), key=lambda row: row.p50_ms):
         ratio, undisturbed = row.p50_ms / ours.p50_ms, row.p10_ms / ours.p10_ms
@@ -198,7 +201,7 @@ def print_engines(rows: dict[str, Row], threads: int) -> None:
 
 
 def measure_preparation(size: int) -> None:
-    """Print what a frame costs beside the network: fitting, labels, and the way back."""
+    """Print the cost of a frame outside the network: fitting, labels, and mapping the mask back."""
     from sonotempo.live.models.onnx_predictor import label_map  # noqa: PLC0415
 
     random = np.random.default_rng(0)
@@ -223,13 +226,13 @@ def measure_preparation(size: int) -> None:
     total = sum(medians.values())
     listed = ", ".join(f"{part} {ms:.2f}" for part, ms in medians.items())
     print(
-        f"\nbeside the network, a 640x480 frame: {total:.2f} ms ({listed}); goal "
+        f"\noutside the network, a 640x480 frame: {total:.2f} ms ({listed}); goal "
         f"{PREPARATION_MS}: {verdict(total <= PREPARATION_MS)}"
     )
 
 
 def measure_pipeline(folder: Path, threads: int, seconds: float) -> None:
-    """Print what buffer and threads add, with both arms on a 30 Hz stream."""
+    """Print the time that buffer and threads add, with both arms on a 30 Hz stream."""
     frames_THW = np.load(folder / "frames.npy")
     for title, names in (("pair", ["pair"]), ("two files", ["frame", "sequence"])):
         source = Metronome(frames_THW, rate_hz=30, count=round(seconds * 30))
@@ -263,9 +266,6 @@ def print_pipeline(title: str, statistics: PipelineStatistics) -> None:
 
 def measure_endurance(model: Path, count: int, threads: int) -> None:
     """Stream frames as fast as they are segmented; print time and memory along the way."""
-    import psutil  # noqa: PLC0415  (only here)
-
-    process = psutil.Process()
     random = np.random.default_rng(0)
     frames_THW = random.integers(0, 256, (16, *FRAME_HW), np.uint8)
     marks: list[tuple[int, float, float, float]] = []
@@ -274,22 +274,22 @@ def measure_endurance(model: Path, count: int, threads: int) -> None:
         RingBuffer(10, 30, *FRAME_HW) as buffer,
     ):
         print(f"{predictor.model.name}, {predictor.engine}: {count} frames", flush=True)
-        # A few more than are measured: at its end the pipeline lets go of the buffer's memory.
+        # A few more than are measured: at the end the pipeline frees the buffer's memory.
         source = Metronome(frames_THW, rate_hz=None, count=count + count // 20)
         pipeline = Pipeline(buffer, source, [predictor], "every")
         source.wait_for = lambda number: number < done[0] + 100
         done = [0]
         began = time.monotonic()
-        last, last_cpu = began, cpu_seconds(process)
+        last, last_cpu = began, time.process_time()
         with pipeline:
             while pipeline.state == "running" and len(marks) < 20:
                 time.sleep(0.02)
                 newest = pipeline.newest()
                 done[0] = newest.frame.index + 1 if newest else 0
                 if done[0] >= (len(marks) + 1) * count // 20:
-                    now, cpu = time.monotonic(), cpu_seconds(process)
+                    now, cpu = time.monotonic(), time.process_time()
                     frames = done[0] - (marks[-1][0] if marks else 0)
-                    rss_mb = process.memory_info().rss / MB
+                    rss_mb = (memory("VmRSS") or peak_memory()) / MB
                     ms, cpu_ms = (now - last) / frames * 1e3, (cpu - last_cpu) / frames * 1e3
                     marks.append((done[0], ms, cpu_ms, rss_mb))
                     print(
@@ -300,7 +300,7 @@ def measure_endurance(model: Path, count: int, threads: int) -> None:
                     last, last_cpu = now, cpu
         if pipeline.error:
             raise pipeline.error
-    # The first tenth warms up: the history fills, allocators settle.
+    # The first tenth is warm-up: the history fills and allocators settle.
     warm = marks[2:]
     spread = max(mark[3] for mark in warm) - min(mark[3] for mark in warm)
     half = len(warm) // 2
@@ -310,25 +310,6 @@ def measure_endurance(model: Path, count: int, threads: int) -> None:
         f"{verdict(spread <= 2 * GROWTH_MB)}); processor time a frame {early:.2f} ms in the first "
         f"half, {late:.2f} ms in the second"
     )
-
-
-def cpu_seconds(process: Any) -> float:
-    """Return processor time used so far: unlike time, it does not count waiting for others."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def cpu_name() -> str:
-    """Return what the processor calls itself."""
-    about = Path("/proc/cpuinfo")
-    lines: Iterator[str] = iter(about.read_text().splitlines() if about.is_file() else [])
-    named = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return f"{named[0]}, {len(named)} cores" if named else platform.processor()
-
-
-def verdict(reached: bool) -> str:
-    """Say whether a goal was reached."""
-    return "reached" if reached else "missed"
 
 
 if __name__ == "__main__":

@@ -1,272 +1,215 @@
-"""Measure the napari plugin in a real window.
+"""Measure the live comparison in a real napari window: painting, latency and responsiveness.
 
-python scripts/bench_napari.py readers --gigabytes 2   opening and scrubbing long recordings
-python scripts/bench_napari.py live --model a.onnx --model b.onnx   the live comparison
+    python scripts/bench_napari.py
+    python scripts/bench_napari.py --model a.onnx --model b.onnx
 
-On Linux without a screen: ``xvfb-run -a python scripts/bench_napari.py …``. A recording's size is
-that of its pixels; a video's file is smaller. Opening is from the call to the first painted frame;
-a scrub is one step of the time slider, from the call to the painted frame.
+On Linux without a screen: ``xvfb-run -a python scripts/bench_napari.py``. The source plays
+simulated frames of 640x480 from memory at 30 Hz, so that the simulation's own work is not measured.
+The window is 1280x800, both pictures side by side with masks and names. Rounds with and without a
+window alternate. Latency is from capture to the masks being ready.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import tempfile
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from _window import open_viewer, settings_apart, wait, wait_for
+from sonotempo import __version__
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from napari_sonotempo.live.session import LiveRequest, LiveSession
+    from sonotempo.recording import Frame, Recording
 
 SHAPE_HW = (480, 640)
+FRAMES = 120
+RATE_HZ = 30.0
+WARM_UP_S = 3.0
+POST_S = 0.02
 
 
 def main() -> None:
-    """Run the benchmark that the command line names."""
+    """Measure in rounds; print each and their medians."""
+    from sonotempo.live.models.ready import models_for_source  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    readers = commands.add_parser("readers", help="opening and scrubbing long recordings")
-    readers.add_argument("--gigabytes", type=float, default=2.0, help="of pixels in a recording")
-    readers.add_argument("--keep", type=Path, help="a folder to make and keep the recordings in")
-    readers.add_argument("--steps", type=int, default=200, help="of the time slider, of each kind")
-    live = commands.add_parser("live", help="painting, latency and responsiveness while streaming")
-    live.add_argument("--model", type=Path, action="append", help="an .onnx file; twice for two")
-    live.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
-    live.add_argument("--rounds", type=int, default=3, help="each with and without a window")
-    live.add_argument("--engine", default="auto", help="as `sonotempo live` takes it")
+    parser.add_argument("--model", type=Path, action="append", help="an .onnx file; twice for two")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="each with and without a window")
+    parser.add_argument("--engine", default="auto", help="as `sonotempo live` takes it")
     given = parser.parse_args()
-    if given.command == "live":
-        from _bench_napari_live import bench_live  # noqa: PLC0415
-        from sonotempo.live.models.ready import models_for_source  # noqa: PLC0415
+    models = tuple(given.model or models_for_source("phantom://axillary"))
+    request = looped(simulated(), models, given.engine)
+    print(f"sonotempo {__version__}, models: {', '.join(path.name for path in models)}")
+    print("latency: p50 / p95 ms")
+    alone: list[dict[str, float]] = []
+    window: list[dict[str, float]] = []
+    with settings_apart():
+        for number in range(given.rounds):
+            alone.append(engine_alone(request, given.seconds))
+            window.append(in_window(request, given.seconds))
+            show(f"round {number + 1}", alone[-1], window[-1])
+    show("median", medians(alone), medians(window))
 
-        models = tuple(given.model or models_for_source("phantom://axillary"))
-        bench_live(models, given.seconds, given.rounds, given.engine)
-        return
-    if given.keep is not None:
-        given.keep.mkdir(parents=True, exist_ok=True)
-        bench_readers(given.gigabytes, given.keep, given.steps)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        bench_readers(given.gigabytes, Path(folder), given.steps)
 
-
-def bench_readers(gigabytes: float, folder: Path, steps: int) -> None:
-    """Print opening times and the time of a scrub for one recording of each kind."""
-    count = max(2, round(gigabytes * 1e9 / (SHAPE_HW[0] * SHAPE_HW[1])))
+def show(what: str, alone: dict[str, float], window: dict[str, float]) -> None:
+    """Print one line of figures."""
+    growth = window["p50"] / max(alone["p50"], 1e-9) - 1
     print(
-        f"{count} frames of {SHAPE_HW[1]}x{SHAPE_HW[0]}, {steps} steps of each kind, p50 / p95 ms"
+        f"{what:8} engine alone {alone['fps']:5.1f} frames/s, {alone['p50']:5.1f} / "
+        f"{alone['p95']:5.1f} ms;  in the window {window['fps']:5.1f} frames/s, "
+        f"{window['p50']:5.1f} / {window['p95']:5.1f} ms ({growth:+.0%});  painted "
+        f"{window['painted']:5.1f} frames/s;  events p50 {window['event p50']:5.1f}, "
+        f"p95 {window['event p95']:5.1f} ms;  window's thread {window['cpu']:.1f} ms a frame",
+        flush=True,
     )
-    print(
-        f"{'':24}{'opening':>9}  {'forward':>14}  {'backward':>14}  {'jump':>14}"
-        f"  {'backward, read':>14}  {'jump, read':>14}  memory"
+
+
+def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each figure over the rounds."""
+    return {key: float(np.median([one[key] for one in rounds])) for key in rounds[0]}
+
+
+def simulated() -> Recording:
+    """Return a recording of frames that the simulated stream gives, in memory."""
+    from sonotempo.live.buffer.ring_buffer import RingBuffer  # noqa: PLC0415
+    from sonotempo.live.sources.simulated import SimulatedSource  # noqa: PLC0415
+    from sonotempo.recording import Recording  # noqa: PLC0415
+    from sonotempo.structures import AXILLARY  # noqa: PLC0415
+
+    source = SimulatedSource("axillary")
+    frames: list[Frame] = []
+    with RingBuffer(FRAMES, 1, *SHAPE_HW) as buffer, buffer.reader() as reader:
+        source.start(buffer)
+        while len(frames) < FRAMES:
+            reader.wait(0.1)
+            while (streamed := reader.next()) is not None:
+                frames.append(streamed.frame)
+        source.stop()
+    return Recording(
+        source=Path("simulated"),
+        subject="simulated",
+        name="simulated",
+        images=np.stack([frame.image_HW for frame in frames]),
+        timestamps_ns=(np.arange(len(frames)) * 1e9 / RATE_HZ).astype(np.int64),
+        structures=AXILLARY,
+        spacing_mm=frames[-1].spacing_mm,
     )
-    _print_one("numpy, in memory", None, steps)  # what the window itself costs
-    for what, name, write in (
-        ("MetaImage .mha", "cine.mha", write_mha),
-        ("DICOM", "cine.dcm", write_dicom),
-        ("DICOM, JPEG", "jpeg.dcm", write_jpeg_dicom),
-        ("mkv, FFV1", "ffv1.mkv", write_ffv1),
-        ("mp4, key frame in 12", "short.mp4", write_mp4),
-        ("mp4, key frame in 250", "long.mp4", write_long_mp4),
-    ):
-        path = folder / name
-        if not path.exists():
-            write(path, count)
-        _print_one(what, path, steps)
 
 
-def _print_one(what: str, path: Path | None, steps: int) -> None:
-    import napari  # noqa: PLC0415  # needs a display, which --help does not
+def looped(recording: Recording, models: tuple[Path, ...], engine: str) -> LiveRequest:
+    """Return what the widget would be asked to open."""
+    from napari_sonotempo.live.session import LiveRequest  # noqa: PLC0415
+    from sonotempo.live.sources.playback import PlaybackSource  # noqa: PLC0415
 
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1280, 800)
-    _paint(viewer)
-    if path is None:
-        images_THW = np.stack(list(_frames(3 * steps)))
-        viewer.add_image(images_THW, contrast_limits=(0, 255))
-        viewer.layers.clear()
-    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    if path is None:
-        viewer.add_image(images_THW, contrast_limits=(0, 255))
-    else:
-        viewer.open(path, plugin="sonotempo")
-    _paint(viewer)
-    opening_s = time.perf_counter() - start
-    count = viewer.layers[0].data.shape[0]
-    first = count // 3
-    random = np.random.default_rng(0)
-    _scrub(viewer, [first])
-    times = [
-        _scrub(viewer, range(first + 1, first + 1 + steps)),
-        _scrub(viewer, range(2 * first, 2 * first - steps, -1)),
-        _scrub(viewer, random.integers(0, count, steps).tolist()),
+    return LiveRequest(
+        "simulated", lambda: PlaybackSource(recording, loop=True), models, engine=engine
+    )
+
+
+def latencies(session: LiveSession, seconds: float) -> dict[str, float]:
+    """Return frames a second and latencies over the last seconds of a session."""
+    from sonotempo.live.stream_statistics import Timing  # noqa: PLC0415
+
+    history, now_ns = session.pipeline.history, time.monotonic_ns()
+    results = [history.get(number) for number in history.numbers()]
+    latencies_ns = [
+        result.ready_ns - result.captured_ns
+        for result in results
+        if result is not None and now_ns - result.ready_ns < seconds * 1e9
     ]
-    grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb) / 1024
-    times += [[], []] if path is None else _reading(path, steps)
-    columns = "  ".join(f"{_p(ms, 50):7.1f} /{_p(ms, 95):5.0f}" if ms else 14 * " " for ms in times)
-    print(f"{what:24}{opening_s:7.2f} s  {columns}  +{grown_mb:.0f} MB", flush=True)
+    timing = Timing.of(np.array(latencies_ns, np.int64))
+    return {"fps": timing.count / seconds, "p50": timing.p50_ms, "p95": timing.p95_ms}
+
+
+def engine_alone(request: LiveRequest, seconds: float) -> dict[str, float]:
+    """Measure the session without a window."""
+    from napari_sonotempo.live.session import LiveSession  # noqa: PLC0415
+
+    session = LiveSession(request)
+    try:
+        time.sleep(WARM_UP_S + seconds)
+        return latencies(session, seconds)
+    finally:
+        session.close()
+
+
+def in_window(request: LiveRequest, seconds: float) -> dict[str, float]:
+    """Measure it in the widget; count what is really painted, and how late events arrive."""
+    from qtpy.QtOpenGLWidgets import QOpenGLWidget  # noqa: PLC0415
+
+    from napari_sonotempo.live.view import ViewStyle  # noqa: PLC0415
+    from napari_sonotempo.live.widget import LiveWidget  # noqa: PLC0415
+
+    viewer = open_viewer()
+    widget = LiveWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Live comparison")
+    link = widget.link
+    link.set_style(ViewStyle(view="side"))
+    widget.transport.loop.setChecked(True)
+    painted: list[int] = []
+
+    def count() -> None:
+        if link.shown is not None and (not painted or painted[-1] != link.shown.frame.index):
+            painted.append(link.shown.frame.index)
+
+    for canvas in widget.window().findChildren(QOpenGLWidget):
+        canvas.frameSwapped.connect(count)
+    link.start(request)
+    wait_for(lambda: link.shown is not None, "the stream")
+    wait(WARM_UP_S)
+    painted.clear()
+    cpu_s = time.thread_time()
+    with Events() as events:
+        wait(seconds)
+    cpu_s = time.thread_time() - cpu_s
+    assert link.session is not None
+    found = latencies(link.session, seconds)
+    found["painted"] = len(painted) / seconds
+    found["cpu"] = cpu_s * 1e3 / max(1, len(painted))
+    found["event p50"], found["event p95"] = np.percentile(events.delays_ms, (50, 95)).tolist()
+    widget.cleanup()
     viewer.close()
+    wait(0.2)
+    return found
 
 
-def _reading(path: Path, steps: int) -> list[list[float]]:
-    """Return the milliseconds of reading frames alone, without a window: backwards, and jumps."""
-    from napari_sonotempo.files.reader import read_recordings  # noqa: PLC0415
+class Events:
+    """Posts an event to the GUI thread fifty times a second and notes how late it is heard."""
 
-    images = read_recordings(path)[0][0]
-    count = len(images)
-    jumps = np.random.default_rng(1).integers(0, count, steps).tolist()
-    times: list[list[float]] = []
-    for positions in (range(count // 2, count // 2 - steps, -1), jumps):
-        times.append([])
-        for position in positions:
-            start = time.perf_counter()
-            np.asarray(images[position])
-            times[-1].append((time.perf_counter() - start) * 1e3)
-    return times
+    def __init__(self) -> None:
+        from qtpy.QtCore import QObject, Qt, Signal  # noqa: PLC0415
 
+        class Post(QObject):
+            posted = Signal(float)
 
-def _scrub(viewer: Any, positions: Any) -> list[float]:
-    """Return the milliseconds of every move of the time slider."""
-    times = []
-    for position in positions:
-        start = time.perf_counter()
-        viewer.dims.set_current_step(0, int(position))
-        _paint(viewer)
-        times.append((time.perf_counter() - start) * 1e3)
-    return times
+        self.delays_ms: list[float] = []
+        self._post = Post()
+        self._post.posted.connect(self._hear, Qt.ConnectionType.QueuedConnection)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
+    def _hear(self, posted_s: float) -> None:
+        self.delays_ms.append((time.perf_counter() - posted_s) * 1e3)
 
-def _paint(viewer: Any) -> None:
-    """Let Qt paint what has changed."""
-    from qtpy.QtWidgets import QApplication  # noqa: PLC0415
+    def _run(self) -> None:
+        while not self._stopping.wait(POST_S):
+            self._post.posted.emit(time.perf_counter())
 
-    QApplication.processEvents()
-    QApplication.processEvents()
+    def __enter__(self) -> Events:
+        self._thread.start()
+        return self
 
-
-def _p(times_ms: list[float], percent: float) -> float:
-    return float(np.percentile(times_ms, percent))
-
-
-def _frames(count: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield moving speckle, cheap to make and not too easy to compress."""
-    speckle_HW = np.random.default_rng(0).rayleigh(40, SHAPE_HW).clip(0, 255).astype(np.uint8)
-    for index in range(count):
-        yield np.roll(speckle_HW, (index, 2 * index), (0, 1))
-
-
-def write_mha(path: Path, count: int) -> None:
-    """Write an uncompressed MetaImage."""
-    height, width = SHAPE_HW
-    with path.open("wb") as file:
-        file.write(
-            f"ObjectType = Image\nNDims = 3\nBinaryData = True\nCompressedData = False\n"
-            f"ElementSpacing = 0.1 0.1 1\nDimSize = {width} {height} {count}\n"
-            "ElementType = MET_UCHAR\nElementDataFile = LOCAL\n".encode("ascii")
-        )
-        for image_HW in _frames(count):
-            file.write(image_HW.tobytes())
-
-
-def write_dicom(path: Path, count: int) -> None:
-    """Write an uncompressed DICOM cine."""
-    data = _dicom(count)
-    whole = np.empty((count, *SHAPE_HW), np.uint8)
-    for index, image_HW in enumerate(_frames(count)):
-        whole[index] = image_HW
-    data.PixelData = whole.tobytes()
-    data.save_as(path, enforce_file_format=True)
-
-
-def write_jpeg_dicom(path: Path, count: int) -> None:
-    """Write a DICOM cine of JPEG baseline frames."""
-    import io  # noqa: PLC0415
-
-    from PIL import Image  # noqa: PLC0415
-    from pydicom.encaps import encapsulate_extended  # noqa: PLC0415
-    from pydicom.uid import JPEGBaseline8Bit  # noqa: PLC0415
-
-    def packed(image_HW: np.ndarray[Any, Any]) -> bytes:
-        with io.BytesIO() as file:
-            Image.fromarray(image_HW).save(file, "jpeg", quality=85)
-            return file.getvalue()
-
-    data = _dicom(count)
-    data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-    frames = [packed(image_HW) for image_HW in _frames(count)]
-    pixels, offsets, lengths = encapsulate_extended(frames)
-    data.PixelData = pixels
-    data["PixelData"].VR = "OB"
-    data.ExtendedOffsetTable, data.ExtendedOffsetTableLengths = offsets, lengths
-    data.save_as(path, enforce_file_format=True)
-
-
-def write_ffv1(path: Path, count: int) -> None:
-    """Write lossless FFV1 in Matroska, whose every frame is a key frame."""
-    _write_video(path, count, "ffv1", "gray", lambda stream: None)
-
-
-def write_mp4(path: Path, count: int) -> None:
-    """Write MPEG-4 with a key frame in 12."""
-    _write_mpeg4(path, count, 12)
-
-
-def write_long_mp4(path: Path, count: int) -> None:
-    """Write MPEG-4 with a key frame in 250, as many programs do by default."""
-    _write_mpeg4(path, count, 250)
-
-
-def _write_mpeg4(path: Path, count: int, key_frame_every: int) -> None:
-    def set_up(stream: Any) -> None:
-        stream.bit_rate = 8_000_000
-        stream.codec_context.gop_size = key_frame_every
-
-    _write_video(path, count, "mpeg4", "yuv420p", set_up)
-
-
-def _write_video(
-    path: Path, count: int, codec: str, pixels: str, set_up: Callable[[Any], None]
-) -> None:
-    import av  # noqa: PLC0415
-
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.height, stream.width = SHAPE_HW
-        stream.pix_fmt = pixels
-        set_up(stream)
-        for image_HW in _frames(count):
-            frame = av.VideoFrame.from_ndarray(image_HW, format="gray")
-            container.mux(stream.encode(frame.reformat(format=pixels)))
-        container.mux(stream.encode())
-
-
-def _dicom(count: int) -> Any:
-    """Return an ultrasound cine without pixels."""
-    from pydicom.dataset import Dataset, FileMetaDataset  # noqa: PLC0415
-    from pydicom.uid import (  # noqa: PLC0415
-        ExplicitVRLittleEndian,
-        UltrasoundMultiFrameImageStorage,
-        generate_uid,
-    )
-
-    data, meta = Dataset(), FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = data.SOPClassUID = UltrasoundMultiFrameImageStorage
-    meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = generate_uid()
-    data.file_meta = meta
-    data.Modality, data.PhotometricInterpretation = "US", "MONOCHROME2"
-    data.Rows, data.Columns = SHAPE_HW
-    data.NumberOfFrames, data.SamplesPerPixel, data.FrameTime = count, 1, "40"
-    data.BitsAllocated = data.BitsStored = 8
-    data.HighBit, data.PixelRepresentation = 7, 0
-    return data
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
 
 
 if __name__ == "__main__":

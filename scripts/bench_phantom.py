@@ -1,17 +1,17 @@
-"""Measure how fast frames are simulated and that memory does not grow with their number.
+"""Measure how fast frames are simulated, and whether memory grows with their number.
 
     .venv/bin/python scripts/bench_phantom.py [--frames 300] [--size 256]
 
-One process, single-threaded; the target is 60 frames a second at 256×256 on two cores. Memory is
-the process's largest resident size, read at the start, after a tenth and after all frames.
+One process, single-threaded; the goal is 60 frames per second at 256×256 on two cores. Memory is
+the largest resident size of the process after a tenth of the frames and after all of them.
 """
 
 import argparse
 import platform
-import resource
 import time
 from itertools import islice
 
+from _measure import peak_memory, verdict
 from sonotempo.phantom.scanners import SCANNERS
 from sonotempo.phantom.settings import PhantomConfig, Procedure
 from sonotempo.phantom.simulate import cast, simulate
@@ -47,7 +47,7 @@ def main() -> None:
             for count in (arguments.frames // 10, arguments.frames - arguments.frames // 10):
                 for _ in islice(frames, count):
                     pass
-                peaks.append(peak_mib())
+                peaks.append(peak_memory() / 2**20)
             rate = arguments.frames / (time.perf_counter() - began)
             slowest, growth = min(slowest, rate), max(growth, peaks[1] - peaks[0])
             print(
@@ -56,17 +56,6 @@ def main() -> None:
             )
     print(f"slowest {slowest:.1f} frames/s: {verdict(slowest >= TARGET_HZ)} (at least 60)")
     print(f"growth {growth:.1f} MiB: {verdict(growth <= MOST_GROWTH_MIB)} (at most 8)")
-
-
-def peak_mib() -> float:
-    """Return the largest resident size of this process so far."""
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def verdict(met: bool) -> str:
-    """Say whether a target is met."""
-    return "met" if met else "MISSED"
 
 
 if __name__ == "__main__":

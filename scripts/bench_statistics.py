@@ -3,8 +3,8 @@
     .venv/bin/python scripts/bench_statistics.py
 
 One pair of arms with every metric of the table: drawing subjects, intervals of all metrics, and
-Wilcoxon tests with Holm's correction of F1 and Dice. Printed is the fastest of 5 rounds, and the
-size of the arrays; imports are not counted.
+Wilcoxon tests with Holm's correction for F1 and Dice. It prints the fastest of 5 rounds and the
+sizes; imports are not counted.
 """
 
 import time
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def seconds_of_a_pair(arm: SubjectScores, baseline: SubjectScores) -> float:
-    """Return how long all evidence about one pair takes."""
+    """Return how long all statistics of one pair take, in seconds."""
     start = time.perf_counter()
     times_DS = draw_subjects(SUBJECTS, DRAWS, seed=0)
     for metric in METRICS:
@@ -52,7 +52,7 @@ def seconds_of_a_pair(arm: SubjectScores, baseline: SubjectScores) -> float:
 
 
 def example_scores(seed: int) -> SubjectScores:
-    """Return counts and values as of about 100 frames per subject, every tenth one undefined."""
+    """Return scores of about 100 frames per subject; every tenth subject has undefined means."""
     random = np.random.default_rng(seed)
     counts_CSK = random.poisson((80, 15, 20), (SUBJECTS, STRUCTURES, 3)).transpose(2, 0, 1)
     means_SK = {}

@@ -1,30 +1,31 @@
-"""Measure what training waits for and how its memory grows, and print both from one run.
+"""Measure how long training waits for data, and how its memory grows with the data.
 
     .venv/bin/python scripts/bench_training.py
 
 Run it on an otherwise idle machine. It takes 2 to 4 minutes on 2 cores and 1 GB in the temporary
-folder; ``--quick`` only tries the script out. Augmentation against MONAI's is measured by
-scripts/bench_augmentation.py.
+folder; ``--quick`` only checks that the script works. scripts/bench_augmentation.py compares the
+augmentation with MONAI's.
 
-Waiting: the share of a training step that passes before its batch is there, of the sequence arm
-with 4 clips of 8 frames, 256×256, in a real Lightning training on the best device there is.
+Waiting is the share of a training step that passes before its batch is available, for the sequence
+arm with 4 clips of 8 frames, 256×256, in a real Lightning training on the best available device.
 Everything between the end of one step and the start of the next counts as waiting: cutting the
 epoch's windows, reading from the memory-mapped cache, joining clips, moving them to the device,
 and Lightning's own work. The rest of the step is augmentation with faults, and the model with
-loss, gradients and optimiser. A GPU is waited for between the parts, so nothing overlaps and
-waiting comes out at its longest. It is measured with the cached files in the system's page cache,
-where they stay if the data fit, and once more with the files dropped from it, which needs Linux
+loss, gradients and optimiser. A GPU is synchronised between the parts, so nothing overlaps and the
+figure is the longest possible wait. It is measured with the cached files in the system's page
+cache, where they stay if the data fit, and again with the files dropped from it, which needs Linux
 and a temporary folder on a disk.
 
-Memory: the peak of a fresh process that opens and caches 10, 100 and 1000 recordings of 8 frames
-and reads the same number of batches from each. Claimed is anonymous memory, what the process
-itself holds, which Linux tells apart and which is sampled every 5 ms. Resident memory also counts
-pages of mapped files, which the system takes back when it needs room.
+Memory is the peak of a fresh process that opens and caches 10, 100 and 1000 recordings of 8 frames
+and reads the same number of batches from each. The goal is for anonymous memory, which belongs to
+the process alone; Linux reports it, and it is sampled every 5 ms. Resident memory also counts
+pages of mapped files, which the system reclaims when it needs memory.
 """
 
 import argparse
 import json
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -45,6 +46,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from _measure import memory, peak_memory, verdict
 from sonotempo.config import DataConfig, Experiment, SequenceConfig
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import Clips
@@ -59,10 +61,10 @@ from sonotempo.training.task import SegmentationTask, stage_of
 
 BATCH, FRAMES = 4, 8
 WAITING_GOAL = 0.05
-# From the fewest recordings to the most; their pixels grow a hundredfold.
+# From the fewest recordings to the most: a hundred times the pixels.
 GROWTH_GOAL = 0.10
 SUBJECTS, SUBJECT_FRAMES = 4, 40
-# One warms up, one reads files in the page cache, one reads files dropped from it.
+# The first warms up, the second reads from the page cache, the third after dropping it.
 EPOCHS = 3
 # One clip of each of 1000 recordings.
 BATCHES = 250
@@ -71,16 +73,16 @@ MB = 1e6
 
 
 def main() -> None:
-    """Run every measurement and print it."""
-    parser = argparse.ArgumentParser(description="Measure what training waits for and its memory.")
+    """Run and print every measurement."""
+    parser = argparse.ArgumentParser(description="Measure waiting and memory in training.")
     parser.add_argument("--quick", action="store_true", help="small frames, few recordings")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    # Leave through the context managers, which end the child and remove the files.
+    # Exit through the context managers, which end the child and remove the files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     size = 64 if options.quick else 256
     if options.memory_of is not None:
-        print(json.dumps(peak_memory(options.memory_of, size)))
+        print(json.dumps(measured_memory(options.memory_of, size)))
         return
     measure_waiting(size)
     measure_memory((2, 8, 32) if options.quick else (10, 100, 1000), size, options.quick)
@@ -88,7 +90,7 @@ def main() -> None:
 
 def measure_waiting(size: int) -> None:
     """Print the shares of a training step."""
-    # Only sonotempo.training makes lightning importable beside any torchvision.
+    # sonotempo.training, imported first, makes lightning importable with any torchvision.
     import lightning  # noqa: PLC0415
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -125,13 +127,13 @@ def measure_waiting(size: int) -> None:
 
 
 def measure_memory(counts: tuple[int, ...], size: int, quick: bool) -> None:
-    """Print the peak memory of opening, caching and reading more and more recordings."""
+    """Print the peak memory of opening, caching and reading growing numbers of recordings."""
     print(f"memory, recordings of {FRAMES} frames, {BATCHES} batches of {BATCH} clips")
     peaks = []
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             write_recordings(Path(folder) / "data", count, size)
-            # run() kills the child whatever ends the wait for it.
+            # run() kills the child if anything interrupts it.
             child = subprocess.run(
                 [sys.executable, __file__, "--memory-of", folder, *(["--quick"] * quick)],
                 check=True,
@@ -143,13 +145,13 @@ def measure_memory(counts: tuple[int, ...], size: int, quick: bool) -> None:
         print(f"  {count} recordings: {shown}")
     first, last = peaks[0], peaks[-1]
     if first["peak anonymous"] is None:
-        print("  the memory claimed is measured on Linux only")
+        print("  anonymous memory is measured on Linux only")
         return
     grown = {name: last[name] - first[name] for name in first}
     share = grown["peak anonymous"] / first["peak anonymous"]
     print(
-        "  claimed is anonymous memory, what the process itself holds; resident memory also counts "
-        "mapped file pages, which the system can take back"
+        "  the goal is for anonymous memory, which belongs to the process alone; resident memory "
+        "also counts mapped file pages, which the system can reclaim"
     )
     print(
         f"  from {counts[0]} to {counts[-1]} recordings the files grow by "
@@ -161,7 +163,7 @@ def measure_memory(counts: tuple[int, ...], size: int, quick: bool) -> None:
 
 @dataclass(slots=True)
 class Epoch:
-    """Where the seconds of one epoch went; augmentation is a part of working."""
+    """Seconds of one epoch by part; augmentation is a part of working."""
 
     dropped: bool
     steps: int = 0
@@ -183,23 +185,23 @@ class TimedTask(SegmentationTask):
         self._last = 0.0
 
     def on_train_epoch_start(self) -> None:
-        """Begin to count anew; in every other epoch drop the files, which is not counted."""
+        """Reset the clock; in every other epoch drop the files first, which is not counted."""
         start = self._now()
         drops = self.current_epoch % 2 == 0 and drop_from_page_cache(self._files)
         self.epochs.append(Epoch(drops))
         self._last += self._now() - start
 
     def on_train_batch_start(self, batch: Clips, batch_index: int) -> None:
-        """The batch is there."""
+        """Count the time until the batch was available as waiting."""
         self.epochs[-1].waiting += self._lap()
 
     def on_train_batch_end(self, outputs: Any, batch: Clips, batch_index: int) -> None:
-        """The step is done."""
+        """Count the time of the step as working."""
         self.epochs[-1].working += self._lap()
         self.epochs[-1].steps += 1
 
     def augmented(self, batch: Clips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Augment as always."""
+        """Augment as in training, and time it."""
         start = self._now()
         result = super().augmented(batch, generator)
         self.epochs[-1].augmentation += self._now() - start
@@ -216,32 +218,32 @@ class TimedTask(SegmentationTask):
         return time.perf_counter()
 
 
-def peak_memory(folder: Path, size: int) -> dict[str, float | None]:
-    """Open, cache and read the recordings of a folder; return this process's bytes."""
-    before = linux_memory("RssAnon")
+def measured_memory(folder: Path, size: int) -> dict[str, float | None]:
+    """Open, cache and read the recordings of a folder; return this process's memory in bytes."""
+    before = memory("RssAnon")
     with sampled_anonymous() as samples:
         experiment = experiment_in(folder, size)
         recordings = opened_and_cached(experiment)
         task = TimedTask(experiment, recordings)
         epochs = chain.from_iterable(task.train_dataloader() for _ in repeat(None))
         for _ in islice(epochs, BATCHES):
-            pass  # read, joined and dropped again
+            pass  # each batch is read, joined and discarded
     return {
         "frames and masks": sum(r.frames_TSS().nbytes + r.masks_MSS().nbytes for r in recordings),
         "anonymous at the start": before,
         "peak anonymous": max(samples, default=None),
-        "peak resident": peak_resident(),
+        "peak resident": peak_memory(),
     }
 
 
 @contextmanager
 def sampled_anonymous() -> Iterator[list[float]]:
-    """Sample this process's anonymous memory in a thread; Linux only, else empty."""
+    """Sample this process's anonymous memory in bytes in a thread; Linux only, else empty."""
     samples: list[float] = []
     done = threading.Event()
 
     def sample() -> None:
-        while (value := linux_memory("RssAnon")) is not None:
+        while (value := memory("RssAnon")) is not None:
             samples.append(value)
             if done.wait(0.005):
                 return
@@ -253,26 +255,6 @@ def sampled_anonymous() -> Iterator[list[float]]:
     finally:
         done.set()
         thread.join()
-
-
-def linux_memory(field: str) -> float | None:
-    """Return a field of this process's memory in bytes, or None where there is no such file."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return None
-    lines = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
-    return float(lines[field].split()[0]) * 1024 if field in lines else None
-
-
-def peak_resident() -> float | None:
-    """Return this process's largest resident memory in bytes, or None on Windows."""
-    # On Linux, ru_maxrss also counts the parent's memory at the time of the fork.
-    peak = linux_memory("VmHWM")
-    if peak is None and sys.platform == "darwin":
-        import resource  # noqa: PLC0415  Windows lacks it
-
-        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    return peak
 
 
 def experiment_in(folder: Path, size: int) -> Experiment:
@@ -289,7 +271,7 @@ def experiment_in(folder: Path, size: int) -> Experiment:
 
 
 def cohort_of(subjects: int, frames: int, size: int) -> PhantomConfig:
-    """Return a simulated cohort in which nothing is dropped or frozen."""
+    """Return the settings of a simulated cohort without dropped or frozen frames."""
     rate_hz = PhantomConfig().frame_rate_hz
     return PhantomConfig(subjects=subjects, seconds=frames / rate_hz, size=size, event_rate=0)
 
@@ -300,7 +282,7 @@ def opened_and_cached(experiment: Experiment) -> tuple[CachedRecording, ...]:
 
 
 def write_recordings(root: Path, count: int, size: int) -> None:
-    """Write recordings that differ in content, each with its last frame labelled."""
+    """Write recordings with different content, each with its last frame labelled."""
     cohort = cohort_of(1, FRAMES, size)
     frames = list(recorded(cast(cohort, 0), cohort))
     images_THW = np.stack([frame.image_HW for frame in frames])
@@ -318,7 +300,7 @@ def write_recordings(root: Path, count: int, size: int) -> None:
 
 
 def drop_from_page_cache(files: list[Path]) -> bool:
-    """Have the system forget the contents of files; return whether it can."""
+    """Drop the contents of files from the page cache; return whether the system can."""
     if not hasattr(os, "posix_fadvise"):
         return False
     for path in files:
@@ -328,13 +310,10 @@ def drop_from_page_cache(files: list[Path]) -> bool:
 
 
 def in_mb(size: float | None) -> str:
-    """Spell bytes, or say that there are none to spell."""
-    return "not measured on this system" if size is None else f"{size / MB:.1f} MB"
-
-
-def verdict(met: bool) -> str:
-    """Spell whether a goal was met."""
-    return "met in this run" if met else "MISSED in this run"
+    """Return bytes as MB, or that they were not measured."""
+    if size is None or math.isnan(size):
+        return "not measured on this system"
+    return f"{size / MB:.1f} MB"
 
 
 if __name__ == "__main__":

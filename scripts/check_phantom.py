@@ -1,13 +1,13 @@
-"""Compare simulated frames with real ones, figure by figure, and say what misses its target.
+"""Compare simulated frames with real ones, figure by figure, and report what misses its target.
 
     .venv/bin/python scripts/check_phantom.py [--data ../shared/data] [--markdown]
 
 Real frames: the nerve-block stills of usgra-seg (Mindray TE7, linear; nerves and vessels), the
-linear-probe clips of linear-clips, one Clarius envelope of a carotid. A figure whose data are not
-there is skipped with the reason. Simulated frames: both procedures on three scanners. Every figure
-of displayed frames is measured on both kinds with the same code, at 512 pixels. The scanners' gain,
-f-number and the echo of blood were set by these very stills, so those figures show a fit, not a
-prediction.
+linear-probe clips of linear-clips, one Clarius envelope of a carotid. A figure whose data are
+missing is skipped with the reason. Simulated frames: both procedures on three scanners. Every
+figure of displayed frames is measured on both kinds with the same code, at 512 pixels. The
+scanners' gain, f-number and the echo of blood were tuned on the same stills, so those figures show
+a fit, not a prediction.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import _realism as realism
+from _measure import verdict
 from _realism import DISPLACEMENTS, Grey, Still
 from sonotempo.errors import SonotempoError
 from sonotempo.io import open_recording
@@ -40,7 +41,7 @@ SKIPPED = "skipped: no real frames"
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table; ``met`` is None where there is nothing to compare with."""
+    """One line of the table; ``met`` is None without real data to compare with."""
 
     name: str
     real: str
@@ -69,7 +70,7 @@ def main() -> None:
 
 
 def real_stills(folder: Path) -> Iterator[Still]:
-    """Yield every third still, cropped to what shows ultrasound."""
+    """Yield every third still, cropped to the ultrasound image."""
     for path in sorted((folder / "images").glob("*.png"))[::3]:
         grey = np.asarray(Image.open(path).convert("L"), np.float64)
         vessel = np.asarray(Image.open(folder / "masks" / path.name)) == 2
@@ -206,9 +207,9 @@ def still_figures(real: list[Still], simulated: list[Still]) -> Iterator[Figure]
         bool(abs(np.median(ratios) - np.median(real_ratios)) <= 0.10),
         "decides how hard vessels are to find",
     )
-    rate = realism.told_apart(real, simulated)
+    rate = realism.classified(real, simulated)
     yield Figure(
-        "patches that a linear discriminant tells apart",
+        "patches that a linear discriminant classifies correctly",
         "",
         f"{100 * rate:.0f} %",
         "at most 75 %",
@@ -227,7 +228,7 @@ def _spread(ratios: list[float]) -> str:
 
 
 def correlation_figures(folder: Path) -> Iterator[Figure]:
-    """How alike a block is one frame later, where it has moved to, by how far it moved."""
+    """Correlation of a block with itself one frame later, by how far it moved."""
     real: dict[tuple[float, float], list[float]] = {bin_: [] for bin_ in DISPLACEMENTS}
     simulated: dict[tuple[float, float], list[float]] = {bin_: [] for bin_ in DISPLACEMENTS}
     clips = sorted(folder.glob("*.mp4")) if folder.is_dir() else []
@@ -248,20 +249,23 @@ def correlation_figures(folder: Path) -> Iterator[Figure]:
             realism.match_blocks((resized(frame.image_HW) for frame in stream), simulated)
     for bin_ in DISPLACEMENTS:
         counts = len(real[bin_]), len(simulated[bin_])
-        values = [
-            f"{np.median(each[bin_]):.2f} ({len(each[bin_])} blocks)" if each[bin_] else "no blocks"
-            for each in (real, simulated)
-        ]
         difference = (
             abs(float(np.median(real[bin_]) - np.median(simulated[bin_]))) if all(counts) else 0.0
         )
         yield Figure(
             f"correlation one frame later, moved by {bin_[0]:g} to {bin_[1]:g} px of 256",
-            *values,
+            _blocks(real[bin_]),
+            _blocks(simulated[bin_]),
             "within 0.15 of real",
             difference <= 0.15 if min(counts) >= 20 else None,
             "speckle moves with tissue and decorrelates; the real clips are of lungs",
         )
+
+
+def _blocks(correlations: list[float]) -> str:
+    if not correlations:
+        return "no blocks"
+    return f"{np.median(correlations):.2f} ({len(correlations)} blocks)"
 
 
 def resized(frame_HW: NDArray[np.uint8]) -> Grey:
@@ -272,8 +276,8 @@ def resized(frame_HW: NDArray[np.uint8]) -> Grey:
 
 
 def word(met: bool | None) -> str:
-    """Say whether a target is met."""
-    return "skipped" if met is None else "met" if met else "MISSED"
+    """Return whether a target is met, as a word."""
+    return "skipped" if met is None else verdict(met)
 
 
 def show(figures: list[Figure], markdown: bool) -> None:

@@ -1,6 +1,6 @@
 """Install sonotempo into ``.venv`` and run its demo: ``python scripts/demo.py``.
 
-Arguments are passed on to ``sonotempo demo``; without ``--out`` the results go to ``demo``.
+Arguments are passed to ``sonotempo demo``; without ``--out`` the results go to ``demo``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def demo_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with an output folder among them."""
+    """Return the arguments, with an output folder added if they name none."""
     if any(argument == "--out" or argument.startswith("--out=") for argument in arguments):
         return list(arguments)
     return ["--out", "demo", *arguments]
@@ -23,7 +23,7 @@ def demo_arguments(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the demo and return its exit status."""
-    prepare(["all", "pyside6"])  # with Qt, so that `sonotempo live` can follow
+    prepare(["all", "pyside6"])  # with Qt, which `sonotempo live` needs
     return run([str(program("sonotempo")), "demo", *demo_arguments(arguments)])
 
 

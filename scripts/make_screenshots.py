@@ -1,11 +1,14 @@
-"""Take the pictures of the live comparison that the README and the documentation show.
+"""Take the pictures of napari that the README and the documentation show.
 
-python scripts/make_screenshots.py --out docs/images
+    python scripts/make_screenshots.py                      # all of them, into docs/images
+    python scripts/make_screenshots.py recording segment    # only these
 
-It drives the widget as a person does, with clicks and keys, on a simulated stream, and saves
-``napari-live.png`` (side by side), ``napari-live-both.png`` (both as outlines on one picture),
-``napari-live-difference.png``, ``napari-live-frozen.png`` (looking back) and the clip
-``napari-live.webp``. Without ``--model`` the ready-made models are used. On Linux without a screen:
+``recording`` opens a simulated recording with masks from its folder: ``napari-recording.png``.
+``segment`` segments a simulated recording with two models: ``napari-segment.png``. ``live`` drives
+the live comparison with clicks and keys on a simulated stream: ``napari-live.png`` (side by side),
+``napari-live-both.png`` (both as outlines on one picture), ``napari-live-difference.png``,
+``napari-live-frozen.png`` (looking back) and the clip ``napari-live.webp``. ``--model`` replaces
+the ready-made models. On Linux without a screen:
 ``xvfb-run -a -s "-screen 0 1280x1024x24" python scripts/make_screenshots.py …``.
 """
 
@@ -16,88 +19,138 @@ import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from _window import open_viewer, save, settings_apart, wait, wait_for
 
+PICTURES = ("all", "recording", "segment", "live")
+SHOWN_FRAME = 30
 CLIP_WIDTH = 960
-_WAIT_S = 120.0
-_STEPS_BACK = 12
+STEPS_BACK = 12
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Take the pictures that the command line names."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("pictures", nargs="*", choices=PICTURES, default="all")
     parser.add_argument("--model", type=Path, action="append", help="an .onnx file; twice for two")
     parser.add_argument("--source", default="phantom://axillary", help="what is streamed")
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="a folder")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of the clip")
     given = parser.parse_args()
+    pictures = PICTURES if "all" in given.pictures else given.pictures
+    models = tuple(given.model or ())
+    given.out.mkdir(parents=True, exist_ok=True)
+    with settings_apart():
+        if "recording" in pictures:
+            picture_recording(given.out)
+        if "segment" in pictures:
+            picture_segment(given.out, models)
+        if "live" in pictures:
+            picture_live(given.source, models, given.out, given.seconds)
 
+
+def picture_recording(out: Path) -> None:
+    """Simulate a recording, open it, point at the median nerve and save what the window shows."""
+    from sonotempo.phantom.cohort import write_cohort  # noqa: PLC0415
+    from sonotempo.phantom.settings import phantom_settings  # noqa: PLC0415
+    from sonotempo.structures import AXILLARY  # noqa: PLC0415
+
+    viewer = open_viewer()
+    with tempfile.TemporaryDirectory() as folder:
+        cohort = Path(folder) / "cohort"
+        write_cohort(cohort, phantom_settings(subjects=1, seconds=3.0, event_rate=0.0, seed=6))
+        _, masks = viewer.open(cohort, plugin="sonotempo")
+        show_frame(viewer)
+        nerve = np.argwhere(masks.data[SHOWN_FRAME] == AXILLARY.label("median nerve")).mean(0)
+        position = np.array([SHOWN_FRAME, *nerve]) * masks.scale
+        viewer.cursor.position = tuple(position)
+        viewer.status = masks.get_status(position, dims_displayed=[1, 2], world=True)
+        wait(0.3)
+        save(viewer, out / "napari-recording.png")
+        viewer.close()
+
+
+def picture_segment(out: Path, models: tuple[Path, ...]) -> None:
+    """Simulate a recording, segment it with two models and save what the window shows."""
+    from qtpy.QtCore import Qt  # noqa: PLC0415
+    from qtpy.QtTest import QTest  # noqa: PLC0415
+
+    from napari_sonotempo.segment.widget import SegmentWidget  # noqa: PLC0415
+    from sonotempo.live.models.card import read_card  # noqa: PLC0415
     from sonotempo.live.models.ready import models_for_source  # noqa: PLC0415
 
-    models = tuple(given.model or models_for_source(given.source))
-    given.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as settings:
-        take_pictures(given.source, models, given.out, given.seconds, Path(settings))
+    models = models or models_for_source("phantom://femoral")
+    viewer = open_viewer()
+    _, masks = viewer.open_sample("sonotempo", read_card(models[0]).structures.name)
+    masks.visible = False
+    widget = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Segment recording")
+    widget.models_box.choose(models)
+    QTest.mouseClick(widget.segment, Qt.MouseButton.LeftButton)
+    wait_for(lambda: not widget.jobs.is_busy, "the masks")
+    show_frame(viewer)
+    save(viewer, out / "napari-segment.png")
+    viewer.close()
 
 
-def take_pictures(
-    source: str, models: tuple[Path, ...], out: Path, seconds: float, settings: Path
-) -> None:
-    """Start the stream and go through the views."""
-    from qtpy.QtCore import QSettings, Qt  # noqa: PLC0415
+def show_frame(viewer: Any) -> None:
+    """Show one frame with a scale bar."""
+    viewer.canvas.overlays.scale_bar.visible = True
+    viewer.dims.set_current_step(0, SHOWN_FRAME)
+    viewer.reset_view()
+    viewer.help = ""  # it would take the status bar's room
+    wait(1.5)
+
+
+def picture_live(source: str, models: tuple[Path, ...], out: Path, seconds: float) -> None:
+    """Start the stream and save every view of it, and a clip."""
+    from qtpy.QtCore import Qt  # noqa: PLC0415
     from qtpy.QtTest import QTest  # noqa: PLC0415
 
     from napari_sonotempo.live.open import open_live  # noqa: PLC0415
+    from sonotempo.live.models.ready import models_for_source  # noqa: PLC0415
 
-    # The user's own settings are neither shown nor changed.
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(settings))
-    viewer, widget = open_live(source, models)
+    viewer, widget = open_live(source, models or models_for_source(source))
     window, link = widget.window(), widget.link
     window.activateWindow()
 
     def press(key: Any) -> None:
         QTest.keyClick(window, key)
-        _wait(1.0)
+        wait(1.0)
 
-    def save(name: str) -> None:
-        viewer.window.screenshot(path=str(out / name), canvas_only=False, flash=False)
-        print(f"wrote {out / name}", flush=True)
-
-    _wait_for(lambda: link.shown is not None and link.shown.frame.index > 60, "the stream")
-    _wait_for(window.isActiveWindow, "the window")
-    save("napari-live.png")
-    write_clip(viewer, link, out / "napari-live.webp", seconds)
+    wait_for(lambda: link.shown is not None and link.shown.frame.index > 60, "the stream")
+    wait_for(window.isActiveWindow, "the window")
+    save(viewer, out / "napari-live.png")
+    save_clip(viewer, link, out / "napari-live.webp", seconds)
     press(Qt.Key.Key_1)
     press(Qt.Key.Key_1)
     press(Qt.Key.Key_1)
-    save("napari-live-both.png")
+    save(viewer, out / "napari-live-both.png")
     press(Qt.Key.Key_3)
-    save("napari-live-difference.png")
+    save(viewer, out / "napari-live-difference.png")
     press(Qt.Key.Key_2)
     press(Qt.Key.Key_Space)
-    _wait_for(widget.transport.slider.isEnabled, "the frames to look back at")
+    wait_for(widget.transport.slider.isEnabled, "the frames to look back at")
     # Further back if that frame was left out: the picture is to show masks.
     steps = 0
-    while steps < _STEPS_BACK or not link.shown.predictions:
+    while steps < STEPS_BACK or not link.shown.predictions:
         QTest.keyClick(window, Qt.Key.Key_Left)
         steps += 1
-    _wait(1.0)
-    save("napari-live-frozen.png")
+    wait(1.0)
+    save(viewer, out / "napari-live-frozen.png")
     QTest.mouseClick(widget.start, Qt.MouseButton.LeftButton)
-    _wait_for(lambda: link.state == "stopped", "the stop")
+    wait_for(lambda: link.state == "stopped", "the stop")
     widget.cleanup()
     viewer.close()
 
 
-def write_clip(viewer: Any, link: Any, path: Path, seconds: float) -> None:
+def save_clip(viewer: Any, link: Any, path: Path, seconds: float) -> None:
     """Save what the window shows for some seconds, each picture as long as it was there."""
     pictures: list[Image.Image] = []
     times: list[float] = []
@@ -111,7 +164,7 @@ def write_clip(viewer: Any, link: Any, path: Path, seconds: float) -> None:
             height = round(picture.height * CLIP_WIDTH / picture.width)
             pictures.append(picture.resize((CLIP_WIDTH, height), Image.Resampling.LANCZOS))
             times.append(now)
-        _wait(0.02)
+        wait(0.02)
     spans_ms = [round((after - before) * 1000) for before, after in pairwise(times)]
     pictures[0].save(
         path,
@@ -123,21 +176,6 @@ def write_clip(viewer: Any, link: Any, path: Path, seconds: float) -> None:
         method=4,
     )
     print(f"wrote {path}: {len(pictures)} pictures, {path.stat().st_size / 1e6:.1f} MB", flush=True)
-
-
-def _wait_for(condition: Callable[[], bool], what: str) -> None:
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > _WAIT_S:
-            raise SystemExit(f"waited {_WAIT_S:g} s in vain for {what}")
-        _wait(0.05)
-
-
-def _wait(seconds: float) -> None:
-    """Let the window live."""
-    from qtpy.QtTest import QTest  # noqa: PLC0415
-
-    QTest.qWait(round(seconds * 1000))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Install sonotempo into ``.venv`` and run its tests: ``python scripts/test.py``.
 
-Arguments are passed on to pytest. ``--lint`` runs the static checks first and stops at the first
-one that fails, which is what CI does.
+Arguments are passed to pytest. ``--lint`` runs the static checks first and stops at the first
+failure, as CI does.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def lint_commands(python: str) -> list[list[str]]:
 def pytest_command(
     python: str, arguments: Sequence[str], variables: Mapping[str, str]
 ) -> list[str]:
-    """Return the command that runs the tests, on two processors where there are two.
+    """Return the command that runs the tests, in two processes if there are two processors.
 
-    A file's tests stay together, so what they share is made once. Where GUI tests are skipped, Qt
-    may not even be importable: pytest-qt would stop everything and napari's plugin would try again
-    for every test.
+    The tests of a file stay in one process, which sets up their shared fixtures once. Where GUI
+    tests are skipped, Qt may not be importable: pytest-qt would stop the whole run, and napari's
+    plugin would try to import it for every test.
     """
     without_qt = ["-p", "no:pytest-qt", "-p", "no:napari"] if SKIP_VARIABLE in variables else []
     workers = ["-n", "2", "--dist", "loadfile"] if (os.cpu_count() or 1) > 1 else []
@@ -43,7 +43,7 @@ def pytest_command(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the checks and return the exit status of the first that failed."""
+    """Run the checks and the tests; return the exit status of the first that fails."""
     python = str(prepare(["all", "dev"]))
     if "--lint" in arguments:
         for command in lint_commands(python):
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     passed_on = [argument for argument in arguments if argument != "--lint"]
     with gui_variables() as variables:
         command = pytest_command(python, passed_on, variables)
-        # Each worker has a processor: threads of its own would fight over it.
+        # Each worker has one processor: several threads would compete for it.
         one_thread = {"OMP_NUM_THREADS": "1"}
         return run(command, cwd=ROOT, variables={**variables, **browser_variables(), **one_thread})
 

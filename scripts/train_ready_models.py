@@ -3,14 +3,14 @@
     .venv/bin/python scripts/train_ready_models.py
 
 For each procedure it simulates a cohort, trains the frame U-net and the sequence U-net on it as
-`sonotempo crossval` does, scores both on a second cohort that no training has seen, exports them
-into src/sonotempo/live/models/packaged, and writes what it found into docs/ready-models.md with a
-picture of a live stream. The same command again goes on where it stopped; what is finished is kept.
+`sonotempo crossval` does, scores both on a second cohort that training has not seen, exports them
+into src/sonotempo/live/models/packaged, and writes the figures into docs/ready-models.md with a
+picture of a live stream. An interrupted run continues where it stopped.
 
 The femoral models take about 20 minutes of one core, the axillary ones, whose nerves are smaller
-and more, over an hour. Two can run side by side, each with its `--procedure`; the page is written
-when both are there. `--quick` tries the script out in seconds: its models find nothing and go into
-the work folder.
+and more numerous, over an hour. Both can run in parallel, each with its `--procedure`; the page is
+written when both are complete. `--quick` checks in seconds that the script works: its models find
+nothing and are written to the work folder.
 """
 
 import argparse
@@ -56,26 +56,26 @@ EXPORTS = {
 NOTE = "trained on simulated subjects only: not for patients"
 # The live simulation begins with seed 0, so neither cohort holds the subject that it shows.
 TRAINING_SEED, HELD_OUT_SEED = 2026, 2027
-# All of them have to fit into the wheel: 8 bits wherever they keep the Dice.
+# All of them must fit into the wheel: int8 wherever it keeps the Dice.
 PRECISIONS = ("int8", "fp16")
 LARGEST_MB = 25.0
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How much is simulated and trained.
+    """The amount of simulation and training.
 
     Attributes:
-        subjects: that weights are fitted to; they take turns on the three scanners.
-        watched: subjects for checks of precision, and as many again for the run's own table.
-        seconds: of each of them; many short recordings teach more than a few long ones.
-        held_out: subjects of the second cohort, which the published figures are of.
-        held_out_seconds: longer than any clip of training, as a live stream is.
+        subjects: for training; they alternate between the three scanners.
+        watched: validation subjects, and the same number of test subjects for the run's own table.
+        seconds: of each recording; many short recordings train better than a few long ones.
+        held_out: subjects of the second cohort, for the published figures.
+        held_out_seconds: of each recording; longer than any training clip, as a live stream is.
         frame_px: side of the simulated frames.
         input_size: side of the network grid.
         frame_epochs: of the frame arm.
         sequence_epochs: of the sequence arm.
-        schedule: of the learning rates; a short training has no time to let them fall.
+        schedule: of the learning rates; constant for a short training.
     """
 
     subjects: int = 96
@@ -91,7 +91,7 @@ class Recipe:
 
 
 RECIPES: dict[Procedure, Recipe] = {
-    # The musculocutaneous nerve is about 5 px wide on a grid of 128: too few to be found.
+    # The musculocutaneous nerve is about 5 px wide on a grid of 128: too few to detect.
     "axillary": Recipe(
         subjects=240, input_size=192, frame_epochs=7, sequence_epochs=6, schedule="cosine"
     ),
@@ -111,11 +111,13 @@ QUICK = Recipe(
 
 
 def main() -> None:
-    """Train and export what was asked for."""
+    """Train and export the requested models."""
     parser = argparse.ArgumentParser(description="Train the ready-made models on simulation.")
     parser.add_argument("--procedure", choices=PROCEDURES, help="only this one")
-    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "ready", help="for all files")
-    parser.add_argument("--quick", action="store_true", help="only try the script out")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "runs" / "ready", help="for all intermediate files"
+    )
+    parser.add_argument("--quick", action="store_true", help="only check that the script works")
     options = parser.parse_args()
     try:
         make(options)
@@ -124,7 +126,7 @@ def main() -> None:
 
 
 def make(options: argparse.Namespace) -> None:
-    """Train, score and export; with both procedures there, write the page."""
+    """Train, score and export; write the page if both procedures are complete."""
     out = options.work / "models" if options.quick else READY
     with RunProgress(Console()) as progress:
         for procedure in [options.procedure] if options.procedure else PROCEDURES:
@@ -157,7 +159,7 @@ def train(procedure: Procedure, recipe: Recipe, work: Path, progress: RunProgres
     fold = Fold(0, tuple(names[:first]), tuple(names[first:last]), tuple(names[last:]))
     run = work / "run"
     run.mkdir(parents=True, exist_ok=True)
-    # A run whose folds are given trains in these and no others.
+    # A run uses the folds that its folder already has.
     save_folds([fold], run / "folds.json")
     crossvalidate(experiment(procedure, recipe, work), run, progress)
     return run
@@ -166,7 +168,7 @@ def train(procedure: Procedure, recipe: Recipe, work: Path, progress: RunProgres
 def cohort_of(
     procedure: Procedure, recipe: Recipe, subjects: int, seconds: float, seed: int
 ) -> PhantomConfig:
-    """Return the settings of a cohort; what is not named here is the simulation's default."""
+    """Return the settings of a cohort; the rest are the simulation's defaults."""
     return PhantomConfig(
         procedure=procedure,
         subjects=subjects,
@@ -189,7 +191,7 @@ def experiment(procedure: Procedure, recipe: Recipe, work: Path) -> Experiment:
             cache=work / "cache",
         ),
         folds=FoldsConfig(count=2, validation_subjects=recipe.watched),
-        # Harder than the default: with few short clips the memory stays unused otherwise.
+        # More faults than the default: with few short clips the memory would stay unused.
         faults=FaultsConfig(dark_probability=0.5, contact_loss_probability=0.4),
         train=TrainConfig(
             epochs=recipe.frame_epochs,
@@ -212,7 +214,7 @@ def experiment(procedure: Procedure, recipe: Recipe, work: Path) -> Experiment:
 def figures(
     procedure: Procedure, recipe: Recipe, run: Path, work: Path, progress: RunProgress
 ) -> dict[str, Any]:
-    """Score both arms on subjects of another cohort; return and keep what is to be published."""
+    """Score both arms on the second cohort; store and return the figures to publish."""
     path = work / "figures.json"
     if path.is_file():
         return dict(json.loads(path.read_text("utf-8")))
@@ -234,13 +236,13 @@ def figures(
         "memory_use": memory_use(run),
         "cpu_minutes": round(cpu_seconds(work) / 60, 1),
         "held_out_subjects": recipe.held_out,
-        "held_out_frames": int(scores.frames.groupby("arm")["recording"].size().iloc[0])
-        // int(scores.frames["structure"].nunique()),
+        "held_out_frames": int(scores.evaluation.frames.groupby("arm")["recording"].size().iloc[0])
+        // int(scores.evaluation.frames["structure"].nunique()),
         "held_out_seed": HELD_OUT_SEED,
         "dice": {
             arm: {
-                str(row.structure): [round(float(row.mean), 3), round(float(row.sd), 3), int(row.n)]
-                for row in dice[dice["arm"] == arm].itertuples()
+                row["structure"]: [round(row["mean"], 3), round(row["sd"], 3), int(row["n"])]
+                for row in dice[dice["arm"] == arm].to_dict("records")
             }
             for arm in arms
         },
@@ -250,7 +252,7 @@ def figures(
 
 
 def memory_use(run: Path) -> float:
-    """Return how much the memory changed probabilities of the validation subjects at the end."""
+    """Return how much the memory changed the validation probabilities at the end of training."""
     logs = sorted((run / "sequence" / "fold-00" / "log").glob("*/metrics.csv"))
     use = pd.concat([pd.read_csv(log) for log in logs])["memory_use"].dropna()
     return round(float(use.iloc[-1]), 5)
@@ -259,7 +261,7 @@ def memory_use(run: Path) -> float:
 def export(
     run: Path, arms: tuple[str, ...], found: dict[str, Any], path: Path, progress: RunProgress
 ) -> None:
-    """Write a model with its figures in the fewest bits that keep its Dice."""
+    """Write a model with its figures in the lowest precision that keeps its Dice."""
     procedure = found["procedure"]
     trained_on = (
         f"{found['subjects']} simulated {procedure} subjects, {found['frames']} frames (seed "
@@ -303,25 +305,25 @@ def export(
 
 @contextmanager
 def processor_time(work: Path) -> Iterator[None]:
-    """Add what the processor spends here to the work folder's account, also when cut off."""
+    """Add the processor time spent here to the work folder's total, also if interrupted."""
     began = time.process_time()
     try:
         yield
     finally:
         work.mkdir(parents=True, exist_ok=True)
-        if not (work / "figures.json").is_file():  # else nothing was trained
+        if not (work / "figures.json").is_file():  # otherwise nothing was trained
             spent = cpu_seconds(work) + time.process_time() - began
             (work / "cpu_seconds.json").write_text(f"{spent:.3f}\n", encoding="utf-8")
 
 
 def cpu_seconds(work: Path) -> float:
-    """Return how long the processor has worked so far."""
+    """Return the processor time spent so far."""
     path = work / "cpu_seconds.json"
     return float(path.read_text("utf-8")) if path.is_file() else 0.0
 
 
 def megabytes(paths: list[Path]) -> float:
-    """Return how large files are together."""
+    """Return the total size of files."""
     return sum(path.stat().st_size for path in paths) / 1e6
 
 

@@ -1,5 +1,6 @@
 """Fixtures that several test folders share."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real ultrasound beside the repository; tests that need it skip without it."""
+    """The folder of real ultrasound next to the repository; tests that need it skip without it."""
     folder = Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"no real ultrasound at {folder}")
@@ -16,7 +17,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory) -> Path:
-    """Four subjects of six labelled frames each, as an Annotation Web export; leave it as it is."""
+    """Four subjects of six labelled frames each, as an Annotation Web export; do not change it."""
     from fakes.shapes import write_shapes
 
     root = tmp_path_factory.mktemp("shapes") / "data"
@@ -26,7 +27,13 @@ def shapes(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_run(shapes):
-    """A whole cross-validation of both arms on the shapes; leave it as it is, or copy it."""
+    """A complete cross-validation of both arms on the shapes; copy it before changing it."""
     from fakes.experiments import FinishedRun
 
     return FinishedRun.of(shapes)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude what was imported from garbage collection: napari and statsmodels collect often."""
+    gc.collect()
+    gc.freeze()

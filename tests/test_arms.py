@@ -1,14 +1,16 @@
 import pytest
 
-from sonotempo.arms import ARMS, arm_named
+from sonotempo.arms import ARMS, arm_named, in_training_order
 from sonotempo.errors import ConfigError
 
 
 def test_every_arm_comes_after_those_that_it_needs():
-    seen = set()
-    for arm in ARMS:
-        assert arm.needs is None or arm.needs in seen, arm.name
-        seen.add(arm.name)
+    names = [arm.name for arm in ARMS]
+    ordered = in_training_order(names)
+    assert sorted(ordered) == sorted(names)
+    for place, name in enumerate(ordered):
+        needs = arm_named(name).needs
+        assert needs is None or needs in ordered[:place], name
 
 
 def test_an_arm_runs_with_the_weights_of_a_trained_one_that_has_its_network():

@@ -117,7 +117,7 @@ def mistakes(config, tmp_path):
         ),
         "no weights": (["evaluate", tmp_path / "nowhere", tmp_path], "not a weights file"),
         "no run": (["evaluate", tmp_path / "empty", tmp_path], "is not a run folder"),
-        "a demo in the way of a file": (["demo", "--out", config / "demo"], "cannot be made"),
+        "a demo in the way of a file": (["demo", "--out", config / "demo"], "cannot be created"),
     }
 
 
@@ -255,14 +255,17 @@ def test_evaluate_prints_and_writes_scores_on_other_data(finished_run, tmp_path)
     assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == [
         "frame",
         "frames.parquet",
+        "scored.json",
         "sequence",
         "table.csv",
         "table.md",
         "temporal.parquet",
     ]
     assert sorted(path.name for path in (tmp_path / "scores" / "frame").iterdir()) == [
+        "facts-00.json",
         "frames.parquet",
         "masks",
+        "scored.json",
         "temporal.parquet",
     ]
 
@@ -282,6 +285,7 @@ def test_evaluate_scores_a_folder_of_masks_by_the_rules_of_a_run(finished_run, s
         "facts.json",
         "frames.parquet",
         "masks",
+        "scored.json",
         "table.csv",
         "table.md",
         "temporal.parquet",
@@ -300,14 +304,14 @@ def test_evaluate_refuses_a_folder_that_cannot_be_made_before_it_scores(finished
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     result = call("evaluate", finished_run.folder, tmp_path / "nowhere", "--out", tmp_path / "file")
     assert isinstance(result.exception, cli.SonotempoError)
-    assert "cannot be made" in str(result.exception)
+    assert "cannot be created" in str(result.exception)
 
 
 def test_export_into_a_folder_that_cannot_be_made_is_a_sentence(finished_run, tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     result = call("export", finished_run.folder, "--out", tmp_path / "file" / "m.onnx")
     assert isinstance(result.exception, cli.SonotempoError)
-    assert f"{tmp_path / 'file'} cannot be made" in str(result.exception)
+    assert f"{tmp_path / 'file'} cannot be created" in str(result.exception)
     assert str(result.exception).endswith("give another --out")
 
 

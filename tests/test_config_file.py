@@ -70,7 +70,7 @@ def test_every_wrong_value_is_named_with_its_key_and_what_was_given(config):
     ("override", "words"),
     [
         ("train.epochs", "expected key=value"),
-        ("train.epochs=[1", "not YAML"),
+        ("train.epochs=[1", "not valid YAML"),
         ("arms=[sequence]", "uses the weights of arm 'frame'"),
         ("arms=[]", "at least one"),
         ("arms=[frame, frame]", "each arm once"),
@@ -109,9 +109,9 @@ def test_an_empty_path_means_no_path(config):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "holds no settings"),
-        ("- a\n- b\n", "holds no settings"),
-        ("train: [unclosed", "not readable as YAML"),
+        ("", "has no settings"),
+        ("- a\n- b\n", "has no settings"),
+        ("train: [unclosed", "not valid YAML"),
         ("name: x\ntrain: 3\n", "train"),
         ("name: x\ntrain:\n", "train"),
         ("train:\n  epochs: 3\n", "name"),
@@ -135,7 +135,7 @@ def test_an_override_into_a_section_that_is_none_says_so(tmp_path):
 def test_bytes_that_are_no_text_are_no_config(tmp_path):
     path = tmp_path / "odd.yaml"
     path.write_bytes(b"\xff\xfe\x00\x80name")
-    assert "not readable as YAML" in refusal(path)
+    assert "not valid YAML" in refusal(path)
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path):

@@ -60,6 +60,7 @@ def test_the_demo_leaves_what_it_announces_and_goes_on_where_it_stopped(
     def began(*_):
         raise Stopped
 
+    monkeypatch.setattr(demo, "preview_experiment", lambda *_, **__: None)
     monkeypatch.setattr(demo, "crossvalidate", began)
     with pytest.raises(Stopped):
         said_by(tmp_path)
@@ -68,7 +69,7 @@ def test_the_demo_leaves_what_it_announces_and_goes_on_where_it_stopped(
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(SonotempoError, match=r"cannot be made .*--out"):
+    with pytest.raises(SonotempoError, match=r"cannot be created .*--out"):
         said_by(tmp_path / "file" / "demo")
 
 

@@ -17,6 +17,7 @@ PAGES = [
 ]
 _LINE = re.compile(r"^(?:\.venv/bin/)?(sonotempo [a-z].*)$", re.MULTILINE)
 _INLINE = re.compile(r"`(sonotempo [a-z][^`]*)`")
+_SCRIPT = re.compile(r"\b((?:bench|check|make|train)_\w+\.py|scripts/\w+\.py)")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 
 
@@ -54,6 +55,12 @@ def test_every_link_to_a_file_leads_to_one(page):
         if not re.match(r"[a-z]+:", link) and not (page.parent / link).exists()
     ]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_script_that_is_named_is_there(page):
+    named = {Path(name).name for name in _SCRIPT.findall(page.read_text(encoding="utf-8"))}
+    assert [name for name in sorted(named) if not (ROOT / "scripts" / name).is_file()] == []
 
 
 def test_the_readme_names_every_page_of_the_documents():

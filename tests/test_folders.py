@@ -19,9 +19,11 @@ def test_a_folder_is_made_with_all_above_it_and_left_alone_if_it_is_there(tmp_pa
 def test_a_file_in_the_way_is_a_sentence_that_names_the_option(tmp_path, below):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     wanted = tmp_path / "file" / below
-    with pytest.raises(SonotempoError, match=r"cannot be made \(.+\); give another --cache$") as no:
+    with pytest.raises(
+        SonotempoError, match=r"cannot be created \(.+\); give another --cache$"
+    ) as error:
         make_folder(wanted, "--cache")
-    assert str(no.value).startswith(f"{wanted} ")
+    assert str(error.value).startswith(f"{wanted} ")
     assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
 
 
@@ -34,11 +36,13 @@ def test_the_error_is_of_the_class_that_the_caller_promises(tmp_path):
 def test_a_write_that_is_refused_names_the_file_in_the_way_and_the_option(tmp_path):
     (tmp_path / "out" / "table.csv").mkdir(parents=True)
     with (
-        pytest.raises(RecordingError, match=r"cannot be written \(.+\); give another --out$") as no,
+        pytest.raises(
+            RecordingError, match=r"cannot be written \(.+\); give another --out$"
+        ) as error,
         writing(tmp_path / "out", "--out", RecordingError),
     ):
         (tmp_path / "out" / "table.csv").write_text("a,b", encoding="utf-8")
-    assert str(no.value).startswith(str(tmp_path / "out" / "table.csv"))
+    assert str(error.value).startswith(str(tmp_path / "out" / "table.csv"))
 
 
 def test_a_full_disk_names_what_the_user_gave(tmp_path):

@@ -1,4 +1,4 @@
-"""The fit: odd sizes, spacings, empty borders, and masks back in the frame's own shape."""
+"""The fit: odd sizes, spacings, empty borders, and masks back in the frame's shape."""
 
 import numpy as np
 import pytest

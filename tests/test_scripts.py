@@ -1,34 +1,22 @@
 """The pure parts of the scripts: nothing is installed and no display is started."""
 
 import ast
-import importlib.util
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path, PureWindowsPath
-from types import ModuleType
 
 import pytest
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
+from fakes.scripts import SCRIPTS, load_script
 
-
-def load(name: str) -> ModuleType:
-    """Import a script by its file: with the folder on sys.path, 'test' would shadow another."""
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    if name.startswith("_"):  # the scripts import these by name
-        sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-environment = load("_environment")
-display = load("_display")
-browser = load("_browser")
-demo = load("demo")
-test_script = load("test")
+environment = load_script("_environment")
+display = load_script("_display")
+browser = load_script("_browser")
+demo = load_script("demo")
+test_script = load_script("test")
 
 
 @pytest.fixture
@@ -40,15 +28,15 @@ def root(tmp_path):
 
 @pytest.fixture
 def repository(root, monkeypatch):
-    """A repository whose installs are only written down, in the list that is returned."""
+    """A repository whose installs are only recorded, in the list that is returned."""
     commands = []
 
     def run(command, cwd=None, variables=None):
         commands.append([str(word) for word in command])
         return 0
 
-    def make_venv(python, anew):
-        commands.append(["venv", str(anew)])
+    def make_venv(python, clear):
+        commands.append(["venv", str(clear)])
         python.parent.mkdir(parents=True, exist_ok=True)
         python.touch()
 
@@ -69,7 +57,7 @@ class TestPython:
 
     def test_too_old_is_one_sentence(self):
         message = environment.too_old((3, 8, 10))
-        assert "needs Python 3.11 or newer and this is Python 3.8.10" in message
+        assert "needs Python 3.11 or newer, but this is Python 3.8.10" in message
         assert "\n" not in message
 
     @pytest.mark.parametrize("name", ["_environment", "_display", "_browser", "demo", "test"])
@@ -128,7 +116,7 @@ class TestStamp:
         stamp = environment.Stamp(str(root), "of older files", ("all", "dev"))
         assert environment.extras_to_install(stamp, root, ["all"]) == ("all", "dev")
 
-    def test_a_moved_repository_starts_anew(self, root):
+    def test_a_moved_repository_starts_from_scratch(self, root):
         stamp = environment.Stamp("/elsewhere", environment.fingerprint(root), ("all", "dev"))
         assert environment.extras_to_install(stamp, root, ["all"]) == ("all",)
 
@@ -152,7 +140,7 @@ class TestPrepare:
         environment.prepare(["all"])
         assert repository[1][-1] == ".[all,dev]"
 
-    def test_a_moved_one_is_made_anew(self, repository, root):
+    def test_a_moved_one_is_created_again(self, repository, root):
         environment.prepare(["all"])
         stamp = environment.read_stamp(root / ".venv")
         environment.write_stamp(root / ".venv", stamp._replace(root="/elsewhere"))
@@ -167,7 +155,7 @@ class TestPrepare:
             environment.prepare(["all", "dev"])
         assert caught.value.code == 3
         assert environment.read_stamp(root / ".venv") is None
-        assert "Starting again" in capsys.readouterr().err
+        assert "Run the script again" in capsys.readouterr().err
 
     def test_an_interrupted_install_is_done_again(self, repository, monkeypatch):
         def interrupted(*args, **kwargs):
@@ -201,6 +189,35 @@ class TestRun:
         with pytest.raises(SystemExit):
             environment.run([sys.executable, "-c", "import time; time.sleep(60)"])
         assert started[0].poll() is not None
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_the_command_gets_the_signal_and_may_finish_its_step(self, number, tmp_path):
+        """A signal to the script alone, as `kill` and service managers send it."""
+        command, script = tmp_path / "command.py", tmp_path / "script.py"
+        command.write_text(
+            "import signal, sys, time\n"
+            "def leave(number, frame):\n"
+            "    time.sleep(0.2)\n"
+            "    print('stopped by', int(number), flush=True)\n"
+            "    sys.exit(128 + number)\n"
+            "for number in (signal.SIGTERM, signal.SIGINT):\n"
+            "    signal.signal(number, leave)\n"
+            "print('ready', flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        script.write_text(
+            f"import sys\nsys.path.insert(0, {str(SCRIPTS)!r})\n"
+            "from _environment import run, start\n"
+            f"start(lambda _: run([sys.executable, {str(command)!r}]), [])\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, script], stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(number)
+            assert process.stdout.read() == f"stopped by {int(number)}\n"
+        assert process.returncode == 128 + number
 
     @pytest.mark.parametrize(("status", "expected"), [(0, 0), (5, 5), (-6, 134)])
     def test_start_leaves_with_the_status(self, status, expected, monkeypatch):
@@ -313,7 +330,7 @@ class TestBrowser:
         monkeypatch.setattr(
             browser.shutil, "which", lambda name: "/apt" if name == "apt-get" else None
         )
-        monkeypatch.setattr(browser, "run", lambda command, **_: commands.append(command) or 0)
+        monkeypatch.setattr(display, "run", lambda command, **_: commands.append(command) or 0)
         return commands
 
     def test_asked_to_skip(self, monkeypatch, capsys):

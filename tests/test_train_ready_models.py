@@ -1,6 +1,5 @@
-"""The parts of scripts/train_ready_models.py that train nothing."""
+"""The parts of scripts/train_ready_models.py that do not train."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -10,21 +9,11 @@ from PIL import Image
 
 from fakes.experiments import Told
 from fakes.onnx_models import write_model
+from fakes.scripts import load_script
 from sonotempo.structures import AXILLARY, FEMORAL
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # the one imports the other by name
-    spec.loader.exec_module(module)
-    return module
-
-
-page = load("_ready_page")
-script = load("train_ready_models")
+page = load_script("_ready_page")
+script = load_script("train_ready_models")
 
 FOUND = {
     "procedure": "femoral",
@@ -62,7 +51,7 @@ class TestPage:
         assert "| then of the sequence U-net | 4 (500) | 4 (500) |" in table
         assert "| minutes of one CPU core | 17 | 17 |" in table
 
-    def test_only_what_is_between_its_lines_is_written_anew(self, tmp_path, monkeypatch):
+    def test_only_the_part_between_its_lines_is_replaced(self, tmp_path, monkeypatch):
         text, picture = tmp_path / "page.md", tmp_path / "page.png"
         text.write_text(f"above\n{page.BEGIN}\nold figures\n{page.END}\nbelow\n", "utf-8")
         monkeypatch.setattr(page, "PAGE", text)
@@ -80,7 +69,8 @@ class TestPage:
         assert written.endswith(f"\n\n{page.END}\nbelow\n")
         assert "old figures" not in written
         assert written.count("| `a-pair.onnx` | frame, sequence | fp32 |") == 1
-        assert Image.open(picture).size == (6, 4)  # the pair's alone
+        with Image.open(picture) as drawn:
+            assert drawn.size == (6, 4)  # the pair's alone
 
     def test_the_legend_names_every_structure_in_its_colour(self):
         for structures in (AXILLARY, FEMORAL):

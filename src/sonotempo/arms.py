@@ -1,12 +1,12 @@
 """The arms of a comparison: the two models, and the controls that say what a difference means."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from sonotempo.errors import ConfigError, unknown_option
 
-Added = Literal["none", "convolution", "convlstm"]
-Inference = Literal["carried", "reset", "smoothed"]
+Added = Literal["none", "control", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,19 +15,19 @@ class Arm:
 
     Attributes:
         name: in configs, folders and tables.
-        added: what stands in the decoder besides the frame model: nothing, convolutions with as
-            many parameters as the memory, or the ConvLSTM.
+        added: what the network has beyond the frame U-net: nothing, the memory cell that
+            ``model.memory`` names, or that cell's control, a stateless one with as many parameters.
         starts_from: the arm whose weights of the same fold its own training begins with.
-        weights_of: the arm whose weights it is run with; itself if it has a training of its own.
-        inference: how frames follow each other at test time: the state is carried, it is reset on
-            every frame, or logits are smoothed over time.
+        weights_of: the arm whose weights it is run with; itself if it is trained.
+        inference: how it is run on test frames: ``carried`` (each frame's state goes to the next)
+            or a key of :data:`sonotempo.models.at_test_time.WRAPPERS`.
     """
 
     name: str
     added: Added
     starts_from: str | None
     weights_of: str
-    inference: Inference
+    inference: str = "carried"
 
     @property
     def is_trained(self) -> bool:
@@ -36,19 +36,18 @@ class Arm:
 
     @property
     def needs(self) -> str | None:
-        """The arm without which this one cannot be."""
+        """The arm that has to be trained before this one."""
         return self.starts_from if self.is_trained else self.weights_of
 
 
-#: Every arm, each after those that it needs.
+#: Every arm in the order of tables: controls stand between the two models that they tell apart.
 ARMS = (
-    Arm("frame", "none", None, "frame", "carried"),
-    # Trained on, with convolutions in place of the memory; and just trained on as `sequence` is.
-    Arm("frame_extra", "convolution", "frame", "frame_extra", "carried"),
-    Arm("frame_continued", "none", "frame", "frame_continued", "carried"),
+    Arm("frame", "none", None, "frame"),
     Arm("frame_ema", "none", None, "frame", "smoothed"),
-    Arm("sequence", "convlstm", "frame", "sequence", "carried"),
-    Arm("sequence_reset", "convlstm", None, "sequence", "reset"),
+    Arm("frame_continued", "none", "frame", "frame_continued"),
+    Arm("frame_extra", "control", "frame", "frame_extra"),
+    Arm("sequence_reset", "memory", None, "sequence", "reset"),
+    Arm("sequence", "memory", "frame", "sequence"),
 )
 
 
@@ -65,3 +64,16 @@ def arm_named(name: str) -> Arm:
     if name not in arms:
         raise ConfigError(unknown_option("arm", name, arms))
     return arms[name]
+
+
+def in_training_order(names: Collection[str]) -> list[str]:
+    """Sort arms so that each comes after the one that it needs.
+
+    >>> in_training_order(["sequence_reset", "sequence", "frame"])
+    ['frame', 'sequence', 'sequence_reset']
+    """
+
+    def needed(arm: Arm) -> int:
+        return 0 if arm.needs is None else 1 + needed(arm_named(arm.needs))
+
+    return [arm.name for arm in sorted(ARMS, key=needed) if arm.name in names]

@@ -94,6 +94,7 @@ class ModelConfig(Section):
         channels: of the plain encoder's levels, and of the decoder's at the same strides.
         pretrained: whether a timm backbone starts from its pretrained weights.
         normalization: after each convolution of the plain encoder and the decoder.
+        memory: which cell of :data:`sonotempo.models.memory.CELLS`.
         memory_strides: after which decoder blocks a memory stands.
         memory_channels: hidden channels of each memory.
         share_encoder: freeze the sequence arm's encoder at the same fold's frame weights.
@@ -103,6 +104,7 @@ class ModelConfig(Section):
     channels: Annotated[tuple[Channels, ...], Field(min_length=2)] = (8, 16, 32, 64, 128, 256)
     pretrained: bool = False
     normalization: Literal["batch", "group", "none"] = "batch"
+    memory: str = "convlstm"
     memory_strides: tuple[int, ...] = (16,)
     memory_channels: Annotated[int, Field(ge=1)] = 128
     share_encoder: bool = True

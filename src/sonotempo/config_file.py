@@ -1,9 +1,9 @@
-"""Reads an experiment from a YAML file and the command line.
+"""Read an experiment from a YAML file and ``key=value`` overrides with dotted keys.
 
-``key=value`` pairs override the file by dotted name. Unknown keys are errors that name the nearest
-known one.
+The error for an unknown key names the nearest known one.
 """
 
+import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sonotempo.config import Experiment
-from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.errors import ConfigError
 
 
 def known_keys(section: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[str]:
@@ -32,29 +32,29 @@ def known_keys(section: type[BaseModel] = Experiment, prefix: str = "") -> Itera
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment from YAML and apply ``key=value`` overrides.
 
-    Paths inside the file or the overrides are relative to the working folder.
+    Paths in the file and the overrides are relative to the working folder.
 
     Raises:
-        ConfigError: no such file, not a mapping, an unknown key, or a value out of range.
+        ConfigError: no such file, not a mapping, an unknown key, or an invalid value.
     """
     if not path.is_file():
         raise ConfigError(f"no config file at {path}; give the path of a .yaml file")
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not readable as YAML: {error}; mend that line") from error
+        raise ConfigError(f"{path} is not valid YAML: {error}; correct that line") from error
     if not isinstance(settings, dict):
-        raise ConfigError(f"{path} holds no settings; expected 'key: value' lines, as in configs/")
+        raise ConfigError(f"{path} has no settings; expected 'key: value' lines, as in configs/")
     for override in overrides:
         _apply(settings, override)
     return experiment_from(settings, str(path))
 
 
 def experiment_from(settings: dict[str, Any], source: str) -> Experiment:
-    """Check plain settings and return them as an experiment; ``source`` names them in errors.
+    """Validate plain settings and return them as an experiment; errors begin with ``source``.
 
     Raises:
-        ConfigError: an unknown key, or a value out of range.
+        ConfigError: an unknown key, or an invalid value.
     """
     try:
         return Experiment.model_validate(settings)
@@ -79,7 +79,7 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     try:
         node[last] = yaml.safe_load(value) if value else ""
     except yaml.YAMLError as error:
-        raise ConfigError(f"the value of override {override!r} is not YAML: {error}") from error
+        raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from error
 
 
 def _sentences(error: ValidationError) -> Iterator[str]:
@@ -87,28 +87,23 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             yield _unknown(key)
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            where = f"{key}: " if key else ""
-            given = "" if problem["type"] in ("missing", "value_error") else _given(problem)
-            yield f"{where}{message}{given}"
-
-
-def _given(problem: Any) -> str:
-    return f" (given: {problem['input']!r})"
+            continue
+        sentence = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] not in ("missing", "value_error"):
+            sentence += f" (given: {problem['input']!r})"
+        yield f"{key}: {sentence}" if key else sentence
 
 
 def _unknown(key: str) -> str:
-    siblings = [known for known in known_keys() if known.count(".") == key.count(".")]
-    nearest = unknown_option("key", key, [*siblings, *known_keys()])
-    return nearest.partition(" Options:")[0].replace("'", "").rstrip(".")
+    nearest = difflib.get_close_matches(key, known_keys(), n=1)
+    return f"unknown key {key}" + (f"; did you mean {nearest[0]}?" if nearest else "")
 
 
 def load_run(run: Path) -> Experiment:
     """Read the experiment of a run folder.
 
     Raises:
-        ConfigError: the folder is not a run's.
+        ConfigError: not a run folder.
     """
     path = run / "config.yaml"
     if not path.is_file():

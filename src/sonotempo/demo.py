@@ -78,12 +78,12 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
         for name, arms in _EXPORTS.items():
             export_model(run, out / name, progress, arms=arms, pair=len(arms) > 1)
     for what, path in (
-        ("the comparison as a page, open it in a browser", out / "report.html"),
+        ("the comparison as an HTML report, open it in a browser", out / "report.html"),
         ("its numbers", out / "comparison.json"),
         ("its tables", out / "tables.md"),
         ("table of all folds", run / "table.md"),
         ("bar plot", run / "bars.png"),
-        ("frames as the arms drew them", run / "examples.png"),
+        ("test frames with the masks of all arms", run / "examples.png"),
         ("every frame's scores", run / "frames.parquet"),
         ("weights", run / "<arm>" / "fold-<n>" / "weights.safetensors"),
         ("training clips", preview),

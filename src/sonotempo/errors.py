@@ -1,38 +1,38 @@
-"""The one exception that a user's mistake ends in: a sentence with the file and the remedy."""
+"""The errors that a user's mistake raises: each is one sentence with the remedy."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class SonotempoError(Exception):
-    """What was given, what was expected, and what to do next, in one clear sentence.
+    """What was given, what was expected and what to do next, in one clear sentence.
 
-    Commands print its text without a traceback; anything else that escapes is a bug.
+    Commands print the text without a traceback; any other exception that escapes is a bug.
     """
 
 
 class RecordingError(SonotempoError):
-    """A file that cannot be read as a recording, or a mask that does not fit its frame."""
+    """A file that is not a readable recording, or a mask that does not fit its frame."""
 
 
 class ConfigError(SonotempoError):
-    """A setting that does not exist or does not make sense."""
+    """A setting that does not exist or is not valid."""
 
 
 class ModelError(SonotempoError):
-    """An exported model that cannot be read, does not fit its description, or cannot run."""
+    """An exported model that cannot be read, contradicts its model card, or cannot run."""
 
 
 class SourceError(SonotempoError):
-    """A stream that cannot be started, steered, buffered or recorded."""
+    """A stream that cannot be started, controlled, buffered or recorded."""
 
 
 class PipelineError(SonotempoError):
-    """A model that failed on a frame of a stream, or a part that did not end."""
+    """A model that failed on a frame of a stream, or a part of the pipeline that did not stop."""
 
 
 def unknown_option(what: str, given: str, options: Iterable[str]) -> str:
-    """Say what was given and which options exist, with the nearest one first.
+    """Return a sentence with the given name, the nearest option and all options.
 
     >>> unknown_option("arm", "sequnce", ["frame", "sequence"])
     "unknown arm 'sequnce'; did you mean 'sequence'? Options: frame, sequence"

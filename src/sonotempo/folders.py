@@ -1,4 +1,4 @@
-"""Folders and files that a user names: written, or refused in a sentence that names the option."""
+"""Write where the user asked; a refusal by the disk names the path and the option to change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,21 +10,21 @@ from sonotempo.errors import SonotempoError
 def make_folder(
     folder: Path, option: str, error_class: type[SonotempoError] = SonotempoError
 ) -> None:
-    """Make a folder with all above it; one that is there already is fine.
+    """Create a folder and its parents; one that exists is fine.
 
     Args:
-        folder: to make.
-        option: what the user sets to name another, for example ``--out``.
-        error_class: what is raised.
+        folder: to create.
+        option: what the user sets to choose another, for example ``--out``.
+        error_class: the class of the error.
 
     Raises:
-        SonotempoError: a file is in the way, or the disk refuses; of ``error_class``.
+        SonotempoError: a file is in the way, or the disk refuses.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise error_class(
-            f"{folder} cannot be made ({error.strerror}); give another {option}"
+            f"{folder} cannot be created ({error.strerror}); give another {option}"
         ) from error
 
 
@@ -32,7 +32,7 @@ def make_folder(
 def writing(
     path: Path, option: str, error_class: type[SonotempoError] = SonotempoError
 ) -> Iterator[None]:
-    """Write below or at a path inside this; what the disk refuses becomes a sentence.
+    """Turn an error of the disk while writing a file, or files in a folder, into a sentence.
 
     >>> with writing(Path("report"), "--out"):
     ...     raise OSError(28, "No space left…")
@@ -40,18 +40,17 @@ def writing(
     sonotempo.errors.SonotempoError: report cannot be written (No space left…); give another --out
 
     Args:
-        path: what the user named.
-        option: what the user sets to name another, for example ``--out``.
-        error_class: what is raised.
+        path: the file or folder that the user named.
+        option: what the user sets to choose another, for example ``--out``.
+        error_class: the class of the error.
 
     Raises:
-        SonotempoError: a file is in the way, or the disk refuses; of ``error_class``.
+        SonotempoError: a file is in the way, or the disk refuses.
     """
     try:
         yield
     except OSError as error:
-        # Of a folder's many files, the one that is in the way.
-        refused = error.filename or path
+        refused = error.filename or path  # one of the folder's many files
         raise error_class(
             f"{refused} cannot be written ({error.strerror or error}); give another {option}"
         ) from error

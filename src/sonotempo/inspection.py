@@ -1,4 +1,4 @@
-"""What is in a recording or data set, as a table for the terminal."""
+"""The content of a recording or data set, as a table for the terminal."""
 
 import math
 from pathlib import Path
@@ -16,7 +16,7 @@ _SKIPPED_SHOWN = 10
 
 
 def parse_structures(text: str) -> StructureSet:
-    """Return a named set, or one made of names separated by commas (one name ends in a comma).
+    """Return a named set, or one of names separated by commas (a single name ends in a comma).
 
     >>> parse_structures("artery, vein").names
     ('artery', 'vein')
@@ -29,11 +29,11 @@ def parse_structures(text: str) -> StructureSet:
 def inspection_table(
     path: Path, structures: StructureSet, layout: str, frames_root: Path | None
 ) -> Table:
-    """Open a recording, or a folder as a data set, and tell what was found.
+    """Open a recording, or a folder as a data set, and describe it.
 
     Raises:
-        RecordingError: nothing there can be read.
-        ConfigError: no such layout.
+        RecordingError: nothing can be read.
+        ConfigError: the layout does not exist.
     """
     layouts = ("auto", *get_args(Layout))
     if layout not in layouts:

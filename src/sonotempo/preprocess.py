@@ -1,4 +1,4 @@
-"""Any frame to network input, and masks back: the same code for training and for live use.
+"""Frames to network input and masks back, with the same code for training and live use.
 
 The fit follows Smistad et al. 2021, II-A ("the aspect ratio of the images were preserved by
 padding with zero or cropping at the bottom"): crop to the image area, make pixels square, scale
@@ -22,16 +22,16 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """The way from one frame geometry to the square network grid, and back.
+    """The mapping from one frame geometry to the square network grid, and back.
 
     Made by :func:`fit_to`. S is the input size; rows from ``content_rows`` on are padding.
 
     Attributes:
-        shape_HW: the frame's own height and width in pixels.
-        area: the part of the frame that is shown to the network.
+        shape_HW: height and width of the frame in pixels.
+        area: the part of the frame that the network sees.
         input_size: S.
-        scaled_rows: how many rows the area has after scaling; those beyond S are cropped.
-        spacing_mm: millimetres a pixel on the network grid, or None if the frame's is unknown.
+        scaled_rows: number of rows of the area after scaling; those beyond S are cropped.
+        spacing_mm: millimetres per pixel on the network grid, or None if the frame's is unknown.
     """
 
     shape_HW: tuple[int, int]
@@ -44,11 +44,11 @@ class Fit:
 
     @property
     def content_rows(self) -> int:
-        """How many rows of the network grid show the frame."""
+        """Number of rows of the network grid that show the frame."""
         return min(self.scaled_rows, self.input_size)
 
     def image(self, image_HW: Image) -> Image:
-        """Resample a frame to uint8 SS, antialiased where it shrinks."""
+        """Resample a frame to uint8 SS, with antialiasing where it shrinks."""
         area_HW = self._cropped(image_HW).astype(np.float32)
         rows = self._row_weights @ area_HW
         # Sparse times dense is fast along rows of memory: columns are resampled as rows.
@@ -68,14 +68,14 @@ class Fit:
         return fitted_SS
 
     def mask_back(self, mask_SS: Image) -> Image:
-        """Bring a mask of the network grid to the frame's own shape.
+        """Map a mask from the network grid to the frame's shape.
 
-        Rows that the network did not see, and all outside the area, come back as background.
+        Rows that the network did not see, and pixels outside the area, become background.
         """
         return self._back(mask_SS)
 
     def values_back(self, values_SS: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Bring values such as confidence to the frame's own shape; 0 where nothing was seen."""
+        """Map values such as confidence to the frame's shape; 0 for pixels that were not seen."""
         return self._back(values_SS)
 
     def seen(self) -> NDArray[np.bool_]:
@@ -91,7 +91,7 @@ class Fit:
         height, width = self.area.shape
         rows = _nearest(self.scaled_rows, height)
         rows = rows[rows < self.content_rows]
-        # ``take`` twice is many times as fast as indexing once with both.
+        # ``take`` twice is many times faster than indexing once with both.
         seen_HW = grid_SS.take(_nearest(size, width), axis=1).take(rows, axis=0)
         top, left = self.area.top, self.area.left
         whole_HW = np.zeros(self.shape_HW, grid_SS.dtype)
@@ -109,19 +109,19 @@ class Fit:
 def fit_to(
     shape_HW: tuple[int, int], spacing_mm: Spacing | None, area: Box | None, input_size: int
 ) -> Fit:
-    """Work out the fit for frames of one geometry; unknown spacing counts as square pixels.
+    """Return the fit for frames of one geometry; unknown spacing counts as square pixels.
 
     >>> fit = fit_to((400, 800), None, None, 256)
     >>> fit.content_rows, fit.mask_back(fit.mask(np.ones((400, 800), np.uint8))).shape
     (128, (400, 800))
 
     Raises:
-        RecordingError: the area lies outside the frame, or the spacing is not positive.
+        RecordingError: the area is outside the frame, or the spacing is not positive.
     """
     height, width = shape_HW
     if area is not None and (area.top >= height or area.left >= width):
         raise RecordingError(
-            f"the image area {area} lies outside a frame of {height}x{width} pixels "
+            f"the image area {area} is outside a frame of {height}x{width} pixels "
             "(rows x columns); correct data.area or leave it out"
         )
     if spacing_mm is not None and not all(np.isfinite(mm) and mm > 0 for mm in spacing_mm):
@@ -149,10 +149,9 @@ def fit_to(
 
 
 def fit_frame(frame: Frame, input_size: int, area: Box | None = None) -> Fit:
-    """Return the fit for a frame; a given area serves where the frame names none.
+    """Return the fit for a frame; ``area`` applies if the frame has no area.
 
-    ``image_HW.shape`` of the frame decides, with its spacing and area; the work is done once for
-    each geometry.
+    Fits are cached by shape, spacing and area.
     """
     height, width = frame.image_HW.shape
     return fit_to((height, width), frame.spacing_mm, frame.area or area, input_size)
@@ -170,10 +169,9 @@ def _nearest(source: int, target: int) -> NDArray[np.intp]:
 
 
 def _linear_weights(source: int, target: int, keep: int) -> "csr_array[np.float32]":
-    """Weights (keep, source) of the first cells of a linear filter that widens where it shrinks.
+    """Weights (keep, source) for the first cells of a linear filter, widened where it shrinks.
 
-    This is Pillow's BILINEAR. The resampling is two products with these matrices, of which nearly
-    all is zero.
+    This is Pillow's BILINEAR filter. Resampling is two products with these sparse matrices.
     """
     ratio = source / target
     support = max(ratio, 1.0)

@@ -1,8 +1,8 @@
-"""The records that cross borders: Frame, Recording, Prediction; and the Predictor protocol.
+"""The records shared by all modules: Frame, Recording, Prediction; and the Predictor protocol.
 
 Images are ``uint8`` grey with axes HW (row, column); masks have the same shape and hold the label
 values of a :class:`~sonotempo.structures.StructureSet`. Time is in nanoseconds, spacing in
-millimetres a pixel as (row, column).
+millimetres per pixel as (row, column).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -49,20 +49,20 @@ class Box:
         return self.bottom - self.top, self.right - self.left
 
     def clamped(self, shape_HW: tuple[int, int]) -> "Box":
-        """Cut the box to an image of this shape; scanners write boxes larger than their image."""
+        """Clip the box to an image; some scanners write boxes larger than their image."""
         height, width = shape_HW
         return Box(self.top, self.left, min(self.bottom, height), min(self.right, width))
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One image with its place in time and space.
+    """One image with its time and scale.
 
     Attributes:
         image_HW: uint8 grey pixels.
         index: position in its recording or stream, from 0.
-        timestamp_ns: time since the recording's (or the probe clock's) start.
-        spacing_mm: millimetres a pixel as (row, column), or None if unknown.
+        timestamp_ns: time since the start of the recording or the probe's clock.
+        spacing_mm: millimetres per pixel as (row, column), or None if unknown.
         area: the part of the image that shows ultrasound, or None for all of it.
     """
 
@@ -77,7 +77,7 @@ class ImageStack(Protocol):
     """The pixels of a recording, read on demand; opening one reads no pixels."""
 
     def __len__(self) -> int:
-        """How many frames there are."""
+        """Return the number of frames."""
         ...
 
     def __getitem__(self, index: int, /) -> Image:
@@ -89,21 +89,23 @@ class ImageStack(Protocol):
 class Recording:
     """One acquisition of one subject: frames with time stamps and spacing, some with masks.
 
-    ``recording[i]`` reads frame ``i``; nothing is read before. ``frame_numbers`` are the numbers
-    that the files carry: where they skip one, time is missing and a clip may not cross.
+    ``recording[i]`` reads frame ``i`` on demand. ``frame_numbers`` are those in the files: a
+    skipped number is a gap in time that a clip must not cross.
 
     Attributes:
         source: the file or folder that it was read from.
-        subject: who was scanned; folds are split by it.
+        subject: who was scanned; folds are split by subject.
         name: unique within its data set, for example ``subject/sequence``.
         images: the frames' pixels.
         timestamps_ns: int64, one per frame, increasing.
-        structures: what the mask values mean.
-        spacing_mm: millimetres a pixel as (row, column), or None if unknown.
+        structures: the meaning of the mask values.
+        spacing_mm: millimetres per pixel as (row, column), or None if unknown or if it differs
+            between frames.
         area: the part of every frame that shows ultrasound, or None for all of it.
         frame_numbers: int64, one per frame, strictly increasing; by default 0, 1, 2…
-        mask_readers: for each labelled frame's index, a function that reads its mask.
-        files: every file that its pixels and masks come from.
+        mask_readers: a function for the index of each labelled frame that reads its mask.
+        files: every file with pixels or masks of the recording.
+        spacings_mm: one per frame if they may differ (change of depth); else empty.
     """
 
     source: Path
@@ -119,6 +121,7 @@ class Recording:
         default_factory=lambda: MappingProxyType({})
     )
     files: tuple[Path, ...] = ()
+    spacings_mm: tuple[Spacing | None, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -129,6 +132,7 @@ class Recording:
         for what, values in (
             ("time stamps", self.timestamps_ns),
             ("frame numbers", self.frame_numbers),
+            ("spacings", self.spacings_mm or range(count)),
         ):
             if len(values) != count:
                 raise RecordingError(
@@ -152,11 +156,19 @@ class Recording:
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {self.name}: expected 0 to {len(self) - 1}")
         return Frame(
-            self.images[index], index, int(self.timestamps_ns[index]), self.spacing_mm, self.area
+            self.images[index],
+            index,
+            int(self.timestamps_ns[index]),
+            self.spacing_at(index),
+            self.area,
         )
 
     def __iter__(self) -> Iterator[Frame]:
         return (self[i] for i in range(len(self)))
+
+    def spacing_at(self, index: int) -> Spacing | None:
+        """Return the spacing of one frame in millimetres, or None; no pixel is read."""
+        return self.spacings_mm[index] if self.spacings_mm else self.spacing_mm
 
     @property
     def labelled(self) -> tuple[int, ...]:
@@ -164,10 +176,10 @@ class Recording:
         return tuple(sorted(self.mask_readers))
 
     def mask(self, index: int) -> Image | None:
-        """Read the mask of a frame as uint8 HW, or None where the frame has none.
+        """Read the mask of a frame as uint8 HW, or return None if it is unlabelled.
 
         Raises:
-            RecordingError: the mask cannot be read, has another size than its frame, or holds a
+            RecordingError: the mask cannot be read, differs in size from its frame, or holds a
                 label value without a name.
         """
         reader = self.mask_readers.get(index)
@@ -193,10 +205,7 @@ class Recording:
         return mask_HW
 
     def segments(self) -> tuple[range, ...]:
-        """Split the frames into runs without a missing frame number.
-
-        A clip for training lies within one segment.
-        """
+        """Split the frames into runs without a missing frame number; clips do not cross them."""
         return consecutive_runs(self.frame_numbers)
 
 
@@ -213,14 +222,14 @@ def consecutive_runs(frame_numbers: ArrayLike) -> tuple[range, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A mask together with the frame it was made from, so the two always belong together.
+    """A mask together with its frame, so that the two always match.
 
     Attributes:
         frame: the frame that was segmented.
-        mask_HW: uint8 label values, in the frame's own shape.
+        mask_HW: uint8 label values, in the frame's shape.
         confidence_HW: float32 probability of the chosen label in 0 to 1, or None.
-        state_age: how many frames the model has seen since its last reset, this one included.
-        model: the name of the model that made it.
+        state_age: number of frames since the model's last reset, this one included.
+        model: the name of the model.
     """
 
     frame: Frame
@@ -235,7 +244,7 @@ class Predictor(Protocol):
 
     @property
     def stateful(self) -> bool:
-        """Whether earlier frames matter; if not, frames may be left out."""
+        """Whether earlier frames matter; if not, frames may be skipped."""
         ...
 
     def reset(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sonotempo.errors import ConfigError, unknown_option
 
-# Colours in the order in which unnamed structures take them (Okabe & Ito 2008, colour-blind safe).
+# Colours of user-defined structures, in order (Okabe & Ito 2008, safe for colour blindness).
 _PALETTE: tuple[tuple[int, int, int], ...] = (
     (230, 159, 0),
     (86, 180, 233),
@@ -31,7 +31,7 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class StructureSet:
-    """The structures that a mask can hold, in the order of their label values from 1.
+    """The structures of a mask, in the order of their label values from 1.
 
     >>> AXILLARY.names
     ('blood', 'bone', 'musculocutaneous nerve', 'median nerve', 'ulnar nerve')
@@ -53,7 +53,7 @@ class StructureSet:
         if len(set(self.names)) < len(self.structures):
             raise ConfigError(
                 f"structure set {self.name!r} names a structure twice: {', '.join(self.names)}; "
-                "give every label value a name of its own"
+                "give every label value a unique name"
             )
         if len(self.structures) > 254:
             raise ConfigError(
@@ -74,14 +74,14 @@ class StructureSet:
 
     @property
     def channels(self) -> int:
-        """How many output channels a network for this set has, the background included."""
+        """Number of output channels of a network for this set, including the background."""
         return len(self.structures) + 1
 
     def label(self, name: str) -> int:
         """Return the mask value of a structure.
 
         Raises:
-            ConfigError: no structure of the set has this name.
+            ConfigError: the set has no structure of this name.
         """
         if name not in self.names:
             raise ConfigError(unknown_option("structure", name, self.names))
@@ -106,7 +106,7 @@ AXILLARY = StructureSet(
 #: The femoral nerve block of Smistad et al. 2021: four output channels.
 FEMORAL = StructureSet("femoral", (_BLOOD, _BONE, Structure("femoral nerve", (240, 228, 66))))
 
-#: Any nerve and any vessel, for data that tell no more.
+#: Any nerve and any vessel, for data that do not distinguish them further.
 NERVE_VESSEL = StructureSet(
     "nerve+vessel", (Structure("nerve", (240, 228, 66)), Structure("vessel", (214, 39, 40)))
 )
@@ -115,7 +115,7 @@ NAMED_SETS = {known.name: known for known in (AXILLARY, FEMORAL, NERVE_VESSEL)}
 
 
 def structure_set(names: str | Sequence[str]) -> StructureSet:
-    """Return a named set, or make one from your own names in label order.
+    """Return a named set, or make one from a list of names in label order.
 
     >>> structure_set("femoral").channels
     4
@@ -133,5 +133,5 @@ def structure_set(names: str | Sequence[str]) -> StructureSet:
             )
         return NAMED_SETS[names]
     colors = [_PALETTE[i % len(_PALETTE)] for i in range(len(names))]
-    own = tuple(Structure(name, color) for name, color in zip(names, colors, strict=True))
-    return StructureSet("own", own)
+    structures = tuple(Structure(name, color) for name, color in zip(names, colors, strict=True))
+    return StructureSet("own", structures)

@@ -1,5 +1,6 @@
 import math
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Self
 
 import pytest
 import torch
@@ -8,7 +9,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sonotempo.config import AugmentConfig
-from sonotempo.data.augment import Augmentation, Draw, Shadow, to_input
+from sonotempo.data import augment
+from sonotempo.data.augment import Augmentation, apply_effects, to_input
+from sonotempo.data.augmentations import (
+    AUGMENTATIONS,
+    Depth,
+    Effect,
+    Elastic,
+    Gamma,
+    Jpeg,
+    Numbers,
+    Rotation,
+    Shadow,
+)
 
 KINDS = ("gamma", "rotation", "shadow", "depth", "jpeg", "elastic")
 SIZE = 32
@@ -157,13 +170,14 @@ def test_image_and_mask_move_together(seed: int, given_motion: bool) -> None:
 @given(seed=st.integers(0, 2**31), limit=st.floats(0, 45))
 def test_rotation_stays_within_its_limit(seed: int, limit: float) -> None:
     augmentation = always("rotation", rotation_degrees=limit)
-    angles = [draw.rotation_degrees for draw in augmentation.draw(20, seeded(seed))]
-    assert all(angle is not None and abs(angle) <= limit for angle in angles)
+    for (turn,) in augmentation.draw(20, seeded(seed)):
+        assert isinstance(turn, Rotation)
+        assert abs(turn.degrees) <= limit
 
 
 def test_rotation_turns_counter_clockwise_by_its_angle() -> None:
     frames, masks = disc(frames=1)
-    _, turned = Augmentation(config()).apply(frames, masks, [Draw(rotation_degrees=10)])
+    _, turned = apply_effects(frames, masks, [(Rotation(10),)])
 
     def angle(mask: Tensor) -> float:
         rows, columns = torch.nonzero(mask[0, 0], as_tuple=True)
@@ -174,7 +188,7 @@ def test_rotation_turns_counter_clockwise_by_its_angle() -> None:
 
 def test_a_quarter_turn_is_exact() -> None:
     frames, masks = random_clips(clips=1)
-    x, turned = Augmentation(config()).apply(frames, masks, [Draw(rotation_degrees=90)])
+    x, turned = apply_effects(frames, masks, [(Rotation(90),)])
     expected = torch.rot90(frames, dims=(2, 3))
     torch.testing.assert_close(x[:, :, 0] * 255, expected.float(), atol=0.02, rtol=0)
     assert torch.equal(turned, torch.rot90(masks, dims=(2, 3)))
@@ -182,20 +196,21 @@ def test_a_quarter_turn_is_exact() -> None:
 
 def test_gamma_raises_grey_to_its_power() -> None:
     frames, masks = random_clips(clips=1)
-    x, kept = Augmentation(config()).apply(frames, masks, [Draw(gamma=2.0)])
+    x, kept = apply_effects(frames, masks, [(Gamma(2.0),)])
     torch.testing.assert_close(x[:, :, 0], (frames / 255) ** 2)
     assert torch.equal(kept, masks)
 
 
 def test_gamma_is_as_often_below_as_above_one() -> None:
-    gammas = [draw.gamma for draw in always("gamma").draw(400, seeded())]
-    assert sum(gamma is not None and gamma < 1 for gamma in gammas) == pytest.approx(200, abs=40)
+    draws = always("gamma").draw(400, seeded())
+    below = [effect for (effect,) in draws if isinstance(effect, Gamma) and effect.exponent < 1]
+    assert len(below) == pytest.approx(200, abs=40)
 
 
 def test_a_shadow_is_darkest_in_its_centre_and_leaves_the_mask() -> None:
     frames, masks = torch.full((1, 1, 64, 64), 255, dtype=torch.uint8), torch.ones(1, 1, 64, 64)
     shadow = Shadow(x=0.25, y=0.75, sigma_x=0.1, sigma_y=0.2, strength=0.8)
-    x, kept = Augmentation(config()).apply(frames, masks.to(torch.uint8), [Draw(shadow=shadow)])
+    x, kept = apply_effects(frames, masks.to(torch.uint8), [(shadow,)])
     row, column = divmod(int(x.argmin()), 64)
     assert row == pytest.approx(0.75 * 64, abs=1)
     assert column == pytest.approx(0.25 * 64, abs=1)
@@ -206,7 +221,7 @@ def test_a_shadow_is_darkest_in_its_centre_and_leaves_the_mask() -> None:
 
 def test_depth_cuts_image_and_mask_at_one_row() -> None:
     frames, masks = torch.full((1, 2, 64, 64), 9, dtype=torch.uint8), torch.ones(1, 2, 64, 64)
-    x, kept = Augmentation(config()).apply(frames, masks.to(torch.uint8), [Draw(depth_keep=0.75)])
+    x, kept = apply_effects(frames, masks.to(torch.uint8), [(Depth(0.75),)])
     assert (x[..., :48, :] > 0).all()
     assert (x[..., 48:, :] == 0).all()
     assert (kept[..., :48, :] == 1).all()
@@ -224,18 +239,15 @@ def test_jpeg_leaves_eight_bit_grey() -> None:
 
 def test_jpeg_quality_reaches_both_ends() -> None:
     draws = always("jpeg", jpeg_quality=(10, 12)).draw(200, seeded())
-    assert {draw.jpeg_quality for draw in draws} == {10, 11, 12}
+    assert set(draws) == {(Jpeg(10),), (Jpeg(11),), (Jpeg(12),)}
 
 
 def test_elastic_reach_scales_with_the_grid() -> None:
-    corner = torch.ones(2, 5, 5)
+    corner = Elastic(reach_px=16, controls=(1.0,) * 50)
     for size in (64, 128):
         frames, masks = torch.zeros(1, 1, size, size), torch.zeros(1, 1, size, size)
         frames[..., size // 2, size // 2] = 255
-        augmentation = Augmentation(config(elastic_px=16))
-        x, _ = augmentation.apply(
-            frames.to(torch.uint8), masks.to(torch.uint8), [Draw(elastic_2GG=corner)]
-        )
+        x, _ = apply_effects(frames.to(torch.uint8), masks.to(torch.uint8), [(corner,)])
         row, column = divmod(int(x.argmax()), size)
         assert (row, column) == (size // 2 - size // 16, size // 2 - size // 16)
 
@@ -268,17 +280,44 @@ def test_settings_of_one_kind_do_not_change_the_draws_of_another() -> None:
     every = AugmentConfig().model_copy(update={f"{kind}_probability": 1.0 for kind in KINDS})
     full = Augmentation(every).draw(5, seeded())
     less = Augmentation(every.model_copy(update={"gamma_probability": 0.0})).draw(5, seeded())
-    for a, b in zip(full, less, strict=True):
-        assert b.gamma is None
-        assert replace(a, gamma=None, elastic_2GG=None) == replace(b, elastic_2GG=None)
+    assert less == [tuple(e for e in draw if not isinstance(e, Gamma)) for draw in full]
+
+
+@dataclass(frozen=True, slots=True)
+class Negative(Effect):
+    """A toy augmentation: black and white change places."""
+
+    title = "negative"
+    strongest = (0.0,)
+    tint: float
+
+    @classmethod
+    def drawn(cls, config: AugmentConfig, number: Numbers) -> Self | None:
+        return cls(number()) if number() < 0.5 else None
+
+    def show(self, x_THW: Tensor, masks_THW: Tensor) -> None:
+        x_THW.mul_(-self.tint).add_(1)
+
+
+def test_an_augmentation_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, masks = random_clips(clips=20)
+    before_generator, generator = seeded(4), seeded(4)
+    before = Augmentation(AugmentConfig()).draw(20, before_generator)
+    monkeypatch.setattr(augment, "AUGMENTATIONS", (*AUGMENTATIONS, Negative))
+    draws = Augmentation(AugmentConfig()).draw(20, generator)
+    assert [tuple(e for e in draw if not isinstance(e, Negative)) for draw in draws] == before
+    assert torch.equal(generator.get_state(), before_generator.get_state())
+    toys = [effect.tint for draw in draws for effect in draw if isinstance(effect, Negative)]
+    assert 3 < len(set(toys)) < 17
+    assert Augmentation(AugmentConfig()).draw(20, seeded(4)) == draws
+    x, _ = apply_effects(frames[:1], masks[:1], [(Negative(1.0),)])
+    torch.testing.assert_close(x, 1 - to_input(frames[:1]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_probabilities_are_kept(kind: str) -> None:
     draws = Augmentation(config(**{f"{kind}_probability": 0.3})).draw(1000, seeded())
-    happened = sum(draw != Draw() for draw in draws if draw.elastic_2GG is None)
-    happened += sum(draw.elastic_2GG is not None for draw in draws)
-    assert happened == pytest.approx(300, abs=60)
+    assert sum(map(len, draws)) == pytest.approx(300, abs=60)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_frames_and_masks_on_disk_are_those_of_the_fit(tmp_path):
     fit = fit_frame(recording[0], 32)
     assert len(cached) == 5
     assert cached.labelled == (1, 3)
-    assert cached.spacing_mm == fit.spacing_mm
+    assert cached.spacings_mm == (fit.spacing_mm,) * 5
     assert cached.timestamps_ns == tuple(recording.timestamps_ns)
     assert (cached.subject, cached.name) == (recording.subject, recording.name)
     frames, masks = cached.frames_TSS(), cached.masks_MSS()
@@ -197,7 +197,27 @@ def test_what_is_evaluated_passes_through_the_fit_unchanged_a_second_time(tmp_pa
     fit = fit_frame(shown[0], 64)
     np.testing.assert_array_equal(fit.image(shown[0].image_HW), cached.frames_TSS()[0])
     np.testing.assert_array_equal(fit.mask_back(shown.mask(0)), cached.masks_MSS()[0])
-    assert shown.spacing_mm == pytest.approx(cached.spacing_mm, rel=0.02)
+    assert shown.spacing_mm == pytest.approx(cached.spacings_mm[0], rel=0.02)
+
+
+def test_every_frame_keeps_its_own_spacing_where_the_depth_was_changed(tmp_path):
+    """NSD in millimetres of a frame is wrong with the spacing of another."""
+    depths_mm = ((0.1, 0.1), (0.1, 0.1), (0.2, 0.2), None)
+    recording = make_recording(tmp_path, 4, spacings_mm=depths_mm)
+    cached = cache_recording(recording, tmp_path / "cache", 32, None)
+    expected = [fit_frame(frame, 32).spacing_mm for frame in recording]
+    assert list(cached.spacings_mm) == expected
+    shown = cached.as_recording(recording.structures)
+    assert shown.spacing_mm is None
+    for frame, pair in zip(shown, expected, strict=True):
+        assert frame.spacing_mm == (pair and (pair[1], pair[1]))
+        assert shown.spacing_at(frame.index) == frame.spacing_mm
+
+
+def test_another_spacing_of_one_frame_is_another_key(tmp_path):
+    same = key_of(make_recording(tmp_path, 2, spacings_mm=((0.1, 0.1),) * 2), tmp_path / "cache")
+    changed = make_recording(tmp_path, 2, spacings_mm=((0.1, 0.1), (0.2, 0.2)))
+    assert key_of(changed, tmp_path / "cache") != same
 
 
 def test_a_gap_in_the_frame_numbers_stays_one(tmp_path):
@@ -210,7 +230,7 @@ def test_a_gap_in_the_frame_numbers_stays_one(tmp_path):
 
 def test_a_cache_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "cache").write_text("a file in the way", encoding="utf-8")
-    with pytest.raises(RecordingError, match=r"cache cannot be made .*data\.cache"):
+    with pytest.raises(RecordingError, match=r"cache cannot be created .*data\.cache"):
         cache_recording(make_recording(tmp_path / "r", 1), tmp_path / "cache", 32, None)
 
 

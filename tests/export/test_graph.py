@@ -11,7 +11,7 @@ from sonotempo.errors import ModelError
 from sonotempo.export.graph import export_graph, write_card
 from sonotempo.live.models.card import read_card
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
-from sonotempo.models import FrameUNet, SequenceUNet
+from sonotempo.models import build_model
 from sonotempo.recording import Frame
 from sonotempo.structures import NERVE_VESSEL
 from sonotempo.training.torch_predictor import TorchPredictor
@@ -35,8 +35,8 @@ def awake(model):
 def networks():
     """Both arms over one encoder."""
     torch.manual_seed(0)
-    frame = awake(FrameUNet(TINY, 3))
-    sequence = SequenceUNet(TINY, 3)
+    frame = awake(build_model("frame", TINY, 3))
+    sequence = build_model("sequence", TINY, 3)
     sequence.start_from(frame)
     awake(sequence).encoder.load_state_dict(frame.encoder.state_dict())
     return {"frame": frame, "sequence": sequence}
@@ -124,7 +124,7 @@ def test_the_live_predictor_is_the_twin_of_the_torch_predictor(files, networks, 
 
 def test_a_pair_of_different_encoders_is_refused(networks, tmp_path):
     torch.manual_seed(1)
-    other = SequenceUNet(TINY, 3).eval()
+    other = build_model("sequence", TINY, 3).eval()
     with pytest.raises(ModelError, match=r"do not share their encoder.*share_encoder=true"):
         export_graph(
             {"frame": networks["frame"], "sequence": other}, NERVE_VESSEL, SIZE, tmp_path / "x.onnx"

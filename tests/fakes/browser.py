@@ -1,4 +1,4 @@
-"""Chromium without a window, for tests of pages; they skip with a reason where there is none."""
+"""Headless Chromium for tests of HTML pages, which skip with a reason if it is missing."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-#: Set by scripts/test.py to the reason why there is no browser.
+#: scripts/test.py sets it to the reason why there is no browser.
 SKIP_VARIABLE = "SONOTEMPO_SKIP_BROWSER"
 
 
@@ -19,7 +19,7 @@ def chromium():
     found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     path = next((path for path in found if path), None)
     if path is None:
-        pytest.skip("no chromium here; to install it: sudo apt-get install -y chromium")
+        pytest.skip("chromium is not installed; to install it: sudo apt-get install -y chromium")
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is in sonotempo[dev]")
     # Chromium's sandbox refuses to start for root.
     arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

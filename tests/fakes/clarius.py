@@ -1,4 +1,4 @@
-"""The test's side of the stand-in SDK: switches and orders for the process that it lives in."""
+"""The test's side of the stand-in SDK: switches and orders for the process that loads it."""
 
 import os
 import time
@@ -24,7 +24,7 @@ class StandIn:
             (self.folder / switch).unlink(missing_ok=True)
 
     def order(self, what):
-        """Have something done once, by whichever process comes next."""
+        """Have something done once, by the next process that reads the order."""
         (self.folder / what).touch()
 
     def calls(self):
@@ -41,16 +41,16 @@ class StandIn:
 
 
 def wait_until(condition, what, timeout_s=30.0):
-    """Wait until a condition holds; fail with words if it does not in time."""
+    """Wait until a condition holds; fail with a sentence if it does not in time."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain for: {what}"
+        assert time.monotonic() < deadline, f"timed out after {timeout_s:g} s waiting for: {what}"
         time.sleep(0.01)
     return value
 
 
 def is_running(pid):
-    """Whether a process is there and not only waiting for its parent to ask how it ended."""
+    """Whether a process is running, and not a zombie that its parent has not waited for."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

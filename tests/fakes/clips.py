@@ -1,4 +1,4 @@
-"""Clips for the report's viewer: noise with moving discs, which each arm draws a little wrong."""
+"""Clips for the report's viewer: noise with moving discs, which each arm segments with errors."""
 
 import numpy as np
 

@@ -15,6 +15,7 @@ import yaml
 from sonotempo.config import DataConfig, EvaluateConfig, Experiment, FoldsConfig
 from sonotempo.evaluation.metrics.temporal import SPARSE, TEMPORAL_METRICS
 from sonotempo.evaluation.scoring.provenance import ArmFacts
+from sonotempo.evaluation.scoring.scored_data import DataFacts, ScoredData, read_scored_data
 from sonotempo.evaluation.scoring.temporal_table import TemporalScore, temporal_table
 from sonotempo.structures import structure_set
 
@@ -28,7 +29,9 @@ SKILLS = {
     "sequence": 0.76,
 }
 
-SIMULATED = "simulated subjects: these numbers say nothing about patients"
+#: The sentence that heads every table of a simulated cohort.
+SIMULATED_DATA = DataFacts(simulated=True)
+SIMULATED = SIMULATED_DATA.sentences()[0]
 
 _TRAINED = ArmFacts(
     arm="frame",
@@ -46,7 +49,7 @@ _TRAINED = ArmFacts(
     labelled_frames=144,
     parameters=1_940_000,
 )
-_ADDED = {"convlstm": (5e-3, 2_530_000), "convolution": (5e-3, 2_520_000)}
+_ADDED = {"memory": (5e-3, 2_530_000), "control": (5e-3, 2_520_000)}
 
 
 def write_run(
@@ -59,8 +62,8 @@ def write_run(
     structures="axillary",
     folds=2,
     seed=0,
-    note=SIMULATED,
-    notes=None,
+    data=SIMULATED_DATA,
+    notes=(),
     skills=None,
     absent=(),
     dense=True,
@@ -78,8 +81,8 @@ def write_run(
         structures: a named set or own names.
         folds: how many.
         seed: of the experiment; another seed scatters the scores anew.
-        note: of the experiment.
-        notes: the run's notes, the experiment's first; by default only that.
+        data: what readers must know of the data; by default that it is simulated.
+        notes: further sentences above the run's tables.
         skills: other skills than :data:`SKILLS`, by arm.
         absent: structures that no reference shows.
         dense: whether temporal metrics have values; else they are not available: sparse labels.
@@ -92,7 +95,6 @@ def write_run(
     split = [people[k::folds] for k in range(folds)]
     experiment = Experiment(
         name="fake",
-        note=note,
         seed=seed,
         arms=("frame",),
         data=DataConfig(structures=structures if isinstance(structures, str) else list(structures)),
@@ -103,7 +105,9 @@ def write_run(
     settings["arms"] = ["frame"]  # what is compared is what has scores
     (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     _write_json(folder / "folds.json", [_fold(k, split) for k in range(folds)])
-    _write_json(folder / "notes.json", notes or ([note] if note else []))
+    ScoredData(rules=experiment.evaluate, structures=names, data=data, notes=tuple(notes)).write(
+        folder
+    )
     for arm in arms:
         for k, tested in enumerate(split):
             job = folder / arm / f"fold-{k:02d}"
@@ -140,6 +144,8 @@ def write_external(folder: Path, run: Path, arm="nnunet", skill=0.72) -> Path:
     drawn = np.clip(skill + random.normal(0, 0.08, len(frames)), 0, 1).round(6)
     frames["dice"] = frames["dice"].where(~present, drawn)
     frames.to_parquet(folder / "frames.parquet", index=False)
+    _temporal(frames, skill, dense=True).to_parquet(folder / "temporal.parquet", index=False)
+    read_scored_data(run).write(folder)
     ArmFacts(arm=arm, fold=0, external=True).write(folder / "facts.json")
     return folder
 
@@ -166,7 +172,7 @@ def made_up_facts(arm: str, fold: int, seed: int) -> ArmFacts:
             frozen=(),
         )
         return replace(alone, inference="ema 0.4") if arm == "frame_ema" else alone
-    added = {"frame_extra": "convolution", "sequence": "convlstm", "sequence_reset": "convlstm"}
+    added = {"frame_extra": "control", "sequence": "memory", "sequence_reset": "memory"}
     if arm not in added:
         return trained
     rate, parameters = _ADDED[added[arm]]

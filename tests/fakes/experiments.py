@@ -9,6 +9,7 @@ from rich.console import Console
 
 from sonotempo.config import (
     DataConfig,
+    EvaluateConfig,
     Experiment,
     FoldsConfig,
     ModelConfig,
@@ -38,6 +39,7 @@ def tiny_experiment(root=None, cache="cache", **changes):
             backpropagation_frames=2,
             memory_learning_rate=5e-2,
         ),
+        "evaluate": EvaluateConfig(bootstrap_draws=100),
     }
     return Experiment(**settings | changes)
 

@@ -12,7 +12,7 @@ from qtpy.QtTest import QTest
 from fakes.onnx_models import write_model
 from sonotempo.structures import AXILLARY
 
-# OpenVINO starts a thread of its own when it is imported, and keeps it: not a thing of the tests.
+# OpenVINO starts a thread when it is imported and keeps it, which the tests must not report.
 with contextlib.suppress(ImportError):
     import openvino  # noqa: F401
 
@@ -77,7 +77,7 @@ class LiveWindow:
         try:
             self.qtbot.waitUntil(lambda: bool(condition()), timeout=round(timeout_s * 1000))
         except Exception as error:
-            raise AssertionError(f"waited in vain for: {what}; {self.said}") from error
+            raise AssertionError(f"timed out waiting for: {what}; {self.said}") from error
 
     def wait_state(self, state, timeout_s=60):
         self.wait(lambda: self.widget.link.state == state, f"state {state}", timeout_s)
@@ -96,7 +96,7 @@ class LiveWindow:
         self.wait_state("stopped")
 
     def forget(self):
-        """Let go of the window, so that it can be seen whether anybody else holds it."""
+        """Drop all references, so that a test can check whether anything else keeps the window."""
         self.__dict__.clear()
 
     @property

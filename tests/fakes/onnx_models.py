@@ -2,7 +2,7 @@
 
 The frame model calls a pixel "structure 1" where the image is brighter than half, and so on by
 bands of brightness. The sequence model does the same to a running mean of the frames, which is its
-state. So tests can say beforehand what a prediction must be.
+state. So tests know the correct prediction in advance.
 """
 
 from dataclasses import replace
@@ -38,7 +38,7 @@ def write_model(
         structures: what it finds.
         card: whether the card goes into the file; without it the file is an external one.
         probabilities: whether an external file gives probabilities, or logits alone.
-        changes: what the card says otherwise, to write a card that lies.
+        changes: fields of the card, for example to write a card that is wrong.
     """
     path = Path(path)
     channels = structures.channels

@@ -1,4 +1,4 @@
-"""Predictors that write down what they are asked."""
+"""Predictors that record their calls."""
 
 import numpy as np
 

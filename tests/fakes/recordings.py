@@ -1,4 +1,4 @@
-"""Recordings whose pixels are computed when they are asked for, with one real file for the key."""
+"""Recordings whose pixels are computed on access, with one real file for the cache key."""
 
 from pathlib import Path
 

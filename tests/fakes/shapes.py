@@ -1,8 +1,8 @@
 """A few simple moving shapes with masks: recordings that take no time to make.
 
 A dark disc that pulsates stands for a vessel, a bright ellipse that fades now and then for a
-nerve, both on speckle that moves with them. This is no simulation of ultrasound: it has the right
-shape of data, and nothing measured on it says anything about patients.
+nerve, both on speckle that moves with them. This is not a simulation of ultrasound: only the
+data format is right, and nothing measured on it applies to patients.
 """
 
 from collections.abc import Callable

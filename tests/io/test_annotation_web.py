@@ -133,7 +133,7 @@ def test_recordings_fill_the_gaps(tmp_path):
     assert tmp_path / "export" / "set" / "7" / "left" / "us_6_gt.raw" in recording.files
 
 
-@pytest.mark.parametrize("kind", ["stack", "video", "dicom", "file beside", "data set level"])
+@pytest.mark.parametrize("kind", ["stack", "video", "dicom", "file", "data set level"])
 def test_recordings_of_any_kind_fill_the_gaps(tmp_path, kind):
     export(tmp_path / "export" / "set")
     frames = tmp_path / "frames"
@@ -146,7 +146,7 @@ def test_recordings_of_any_kind_fill_the_gaps(tmp_path, kind):
         write_video(folder / "cine.mp4", pixels)
     elif kind == "dicom":
         write_dicom(folder / "IM0001", dicom(pixels))
-    elif kind == "file beside":
+    elif kind == "file":
         folder.rmdir()
         write_meta(frames / "7" / "left.mhd", pixels)
     else:

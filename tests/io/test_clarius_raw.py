@@ -81,7 +81,7 @@ def test_signals_that_are_no_image_are_refused(tmp_path, kind, name):
 def test_a_file_cut_short_says_how_many_frames_it_holds(tmp_path):
     path = write_clarius(tmp_path / "a.raw", noise(5, 4, 9))
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(RecordingError, match="holds 3 of the 5 frames"):
+    with pytest.raises(RecordingError, match="holds 3 of 5 frames"):
         opened(path)
 
 
@@ -96,7 +96,7 @@ def test_other_raw_files_are_refused(tmp_path, content):
 def test_a_missing_description_is_named(tmp_path):
     path = write_clarius(tmp_path / "a.raw", noise(1, 4, 9))
     path.with_suffix(".yml").unlink()
-    with pytest.raises(RecordingError, match=r"lacks the file a\.yml .*copy it beside"):
+    with pytest.raises(RecordingError, match=r"lacks its description a\.yml; copy it"):
         opened(path)
 
 

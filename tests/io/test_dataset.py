@@ -48,7 +48,7 @@ def test_bad_stills_are_skipped_with_their_reasons(tmp_path):
     assert "cannot be read as an image" in reasons["a.png"]
     assert "b.png is 6x7 pixels but its image b.png is 6x8" in reasons["b.png"]
     assert "holds colours" in reasons["c.png"]
-    assert "has no image of its name" in reasons["d.png"]
+    assert "has no image of the same name" in reasons["d.png"]
 
 
 def cohort(root):
@@ -129,7 +129,7 @@ def test_bad_recordings_are_skipped_with_their_reasons(tmp_path):
     assert set(reasons) == {"bad.mp4", "a_env.raw.lzo", "page.pdf"}
     assert "cannot be read as a video" in reasons["bad.mp4"]
     assert "unpack it first" in reasons["a_env.raw.lzo"]
-    assert "of no known kind" in reasons["page.pdf"]
+    assert "has an unknown format" in reasons["page.pdf"]
 
 
 def test_an_empty_folder_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""DICOM: every compression, region, spacing, time, and files that are not whole."""
+"""DICOM: every compression, region, spacing, time, and incomplete files."""
 
 import io
 from pathlib import Path
@@ -288,7 +288,7 @@ def test_compression_that_no_decoder_reads_is_refused(tmp_path):
     ("name", "message"),
     [
         ("rtplan.dcm", "holds no image"),
-        ("CT_small.dcm", "16 bits, signed; expected 8 to 16 bits without sign"),
+        ("CT_small.dcm", "16 bits, signed; expected 8 to 16 unsigned bits"),
         ("no_meta.dcm", "cannot be read as DICOM"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Folders of images and single stills, with masks beside them."""
+"""Folders of images and single stills, with their masks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""MetaImage: stacks, single frames, compressed or not, and what their headers say."""
+"""MetaImage: stacks, single frames, compressed or not, and the contents of their headers."""
 
 import tempfile
 from itertools import pairwise
@@ -139,7 +139,7 @@ def test_pixels_may_follow_a_header_of_their_own(tmp_path):
 def test_missing_pixels_are_named(tmp_path):
     path = write_meta(tmp_path / "us_0.mhd", noise(4, 5))
     (tmp_path / "us_0.raw").unlink()
-    with pytest.raises(RecordingError, match=r"us_0\.mhd keeps its pixels in 'us_0\.raw', which"):
+    with pytest.raises(RecordingError, match=r"us_0\.mhd stores its pixels in 'us_0\.raw', which"):
         open_metaimage(Request(path))
     with pytest.raises(RecordingError, match="copy it into"):
         read_mask(path)
@@ -197,7 +197,7 @@ def test_pixels_of_16_bits_are_refused(tmp_path):
         ("DimSize = 4 3 2 2\nElementDataFile = LOCAL\n", "expected width and height"),
         ("DimSize = 4 3 2\nElementDataFile = LIST\n", "several files"),
         ("DimSize = 4 3 2\nElementDataFile = a%02d.raw 1 2 1\n", "several files"),
-        ("DimSize = 4 3\nElementType = MET_UCHAR\nElementDataFile =\n", "not there"),
+        ("DimSize = 4 3\nElementType = MET_UCHAR\nElementDataFile =\n", "is missing"),
     ],
 )
 def test_headers_that_make_no_sense_are_refused(tmp_path, text, message):
@@ -213,7 +213,7 @@ def test_masks_of_wider_types_are_read_if_their_labels_fit(tmp_path):
     labels[0, 0] = 300
     with pytest.raises(RecordingError, match="to 300; expected 0 to 255"):
         read_mask(write_meta(tmp_path / "m.mhd", labels))
-    with pytest.raises(RecordingError, match="one whole number a pixel"):
+    with pytest.raises(RecordingError, match="one whole number per pixel"):
         read_mask(write_meta(tmp_path / "m.mhd", labels.astype(np.float32)))
 
 

@@ -1,4 +1,4 @@
-"""One door: every kind of file and folder, and what is refused."""
+"""open_recording: every kind of file and folder, and what is refused."""
 
 import importlib
 import subprocess
@@ -113,7 +113,7 @@ def test_a_reader_is_one_module_and_one_line(tmp_path, monkeypatch):
 def test_an_unknown_kind_lists_the_known_ones(tmp_path):
     path = tmp_path / "a.xyz"
     path.write_bytes(b"?")
-    with pytest.raises(RecordingError, match=r"a\.xyz is of no known kind") as refused:
+    with pytest.raises(RecordingError, match=r"a\.xyz has an unknown format") as refused:
         open_recording(path)
     for known in FORMATS:
         assert known.name in str(refused.value)

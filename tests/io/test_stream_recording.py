@@ -81,8 +81,8 @@ def test_files_that_break_off_anywhere_open_up_to_there(folders, video, lines):
     ("change", "sentence"),
     [
         (lambda text: text.replace('"frame":3', "frame 3"), r"line 6 of .* is damaged; copy it"),
-        (lambda text: text.replace('stream":1', 'stream":9'), "format version 9; this program"),
-        (lambda text: "\n".join(text.split("\n")[:2]) + "\n", "holds no whole frame"),
+        (lambda text: text.replace('stream":1', 'stream":9'), "format version 9; expected 1"),
+        (lambda text: "\n".join(text.split("\n")[:2]) + "\n", "holds no complete frame"),
     ],
 )
 def test_damaged_lines_are_named_with_what_to_do(folders, tmp_path, change, sentence):

@@ -119,7 +119,7 @@ def test_damage_half_way_is_named_and_the_rest_stays_readable(tmp_path):
             messages[i] = str(error)
     assert messages
     for i, message in messages.items():
-        assert f"frame {i} of {COUNT} in {path} does not decode" in message
+        assert f"frame {i} of {COUNT} in {path} cannot be decoded" in message
     assert 12 <= min(messages) <= max(messages) < 36  # no further than the key frames around it
     recording[0]
     recording[COUNT - 1]

@@ -122,7 +122,7 @@ def test_a_folder_that_holds_files_is_left_alone(tmp_path, predictors):
     (tmp_path / "masks" / "old.mhd").write_text("precious", encoding="utf-8")
     with pytest.raises(RecordingError, match="is not empty"):
         segment_recording(recorded(tmp_path), predictors["frame"], tmp_path / "masks")
-    with pytest.raises(RecordingError, match="cannot be made"):
+    with pytest.raises(RecordingError, match="cannot be created"):
         segment_recording(
             recorded(tmp_path), predictors["frame"], tmp_path / "masks" / "old.mhd" / "more"
         )

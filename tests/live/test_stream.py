@@ -176,7 +176,7 @@ def test_a_model_that_fails_ends_the_stream_with_its_table_and_error(recording):
         (["--policy", "newst"], "did you mean 'newest'"),
         (["--engine", "openvno"], "did you mean 'openvino'"),
         (["--rate", "0"], "playback rate"),
-        (["--json", "{file}/stats.json"], "cannot be made"),
+        (["--json", "{file}/stats.json"], "cannot be created"),
     ],
 )
 def test_a_stream_that_cannot_be_is_refused_in_one_sentence(

@@ -6,7 +6,7 @@ from torch import nn
 
 from sonotempo.config import ModelConfig
 from sonotempo.errors import ConfigError
-from sonotempo.models import FrameUNet, SequenceUNet, build_model, in_channels_last
+from sonotempo.models import build_model, in_channels_last
 
 CLASSES = 3
 SIZE = 32
@@ -70,7 +70,7 @@ def test_a_clip_gives_logits_of_its_shape_and_a_state_like_the_one_given(model):
     assert logits.shape == (2, 3, CLASSES, SIZE, SIZE)
     initial = model.initial_state(2, SIZE, SIZE)
     assert [part.shape for part in state] == [part.shape for part in initial]
-    assert len(state) == sum(len(memory.state_channels) for memory in model.memories.values())
+    assert len(state) == sum(len(memory.cell.state_channels) for memory in model.memories.values())
     assert torch.isfinite(logits).all()
 
 
@@ -246,17 +246,17 @@ def test_an_unknown_arm_is_answered_with_the_nearest():
 def test_a_memory_where_the_decoder_has_no_stride_is_refused_with_the_strides():
     wrong = PLAIN.model_copy(update={"memory_strides": (32,)})
     with pytest.raises(ConfigError, match=r"memory_strides holds 32.*\[1, 2, 4, 8, 16\]"):
-        SequenceUNet(wrong, CLASSES)
-    FrameUNet(wrong, CLASSES)  # which has no memory to place
+        build_model("sequence", wrong, CLASSES)
+    build_model("frame", wrong, CLASSES)  # which has no memory to place
 
 
 def test_a_sequence_model_without_memory_is_refused():
     with pytest.raises(ConfigError, match="memory_strides is empty"):
-        SequenceUNet(PLAIN.model_copy(update={"memory_strides": ()}), CLASSES)
+        build_model("sequence", PLAIN.model_copy(update={"memory_strides": ()}), CLASSES)
 
 
 def test_the_memory_begins_by_remembering():
-    (memory,) = SequenceUNet(PLAIN, CLASSES).memories.values()
+    (memory,) = build_model("sequence", PLAIN, CLASSES).memories.values()
     enter, keep, leave, candidate = memory.cell.normalization.bias.chunk(4)
     assert (keep == 1).all()
     for other in (enter, leave, candidate):
@@ -269,10 +269,10 @@ def test_the_memory_s_cell_is_that_of_its_paper_with_normalised_gates():
 
     torch.manual_seed(0)
     cell = ConvLSTM(2, 3)
-    x, hidden, memory = torch.randn(1, 1, 2, 4, 4), torch.randn(1, 3, 4, 4), torch.randn(1, 3, 4, 4)
+    x, hidden, memory = torch.randn(1, 2, 4, 4), torch.randn(1, 3, 4, 4), torch.randn(1, 3, 4, 4)
     with torch.no_grad():
-        outputs, (last_hidden, last_cell) = cell(x, (hidden, memory))
-        sums = cell.from_input(x[:, 0]) + cell.from_hidden(hidden)
+        output, (last_hidden, last_cell) = cell(cell.prepare(x), (hidden, memory))
+        sums = cell.from_input(x) + cell.from_hidden(hidden)
         gates = [
             (gate - gate.mean()) / (gate.var(correction=0) + 1e-5).sqrt()
             for gate in (sums[:, :3], sums[:, 3:6], sums[:, 6:9], sums[:, 9:])
@@ -281,7 +281,7 @@ def test_the_memory_s_cell_is_that_of_its_paper_with_normalised_gates():
         expected = (keep + 1).sigmoid() * memory + enter.sigmoid() * candidate.tanh()
     torch.testing.assert_close(last_cell, expected)
     torch.testing.assert_close(last_hidden, leave.sigmoid() * expected.tanh())
-    assert torch.equal(outputs[:, 0], last_hidden)
+    assert torch.equal(output, last_hidden)
 
 
 def test_weights_that_all_drift_one_way_do_not_shut_the_memory():
@@ -290,8 +290,10 @@ def test_weights_that_all_drift_one_way_do_not_shut_the_memory():
 
     torch.manual_seed(0)
     cell = ConvLSTM(8, 8)
-    features = torch.rand(1, 4, 8, 8, 8)
+    features = torch.rand(4, 8, 8, 8)
+    state = (torch.zeros(1, 8, 8, 8), torch.zeros(1, 8, 8, 8))
     with torch.no_grad():
         cell.from_input.weight -= 1.0  # without normalisation every gate would be near -36
-        hidden, _ = cell(features, (torch.zeros(1, 8, 8, 8), torch.zeros(1, 8, 8, 8)))
-    assert hidden.abs().mean() > 0.05
+        for frame in cell.prepare(features).split(1):
+            hidden, state = cell(frame, state)
+            assert hidden.abs().mean() > 0.05

@@ -1,4 +1,4 @@
-"""Cohorts on disk: the layout, the truth beside it, continuing, and bad input."""
+"""Cohorts on disk: the layout, the ground truth, continuing, and bad input."""
 
 import csv
 import errno
@@ -95,7 +95,7 @@ def test_a_full_disk_keeps_what_is_there_and_a_rerun_ends_the_same(tmp_path, mon
         write_frame(*arguments, **options)
 
     monkeypatch.setattr(cohort, "write_frame", until_full)
-    with pytest.raises(SonotempoError, match=r"No space left.*make room.*continued"):
+    with pytest.raises(SonotempoError, match=r"No space left.*free some space.*it continues"):
         write_cohort(broken, small())
     dataset = open_dataset(broken, AXILLARY)
     assert [len(recording) for recording in dataset.recordings] == [4, 2]
@@ -129,7 +129,7 @@ def test_a_damaged_cohort_file_is_named(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SonotempoError, match=r"file.out cannot be written .*give another folder"):
+    with pytest.raises(SonotempoError, match=r"file.out cannot be written .*choose another folder"):
         write_cohort(tmp_path / "file" / "out", small())
 
 

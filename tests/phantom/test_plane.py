@@ -1,4 +1,4 @@
-"""The maps at rest: labels where the anatomy says, echo, attenuation, nerves at their faintest."""
+"""The maps at rest: labels that match the anatomy, echo, attenuation, nerves at their faintest."""
 
 import numpy as np
 import pytest

@@ -26,5 +26,5 @@ def test_the_command_draws_a_sheet(tmp_path, monkeypatch, capsys):
 
 def test_a_sheet_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SonotempoError, match="cannot be made"):
+    with pytest.raises(SonotempoError, match="cannot be created"):
         draw_sheet(tmp_path / "file" / "sheet.png", size=64)

@@ -116,6 +116,7 @@ def test_a_recording_that_left_the_data_is_a_sentence(copy, monkeypatch):
 def test_arms_without_a_run_are_a_sentence(copy, tmp_path):
     for arm in ("frame", "sequence"):
         shutil.copytree(copy / arm / "fold-00", tmp_path / arm)
+        shutil.copy(copy / "scored.json", tmp_path / arm)
     said = report_clips([tmp_path / "frame", tmp_path / "sequence"], Told())
     assert "none of the folders is a run" in said
 

@@ -282,13 +282,13 @@ def test_a_network_that_cannot_be_is_refused_before_anything_is_read(tmp_path, c
 
 def test_a_file_in_the_way_of_the_run_folder_is_a_sentence(shapes, tmp_path):
     (tmp_path / "run").write_text("mine", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"cannot be made .*--out"):
+    with pytest.raises(ConfigError, match=r"cannot be created .*--out"):
         crossvalidate(tiny_experiment(shapes, tmp_path / "cache"), tmp_path / "run", Told())
 
 
 def test_a_config_of_a_run_that_was_damaged_is_a_sentence(tmp_path):
     (tmp_path / "config.yaml").write_text("name: [", encoding="utf-8")
-    with pytest.raises(ConfigError, match="not readable as YAML"):
+    with pytest.raises(ConfigError, match="not valid YAML"):
         load_run(tmp_path)
 
 

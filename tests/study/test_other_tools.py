@@ -15,7 +15,7 @@ from sonotempo.evaluation.scoring.provenance import read_facts
 from sonotempo.study.other_tools import evaluate_masks
 
 
-def judged(masks, data, like, tmp_path, **more):
+def scored_as(masks, data, like, tmp_path, **more):
     with Told() as progress:
         return evaluate_masks(masks, data, like, tmp_path / "cache", progress, **more)
 
@@ -37,11 +37,11 @@ def test_another_tool_s_masks_get_the_scores_that_an_arm_with_them_gets(
     finished_run, drawn, shapes, tmp_path
 ):
     out = tmp_path / "scored"
-    scored = judged(drawn, shapes, finished_run.folder, tmp_path, out=out)
+    scored = scored_as(drawn, shapes, finished_run.folder, tmp_path, out=out)
     for name in ("frames", "temporal"):
         own = pd.read_parquet(finished_run.folder / f"{name}.parquet")
         own = own[own.arm == "sequence"].assign(arm="nnunet")
-        given = getattr(scored, name)
+        given = getattr(scored.evaluation, name)
         keys = [key for key in ("recording", "frame", "structure", "metric") if key in own]
         pd.testing.assert_frame_equal(
             given.sort_values(keys, ignore_index=True), own.sort_values(keys, ignore_index=True)
@@ -52,7 +52,7 @@ def test_another_tool_s_masks_get_the_scores_that_an_arm_with_them_gets(
 
 def test_the_folder_that_is_written_reads_as_an_arm(finished_run, drawn, shapes, tmp_path):
     out = tmp_path / "scored"
-    judged(drawn, shapes, finished_run.folder, tmp_path, out=out, arm="nnU-Net")
+    scored_as(drawn, shapes, finished_run.folder, tmp_path, out=out, arm="nnU-Net")
     facts = read_facts(out / "facts.json")
     assert (facts.arm, facts.external) == ("nnU-Net", True)
     assert json.loads((out / "facts.json").read_text())["external"] is True
@@ -74,7 +74,7 @@ def test_masks_go_through_the_same_fit_as_references(finished_run, shapes, tmp_p
             write_png(tmp_path / "truth" / recording.name / f"{index}.png", recording.mask(index))
     config = tmp_path / "large.yaml"
     config.write_text(f"name: large\ndata: {{root: {shapes}, input_size: 64}}\n")
-    frames = judged(tmp_path / "truth", shapes, config, tmp_path).frames
+    frames = scored_as(tmp_path / "truth", shapes, config, tmp_path).evaluation.frames
     assert set(frames.fold) == {0}
     assert frames.dice.dropna().eq(1).all()
     assert frames.fp_reference.sum() == frames.fn_reference.sum() == 0
@@ -91,7 +91,9 @@ def test_stills_are_scored_as_the_frame_that_every_arm_is_shown_last(tmp_path):
         write_png(tmp_path / f"data/masks/still{number}.png", mask)
         write_png(tmp_path / f"other/still{number}.png", mask)
     run = FinishedRun.of(tmp_path / "data", arms=("frame",))
-    frames = judged(tmp_path / "other", tmp_path / "data", run.folder, tmp_path).frames
+    frames = scored_as(
+        tmp_path / "other", tmp_path / "data", run.folder, tmp_path
+    ).evaluation.frames
     own = pd.read_parquet(run.folder / "frames.parquet")
     keys = ["fold", "subject", "recording", "frame", "state_age", "structure", "reference_px"]
     pd.testing.assert_frame_equal(
@@ -107,17 +109,17 @@ def test_masks_that_are_missing_are_counted_and_nothing_is_written(
     (drawn / "subject-01/sequence-0/2.png").unlink()
     out = tmp_path / "scored"
     with pytest.raises(RecordingError, match=r"1 missing \(frame 2 of subject-01/sequence-0\)"):
-        judged(drawn, shapes, finished_run.folder, tmp_path, out=out)
+        scored_as(drawn, shapes, finished_run.folder, tmp_path, out=out)
     assert not out.exists()
 
 
 def test_masks_of_no_recording_are_said(finished_run, drawn, shapes, tmp_path):
     write_png(drawn / "somebody/else/1.png", np.zeros((32, 32), np.uint8))
-    text = judged(drawn, shapes, finished_run.folder, tmp_path).table.markdown()
+    text = scored_as(drawn, shapes, finished_run.folder, tmp_path).table.markdown()
     assert "1 files in nnunet belong to no labelled recording, somebody/else/1.png for one" in text
 
 
 def test_what_to_score_by_has_to_be_a_run_or_a_config(drawn, shapes, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="not a run folder"):
-        judged(drawn, shapes, tmp_path / "empty", tmp_path)
+        scored_as(drawn, shapes, tmp_path / "empty", tmp_path)

@@ -1,9 +1,13 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from fakes.experiments import Told, tiny_experiment
 from fakes.files import noise, write_png
 from sonotempo.errors import ConfigError, RecordingError
+from sonotempo.evaluation.scoring.scored_data import DataFacts
+from sonotempo.phantom.cohort import COHORT_FILE, SUBJECT_FILE
 from sonotempo.training.cohort import open_cohort
 
 
@@ -28,21 +32,30 @@ def stills(tmp_path):
 def test_recordings_with_subjects_are_fitted_and_need_no_note(shapes, tmp_path):
     cohort, progress = cohort_of(shapes, tmp_path)
     assert len({recording.subject for recording in cohort.recordings}) == 4
-    assert cohort.notes == ()
+    assert cohort.facts == DataFacts()
+    assert cohort.facts.sentences() == ()
     assert cohort.skipped == ()
     assert [(name, total) for name, total, _ in progress.steps] == [
         ("fitting frames to the network grid", 4)
     ]
 
 
-def test_near_identical_stills_share_a_subject_and_the_notes_say_what_folds_mean(stills, tmp_path):
+@pytest.mark.parametrize("mark", [COHORT_FILE, f"subject-01/sequence-0/{SUBJECT_FILE}"])
+def test_a_simulated_recording_makes_the_cohort_simulated(shapes, tmp_path, mark):
+    """Also where only some recordings were copied from a simulated cohort."""
+    root = shutil.copytree(shapes, tmp_path / "copy")
+    (root / mark).write_text("{}")
+    cohort, _ = cohort_of(root, tmp_path)
+    assert cohort.facts.simulated
+
+
+def test_near_identical_stills_share_a_subject_and_the_facts_say_what_folds_mean(stills, tmp_path):
     cohort, _ = cohort_of(stills, tmp_path)
     subjects = [recording.subject for recording in cohort.recordings]
     assert len(subjects) == 5
     assert subjects[3] == subjects[0]
     assert len(set(subjects)) == 4
-    assert "image-level folds, subjects unknown" in cohort.notes
-    assert any("motion is simulated" in note for note in cohort.notes)
+    assert cohort.facts == DataFacts(fold_unit="image", stills_in_motion=True)
 
 
 def test_a_torn_still_is_skipped_by_name_and_the_others_are_used(stills, tmp_path):
@@ -77,5 +90,5 @@ def test_no_data_folder_is_a_sentence_with_the_key(tmp_path):
 def test_an_area_outside_the_frames_is_a_sentence(shapes, tmp_path):
     experiment = tiny_experiment(shapes, tmp_path / "cache")
     data = experiment.data.model_copy(update={"area": (100, 100, 200, 200)})
-    with pytest.raises(RecordingError, match=r"lies outside a frame of 32x32.*data\.area"):
+    with pytest.raises(RecordingError, match=r"is outside a frame of 32x32.*data\.area"):
         open_cohort(experiment.model_copy(update={"data": data}), Told())

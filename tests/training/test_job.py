@@ -206,12 +206,11 @@ def test_a_job_keeps_temporal_metrics_and_the_masks_of_every_test_frame(tmp_path
     for arm in ("frame", "sequence"):
         folder = tmp_path / arm / "fold-00"
         scores = read_scores(folder)
-        assert scores.missing == ()
-        assert set(scores.evaluation.temporal.metric) == set(TEMPORAL_METRICS)
-        assert set(scores.evaluation.temporal.arm) == {arm}
+        assert set(scores.temporal.metric) == set(TEMPORAL_METRICS)
+        assert set(scores.temporal.arm) == {arm}
         masks = read_masks(folder, "s2")
         assert masks.frame_numbers.tolist() == [0, 1, 2, 3]
-        frames = scores.evaluation.frames.set_index(["frame", "structure"])
+        frames = scores.frames.set_index(["frame", "structure"])
         for number, mask_SS in masks.by_number().items():
             assert frames.predicted_px[number, "nerve"] == np.count_nonzero(mask_SS == 1)
             assert frames.state_age[number, "nerve"] == number + 1
@@ -231,24 +230,22 @@ def test_masks_are_complete_even_where_labels_are_sparse(tmp_path):
     for arm in ("frame", "sequence"):
         folder = tmp_path / "run" / arm / "fold-00"
         assert read_masks(folder, "s2").frame_numbers.tolist() == [0, 1, 2, 3]
-        temporal = read_scores(folder).evaluation.temporal
+        temporal = read_scores(folder).temporal
         assert set(temporal.reason[temporal.metric != "nsd"]) == {"sparse labels"}
 
 
-def test_a_run_of_an_earlier_version_is_scored_anew_without_training(tmp_path, cohort):
+def test_scores_that_were_deleted_are_made_again_without_training(tmp_path, cohort):
     experiment = tiny_experiment(arms=("frame",))
     run_both(tmp_path, cohort, experiment)
     folder = tmp_path / "frame" / "fold-00"
     shutil.rmtree(folder / "masks")
-    (folder / "temporal.parquet").unlink()
+    for name in ("temporal.parquet", "finished.json"):
+        (folder / name).unlink()
     weights = folder.joinpath("weights.safetensors").read_bytes()
-    assert run_both(tmp_path, cohort, experiment).steps == [], "it stays finished, and readable"
-    (said,) = read_scores(folder).missing
-    assert "no temporal metrics, no masks" in said
-    (folder / "finished.json").unlink()
     again = run_both(tmp_path, cohort, experiment)
     assert [name for name, *_ in again.steps] == ["frame, fold 0: scoring"]
-    assert read_scores(folder).missing == ()
+    assert len(read_scores(folder).temporal)
+    assert (folder / "masks").is_dir()
     assert folder.joinpath("weights.safetensors").read_bytes() == weights
 
 
@@ -256,7 +253,7 @@ def test_arms_are_scored_as_streamed_if_the_experiment_says_how_late(tmp_path, c
     late = EvaluateConfig(streaming_latency_ms={"frame": 20, "sequence": (20, 70)})
     run_both(tmp_path, cohort, tiny_experiment(evaluate=late))
     for arm in ("frame", "sequence"):
-        streaming = read_scores(tmp_path / arm / "fold-00").evaluation.streaming
+        streaming = read_scores(tmp_path / arm / "fold-00").streaming
         assert streaming.shown_frame.iloc[0] == -1
         assert (streaming.shown_frame < streaming.frame).all()
         assert len(streaming) == 4 * 2

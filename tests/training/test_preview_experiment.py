@@ -17,7 +17,7 @@ def test_the_same_seed_draws_the_same_picture_of_at_most_what_there_is(shapes, t
 def test_a_picture_that_cannot_be_written_is_a_sentence(shapes, tmp_path):
     experiment = tiny_experiment(shapes, tmp_path / "cache")
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(SonotempoError, match=r"cannot be made .*--out"):
+    with pytest.raises(SonotempoError, match=r"cannot be created .*--out"):
         preview_experiment(experiment, tmp_path / "file" / "preview.png", examples=99)
 
 

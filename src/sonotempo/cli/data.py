@@ -1,4 +1,4 @@
-"""`sonotempo data`: what is in recordings, and what training makes of them."""
+"""`sonotempo data`: inspect recordings, and preview the training input."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,23 +7,23 @@ import typer
 
 from sonotempo.cli.terminal import Config, Overrides, make_console
 
-group = typer.Typer(help="Look at recordings and at what training makes of them.")
+group = typer.Typer(help="Inspect recordings, and preview the training input.")
 
 
 @group.command("inspect")
 def inspect(
     path: Annotated[Path, typer.Argument(help="A recording, or a folder of them.")],
     structures: Annotated[
-        str, typer.Option(help="A named set, or your own names separated by commas.")
+        str, typer.Option(help="A named set, or names separated by commas.")
     ] = "nerve+vessel",
     layout: Annotated[
         str, typer.Option(help="auto, annotation_web, stills or recordings.")
     ] = "auto",
     frames_root: Annotated[
-        Path | None, typer.Option(help="The recordings that an annotation export was made from.")
+        Path | None, typer.Option(help="The original recordings of an annotation export.")
     ] = None,
 ) -> None:
-    """Say what is in a recording or data set: subjects, frames, labels, gaps, spacing, faults."""
+    """Describe a recording or data set: subjects, frames, labels, gaps, spacing, faults."""
     from sonotempo.inspection import inspection_table, parse_structures
 
     table = inspection_table(path, parse_structures(structures), layout, frames_root)
@@ -37,7 +37,7 @@ def preview(
     out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("preview.png"),
     examples: Annotated[int, typer.Option(min=1, help="How many recordings to show.")] = 3,
 ) -> None:
-    """Draw originals beside augmented clips with their masks."""
+    """Draw original frames and augmented clips with their masks."""
     from sonotempo.config_file import load_experiment
     from sonotempo.training.preview_experiment import preview_experiment
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sonotempo.cli.stopping import stops_on_signals
 from sonotempo.cli.terminal import make_console
 
 
@@ -16,6 +17,7 @@ def demo(
     ] = None,
 ) -> None:
     """Show the whole path in a few minutes: data, two arms, folds, table and pictures."""
-    from sonotempo.demo import run_demo
+    with stops_on_signals(f"what is finished is kept in {out}: repeat the command to continue"):
+        from sonotempo.demo import run_demo
 
-    run_demo(out, data, make_console())
+        run_demo(out, data, make_console())

@@ -26,22 +26,22 @@ group = typer.Typer(
 
 @group.command("make")
 def make(  # noqa: PLR0917
-    out: Annotated[Path, typer.Argument(help="Folder for the cohort; the same again continues.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the cohort; repeat to continue.")],
     procedure: Annotated[str, typer.Option(help="axillary or femoral.")] = "axillary",
-    subjects: Annotated[int, typer.Option(help="How many, one recording each.")] = 20,
+    subjects: Annotated[int, typer.Option(help="Number of subjects, one recording each.")] = 20,
     seconds: Annotated[float, typer.Option(help="Length of each recording.")] = 4.0,
-    fps: Annotated[float, typer.Option(help="Frames a second.")] = 20.0,
+    fps: Annotated[float, typer.Option(help="Frames per second.")] = 20.0,
     size: Annotated[int, typer.Option(help="Side of the frames in pixels.")] = 256,
     depth: Annotated[
-        float | None, typer.Option(help="Imaging depth in cm, 2 to 8; by default as needed.")
+        float | None, typer.Option(help="Imaging depth in cm, 2 to 8; by default chosen to fit.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     fading: Annotated[float, typer.Option(help="How much nerves fade with tilt, 0 to 1.")] = 0.5,
     decorrelation: Annotated[
         float, typer.Option(help="How fast speckle changes across the plane; 1 is hand-held.")
     ] = 1.0,
-    event_rate: Annotated[float, typer.Option(help="Disturbances a second.")] = 0.1,
-    variability: Annotated[float, typer.Option(help="Spread of anatomy; 1 as measured.")] = 1.0,
+    event_rate: Annotated[float, typer.Option(help="Disturbances per second.")] = 0.1,
+    variability: Annotated[float, typer.Option(help="Spread of the anatomy; 1 as measured.")] = 1.0,
     shuffle: Annotated[
         bool, typer.Option("--shuffle", help="Independent frames: a memory cannot help.")
     ] = False,
@@ -81,7 +81,7 @@ def preview(
     seed: Annotated[int, typer.Option(help="The same seed draws the same subjects.")] = 0,
     size: Annotated[int, typer.Option(min=64, help="Side of the frames in pixels.")] = 384,
 ) -> None:
-    """Draw both procedures on three scanners into one PNG, masks as outlines."""
+    """Draw both procedures on three scanners into one PNG, with outlined masks."""
     from sonotempo.phantom.sheet import draw_sheet
 
     draw_sheet(out, seed=seed, size=size)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from sonotempo.cli.stopping import stops_on_signals
 from sonotempo.cli.terminal import Config, Overrides, make_console
-from sonotempo.folders import make_folder, writing
+from sonotempo.folders import make_folder
 
 
 def crossval(
@@ -20,13 +21,16 @@ def crossval(
     from sonotempo.config_file import load_experiment
 
     experiment = load_experiment(config, overrides or [])
-    from sonotempo.study.crossval import crossvalidate
-    from sonotempo.training.progress import RunProgress
-
     run = out or Path("runs") / experiment.name
     console = make_console()
-    with RunProgress(console) as progress:
-        table = crossvalidate(experiment, run, progress)
+    with stops_on_signals(
+        f"finished jobs and the last epoch are kept in {run}: repeat the command to continue"
+    ):
+        from sonotempo.study.crossval import crossvalidate
+        from sonotempo.training.progress import RunProgress
+
+        with RunProgress(console) as progress:
+            table = crossvalidate(experiment, run, progress)
     console.print(table.rich())
     console.print(f"table, scores and bar plot: {run}", markup=False, soft_wrap=True)
 
@@ -49,27 +53,22 @@ def evaluate(  # noqa: PLR0917
         str | None, typer.Option(help="What such masks are called; by default as their folder.")
     ] = None,
 ) -> None:
-    """Score trained weights on data that they have not seen, or masks that another tool drew."""
-    from sonotempo.study.other_data import evaluate_weights
-    from sonotempo.training.progress import RunProgress
-
+    """Score trained weights on data that they have not seen, or masks of another tool."""
     if out is not None:
         make_folder(out, "--out")
     console = make_console()
-    with RunProgress(console) as progress:
-        if like is None:
-            scored = evaluate_weights(weights, data, cache, progress, out)
-        else:
-            from sonotempo.study.other_tools import evaluate_masks
+    with stops_on_signals(f"fitted frames are kept in {cache}: repeat the command to start again"):
+        from sonotempo.study.other_data import evaluate_weights
+        from sonotempo.study.other_tools import evaluate_masks
+        from sonotempo.training.progress import RunProgress
 
-            scored = evaluate_masks(weights, data, like, cache, progress, arm=name, out=out)
+        with RunProgress(console) as progress:
+            if like is None:
+                scored = evaluate_weights(weights, data, cache, progress, out)
+            else:
+                scored = evaluate_masks(weights, data, like, cache, progress, arm=name, out=out)
     console.print(scored.table.rich())
     if out is not None:
-        with writing(out, "--out"):
-            scored.frames.to_parquet(out / "frames.parquet", index=False)
-            scored.temporal.to_parquet(out / "temporal.parquet", index=False)
-            (out / "table.md").write_text(scored.table.markdown(), encoding="utf-8")
-            (out / "table.csv").write_text(scored.table.csv(), encoding="utf-8")
         console.print(f"scores and table: {out}", markup=False, soft_wrap=True)
 
 
@@ -81,13 +80,14 @@ def compare(
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over subjects.")] = 0,
 ) -> None:
-    """Say with statistics over subjects how arms differ; write tables and a page to look at."""
-    from sonotempo.study.reporting import report_runs
-    from sonotempo.training.progress import RunProgress
-
+    """Test over subjects how arms differ; write tables and an HTML report."""
     console = make_console()
-    with RunProgress(console) as progress:
-        comparison = report_runs(runs, out, progress, seed=seed)
+    with stops_on_signals("repeat the command to start again"):
+        from sonotempo.study.reporting import report_runs
+        from sonotempo.training.progress import RunProgress
+
+        with RunProgress(console) as progress:
+            comparison = report_runs(runs, out, progress, seed=seed)
     for line in (comparison.title, *comparison.notes, *comparison.summary):
         console.print(line, markup=False, highlight=False)
-    console.print(f"page, tables and numbers: {out}", markup=False, soft_wrap=True)
+    console.print(f"report, tables and numbers: {out}", markup=False, soft_wrap=True)

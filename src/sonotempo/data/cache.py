@@ -1,7 +1,7 @@
 """Every frame fitted to the network grid once, kept on disk and memory-mapped when read.
 
 One folder per recording, named by the content of its files and the fit's settings, so that a
-changed file or setting is fitted anew and nothing else is. Pixels pass through memory one frame at
+changed file or setting is fitted again and nothing else is. Pixels pass through memory one frame at
 a time: the peak does not grow with the recordings.
 """
 
@@ -24,7 +24,7 @@ from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
 from sonotempo.structures import StructureSet
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class CachedRecording:
         timestamps_ns: one per frame.
         frame_numbers: one per frame, as the files number them.
         labelled: indices of the frames with a mask, in the order of masks.npy.
-        spacing_mm: millimetres a pixel on the network grid, or None.
+        spacings_mm: millimetres a pixel of each frame on the network grid, or None: a change of
+            depth during the recording changes it.
         reference_px: labelled pixels of each structure in the original frames.
         cropped_px: how many of those the fit cut off.
         dropped_masks: why a mask was left out, one sentence each.
@@ -56,7 +57,7 @@ class CachedRecording:
     timestamps_ns: tuple[int, ...]
     frame_numbers: tuple[int, ...]
     labelled: tuple[int, ...]
-    spacing_mm: Spacing | None
+    spacings_mm: tuple[Spacing | None, ...]
     reference_px: tuple[int, ...]
     cropped_px: tuple[int, ...]
     dropped_masks: tuple[str, ...]
@@ -88,6 +89,9 @@ class CachedRecording:
         masks = {
             index: partial(self._mask, position) for position, index in enumerate(self.labelled)
         }
+        # Square but for the rounding of its rows; exactly square, it is not fitted again.
+        square_mm = tuple(pair and (pair[1], pair[1]) for pair in self.spacings_mm)
+        is_constant = len(set(square_mm)) == 1
         return Recording(
             source=self.source,
             subject=self.subject,
@@ -95,8 +99,8 @@ class CachedRecording:
             images=self.frames_TSS(),
             timestamps_ns=np.asarray(self.timestamps_ns, np.int64),
             structures=structures,
-            # Square but for the rounding of its rows; exactly square, it is not fitted anew.
-            spacing_mm=self.spacing_mm and (self.spacing_mm[1], self.spacing_mm[1]),
+            spacing_mm=square_mm[0] if is_constant else None,
+            spacings_mm=() if is_constant else square_mm,
             frame_numbers=np.asarray(self.frame_numbers, np.int64),
             mask_readers=masks,
         )
@@ -149,7 +153,7 @@ def cache_recording(
         name=recording.name,
         source=recording.source,
         input_size=input_size,
-        spacing_mm=tuple(facts.pop("spacing_mm") or ()) or None,
+        spacings_mm=tuple(pair and (pair[0], pair[1]) for pair in facts.pop("spacings_mm")),
         **{name: tuple(values) for name, values in facts.items()},
     )
 
@@ -171,10 +175,10 @@ def _write(recording: Recording, folder: Path, input_size: int, area: Box | None
     )
     labelled: list[int] = []
     dropped: list[str] = []
-    spacing_mm = None
+    spacings_mm: list[Spacing | None] = []
     for index, frame in enumerate(recording):
         fit = fit_frame(frame, input_size, area)
-        spacing_mm = fit.spacing_mm
+        spacings_mm.append(fit.spacing_mm)
         frames[index] = fit.image(frame.image_HW)
         try:
             mask_HW = recording.mask(index)
@@ -195,7 +199,7 @@ def _write(recording: Recording, folder: Path, input_size: int, area: Box | None
         "timestamps_ns": recording.timestamps_ns.tolist(),
         "frame_numbers": recording.frame_numbers.tolist(),
         "labelled": labelled,
-        "spacing_mm": spacing_mm,
+        "spacings_mm": spacings_mm,
         "reference_px": reference_px[1:].tolist(),
         "cropped_px": (reference_px - seen_px)[1:].tolist(),
         "dropped_masks": dropped,
@@ -213,7 +217,7 @@ def _key(recording: Recording, input_size: int, area: Box | None) -> str:
         "input_size": input_size,
         "area": asdict(area) if area else None,
         "own_area": asdict(recording.area) if recording.area else None,
-        "spacing_mm": recording.spacing_mm,
+        "spacings_mm": recording.spacings_mm or recording.spacing_mm,
         "structures": recording.structures.names,
         "timestamps_ns": recording.timestamps_ns.tolist(),
         "frame_numbers": recording.frame_numbers.tolist(),

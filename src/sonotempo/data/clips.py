@@ -1,7 +1,7 @@
-"""Windows of T frames cut from cached recordings, as batches of plain tensors.
+"""Windows of T frames from cached recordings, as batches of plain tensors.
 
-A window lies within one segment of a recording, so it never crosses a gap, and holds at least one
-labelled frame. All its frames are input; the labelled ones carry loss.
+A window is part of one segment of a recording, so it never crosses a gap, and has at least one
+labelled frame. All its frames are input; the loss is computed on the labelled ones.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from sonotempo.data.cache import CachedRecording
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which frames of which recording make a clip; a short segment repeats its first frame."""
+    """The recording and frames of a clip; a short segment repeats its first frame."""
 
     recording: int
     frames: tuple[int, ...]
@@ -25,13 +25,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """A batch of clips as it comes from disk.
+    """A batch of clips as read from disk.
 
     Attributes:
         frames_BTHW: uint8 grey on the network grid.
-        masks_BTHW: uint8 labels; zeros where a frame has none.
-        labelled_BT: bool, which frames carry loss.
-        still_B: bool, which clips repeat one image and have yet to be moved.
+        masks_BTHW: uint8 labels; zeros for unlabelled frames.
+        labelled_BT: bool, which frames are labelled.
+        still_B: bool, which clips repeat one image that is yet to be moved.
     """
 
     frames_BTHW: Tensor
@@ -41,12 +41,11 @@ class Clips:
 
     def to(self, device: torch.device) -> "Clips":
         """Copy to a device."""
-        return Clips(
-            self.frames_BTHW.to(device, non_blocking=True),
-            self.masks_BTHW.to(device, non_blocking=True),
-            self.labelled_BT.to(device, non_blocking=True),
-            self.still_B.to(device, non_blocking=True),
-        )
+        return Clips(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return all tensors in the order of the attributes."""
+        return self.frames_BTHW, self.masks_BTHW, self.labelled_BT, self.still_B
 
 
 def cut_windows(
@@ -54,15 +53,15 @@ def cut_windows(
 ) -> list[Window]:
     """Cover every labelled frame with windows of ``frames`` frames.
 
-    With ``random`` the windows begin elsewhere on every call; without it they are the same on
-    every call, and where labels are sparse each window ends at one.
+    With ``random`` the windows start at different frames on every call; without it they are the
+    same on every call, and where labels are sparse each window ends at one.
     """
     windows = []
     for number, recording in enumerate(recordings):
         labelled = np.asarray(recording.labelled, np.int64)
         for segment in recording.segments():
             covered = segment.start - 1
-            # A random phase: the first window counts as if it began before the recording.
+            # A random phase, as if the first window started before the recording.
             phase = int(random.integers(frames)) if random is not None else 0
             for label in labelled[np.searchsorted(labelled, segment.start) :].tolist():
                 if label >= segment.stop:
@@ -81,10 +80,10 @@ def cut_windows(
 
 
 class ClipDataset(Dataset[Clips]):
-    """Windows read from the memory-mapped cache, one clip an item (a batch of one).
+    """Windows read from the memory-mapped cache; an item is one clip (a batch of one).
 
     Args:
-        recordings: where the windows point.
+        recordings: those that the windows refer to.
         windows: from :func:`cut_windows`.
     """
 
@@ -104,7 +103,7 @@ class ClipDataset(Dataset[Clips]):
         masks_THW = np.zeros_like(frames_THW)
         labelled_T = np.zeros(len(window.frames), bool)
         for t, frame in enumerate(window.frames):
-            # A repeated first frame only warms the memory up; it counts once.
+            # A repeated first frame only warms up the memory; its label counts once.
             repeated = t + 1 < len(window.frames) and window.frames[t + 1] == frame
             if frame in row_of and (recording.is_still or not repeated):
                 masks_THW[t] = stored_MSS[row_of[frame]]
@@ -118,10 +117,6 @@ class ClipDataset(Dataset[Clips]):
 
 
 def join_clips(clips: Sequence[Clips]) -> Clips:
-    """Make one batch of several clips of the same length."""
-    return Clips(
-        torch.cat([clip.frames_BTHW for clip in clips]),
-        torch.cat([clip.masks_BTHW for clip in clips]),
-        torch.cat([clip.labelled_BT for clip in clips]),
-        torch.cat([clip.still_B for clip in clips]),
-    )
+    """Join clips of the same length into one batch."""
+    parts = zip(*(clip.tensors() for clip in clips), strict=True)
+    return Clips(*(torch.cat(tensors) for tensors in parts))

@@ -1,9 +1,9 @@
-"""Runs of frames that tell little, put into training clips.
+"""Runs of uninformative frames in training clips.
 
-Dark frames, lost probe contact and frames of noise happen in life, and a frame alone cannot be
-segmented then. Labels stay as they are by design: what was there a moment ago is still there, and
-only a model that remembers can say so. Without such faults a sequence model learns to leave its
-memory unused, because on clean video every frame is enough by itself.
+Dark frames, lost probe contact and noise occur in practice, and such a frame cannot be segmented
+by itself. Labels deliberately stay unchanged: the anatomy is still there, and only a model with
+memory can know it. Without such faults a sequence model learns to ignore its memory, because each
+frame of clean video is sufficient by itself.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from sonotempo.config import FaultsConfig
 
-# How much brightness a dark frame keeps: from nothing to a faint image.
+# The share of brightness that a dark frame keeps.
 _DARK_GAIN = (0.0, 0.1)
-# Lost contact: the share of the width without an echo, its edge, and what shines through.
+# Lost contact: the share of the width without an echo, its edge, and the remaining brightness.
 _LOST_WIDTH = (0.5, 1.0)
 _LOST_EDGE = 0.03
 _LOST_GAIN = 0.05
@@ -25,7 +25,7 @@ _NOISE_SCALE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Frames ``start`` to ``stop`` (half-open) of one clip, with two numbers of 0–1 to vary it."""
+    """Frames ``start`` to ``stop`` (half-open) of one clip, and two random numbers of 0–1."""
 
     clip: int
     start: int
@@ -35,9 +35,9 @@ class Run:
 
 
 class Faults:
-    """Puts faults into clips, each kind with its probability per clip; the first frame never.
+    """Adds faults to clips, each kind with its probability per clip.
 
-    A clip's first frame stays whole because a memory that has seen nothing yet cannot help.
+    A clip's first frame stays intact, because no memory can help there.
 
     >>> from sonotempo.config import FaultsConfig
     >>> faults = Faults(FaultsConfig(dark_probability=1, contact_loss_probability=0))
@@ -52,14 +52,14 @@ class Faults:
 
     @torch.no_grad()
     def __call__(self, x_BTCHW: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the clips with faults; the given tensor is not changed.
+        """Return the clips with faults; the input is not changed.
 
         Args:
             x_BTCHW: float32 network input in 0–1.
             generator: the only source of randomness, on the input's device.
 
         Returns:
-            The same shape and type; labels belong to it unchanged.
+            The same shape and type; the labels stay valid.
         """
         clips, frames, _, _, width = x_BTCHW.shape
         dark, lost, noise = self.draw(clips, frames, generator)
@@ -84,23 +84,20 @@ class Faults:
         """Draw the runs of dark frames, of lost contact and of noise."""
         config = self._config
         numbers = torch.rand(3, clips, 5, generator=generator, device=generator.device).tolist()
-        dark, lost, noise = (
-            [
+        dark, lost, noise = numbers
+
+        def runs(of_kind: list[list[float]], probability: float) -> list[Run]:
+            return [
                 self._run(clip, frames, rest)
                 for clip, (chance, *rest) in enumerate(of_kind)
                 if chance < probability and frames > 1
             ]
-            for of_kind, probability in zip(
-                numbers,
-                (
-                    config.dark_probability,
-                    config.contact_loss_probability,
-                    config.noise_probability,
-                ),
-                strict=True,
-            )
+
+        return (
+            runs(dark, config.dark_probability),
+            runs(lost, config.contact_loss_probability),
+            runs(noise, config.noise_probability),
         )
-        return dark, lost, noise
 
     def _run(self, clip: int, frames: int, numbers: list[float]) -> Run:
         when, how_long, place, amount = numbers
@@ -117,7 +114,7 @@ def _columns(run: Run, width: int, device: torch.device) -> Tensor:
     share = low + run.amount * (high - low)
     left = run.place * (1 - share)
     centres = (torch.arange(width, device=device) + 0.5) / width
-    # The image's own sides are no edges: a loss that reaches them is complete there.
+    # The sides of the image are not edges: a loss that reaches them is complete there.
     inside = torch.ones_like(centres)
     if left > 0:
         inside *= torch.sigmoid((centres - left) / _LOST_EDGE * 4)

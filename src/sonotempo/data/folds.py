@@ -1,8 +1,8 @@
 """Cross-validation folds by subject, written once and reused.
 
-Every fold names its test subjects and at least one validation subject taken from the training
-ones; no subject is on two sides of a fold. Where subjects are unknown, near-identical stills are
-given one subject, so that they share a fold.
+Every fold has its test subjects and at least one validation subject taken from the training ones;
+no subject is on two sides of a fold. If subjects are unknown, near-identical stills are given one
+subject, so that they share a fold.
 """
 
 import json
@@ -28,10 +28,10 @@ class Fold:
     """One split by subject.
 
     Attributes:
-        number: its place in the run, from 0.
-        train: subjects that weights are fitted to.
-        validation: subjects for selection and checks, never trained on in this fold.
-        test: subjects that are only scored.
+        number: position in the run, from 0.
+        train: subjects for training.
+        validation: subjects for selection and checks, not used for training in this fold.
+        test: subjects for the final scores only.
     """
 
     number: int
@@ -59,12 +59,12 @@ def make_folds(
     """Split subjects into folds.
 
     Args:
-        subjects: for every subject its stratum, for example the structures that it shows.
-        config: how many folds and validation subjects, and whether to stratify.
+        subjects: the stratum of every subject, for example its visible structures.
+        config: the numbers of folds and validation subjects, and whether to stratify.
         seed: the same seed and subjects give the same folds.
 
     Raises:
-        ConfigError: too few subjects for so many folds.
+        ConfigError: too few subjects for the number of folds.
     """
     count, held = config.count, config.validation_subjects
     needed = max(count, 2)
@@ -85,7 +85,7 @@ def make_folds(
     dealt = [shuffled[k::count] for k in range(count)]
     folds = []
     for k, test in enumerate(dealt):
-        # Rotating the rest makes validation subjects differ from fold to fold.
+        # Rotating the rest gives every fold different validation subjects.
         rest = [name for j in range(1, count) for name in dealt[(k + j) % count]]
         validation = random.choice(rest, size=held, replace=False).tolist()
         train = [name for name in rest if name not in validation]
@@ -99,10 +99,10 @@ def save_folds(folds: Sequence[Fold], path: Path) -> None:
 
 
 def load_folds(path: Path) -> tuple[Fold, ...]:
-    """Read folds that :func:`save_folds` wrote, or that were written by hand in its form.
+    """Read folds that :func:`save_folds` wrote, or a handwritten file of the same form.
 
     Raises:
-        ConfigError: the file is not of that form, a fold leaks, or a subject is tested twice.
+        ConfigError: the file has another form, a fold leaks, or a subject is tested twice.
     """
     try:
         folds = tuple(
@@ -125,15 +125,17 @@ def load_folds(path: Path) -> tuple[Fold, ...]:
     ):
         twice = [value for value, count in Counter(values).items() if count > 1]
         if twice:
-            raise ConfigError(f"{path}: {what.format(twice[0])} more than one fold; mend the file")
+            raise ConfigError(
+                f"{path}: {what.format(twice[0])} more than one fold; correct the file"
+            )
     return folds
 
 
 def share_subjects(recordings: Sequence[Recording], correlation: float) -> tuple[Recording, ...]:
     """Give near-identical stills one subject: the name of the first of them.
 
-    Thumbnails (32x32, of the fitted frame) that correlate above ``correlation`` belong together,
-    and so does what is linked through a third. One that cannot be read is like no other.
+    Stills belong together if their thumbnails (32x32, of the fitted frame) correlate above
+    ``correlation``, directly or through others. One that cannot be read stays separate.
     """
     thumbnails = np.stack([_thumbnail(recording) for recording in recordings])
     _, group = connected_components(thumbnails @ thumbnails.T > correlation, directed=False)
@@ -149,7 +151,7 @@ def share_subjects(recordings: Sequence[Recording], correlation: float) -> tuple
 def _thumbnail(recording: Recording) -> NDArray[np.float64]:
     try:
         frame = recording[0]
-    except RecordingError:  # whoever reads it next reports it
+    except RecordingError:  # reported by the next reader
         return np.zeros(_THUMBNAIL_PX**2)
     small = fit_frame(frame, _THUMBNAIL_PX).image(frame.image_HW).astype(np.float64).ravel()
     small -= small.mean()

@@ -1,7 +1,7 @@
-"""What JPEG compression does to a grey image, computed on the images' own device.
+"""The loss of JPEG compression on grey images, computed on the images' device.
 
 Baseline JPEG (ITU-T T.81): 8×8 blocks, cosine transform, quantisation with the luminance table of
-Annex K scaled by quality as libjpeg does, and back. Entropy coding is lossless and left out.
+Annex K scaled by quality as in libjpeg, and back. Entropy coding is lossless and omitted.
 """
 
 import math
@@ -25,7 +25,7 @@ _LUMINANCE = (
 
 
 def quantisation(quality: int) -> Tensor:
-    """Return the 8×8 table of quantisation steps that libjpeg uses at a quality of 1 to 100.
+    """Return libjpeg's 8×8 table of quantisation steps at a quality of 1 to 100.
 
     >>> quantisation(50)[0, :3].tolist()
     [16.0, 11.0, 10.0]
@@ -45,20 +45,20 @@ def jpeg(images_THW: Tensor, quality: int) -> Tensor:
         quality: JPEG quality of 1 to 100.
 
     Returns:
-        float32 of the same shape in 0–1: multiples of 1/255, as a decoder gives 8-bit pixels.
+        float32 of the same shape in 0–1: multiples of 1/255, like a decoder's 8-bit pixels.
     """
     height, width = images_THW.shape[-2:]
     if height % _BLOCK or width % _BLOCK:
         raise ValueError(f"images of {height}x{width} pixels; JPEG needs multiples of {_BLOCK}")
     device = images_THW.device
 
-    # A block's whole 2-D transform is one 64×64 product. The grey scale of 0–255 and the
-    # quantisation steps are folded into it, so that quantising is nothing but rounding.
+    # A block's 2-D transform is one 64×64 product. It includes the grey scale of 0–255 and the
+    # quantisation steps, so that quantising is only rounding.
     transform_PK = _cosine_transform()
     steps_K = quantisation(quality).flatten()
     forward_PK = (255 * transform_PK / steps_K).to(device)
     backward_KP = (steps_K[:, None] * transform_PK.T).to(device)
-    # The level shift by 128 touches only the mean of a block, whose factor is 8.
+    # The level shift by 128 affects only the mean of a block, whose factor is 8.
     shift_K = torch.zeros(_BLOCK * _BLOCK)
     shift_K[0] = -128 * _BLOCK / steps_K[0]
 

@@ -10,17 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+#: The side of the grid that settings in pixels refer to; they scale with the actual grid.
+REFERENCE_SIZE = 256
+
 
 def spread(points: int, size: int, device: torch.device) -> Tensor:
     """Return the bicubic weights that spread control points over an axis.
 
-    The outermost points lie on the outermost pixels. The weights work on both axes as
-    ``weights @ control @ weights.T``: two small products instead of a bicubic interpolation.
+    The outermost points are on the outermost pixels. ``weights @ control @ weights.T`` spreads
+    along both axes: two small products instead of a bicubic interpolation.
 
     Args:
-        points: how many control points there are along the axis.
-        size: how many pixels there are along the axis.
-        device: where the weights are needed.
+        points: number of control points along the axis.
+        size: number of pixels along the axis.
+        device: of the result.
 
     Returns:
         float32 weights of shape (size, points); every row sums to 1.
@@ -34,17 +37,17 @@ def resample(
 ) -> tuple[Tensor, Tensor]:
     """Move images and masks by a displacement and a rotation, in one resampling each.
 
-    The displaced position is turned about the image centre. Images are read bilinearly, masks at
-    the nearest pixel, and both are 0 outside their source.
+    The displaced position is rotated about the image centre. Images are sampled bilinearly, masks
+    at the nearest pixel; both are 0 outside their source.
 
     Args:
         images_THW: float32 images, square.
         masks_THW: uint8 labels of the same shape.
         displacement_N2HW: x and y in pixels; N is T, or 1 for all images.
-        radians: counter-clockwise turn of the content as seen on a screen.
+        radians: counter-clockwise rotation of the content on the screen.
 
     Returns:
-        The moved images and masks, in the given types.
+        The moved images and masks, of unchanged types.
     """
     grid_NHW2 = _grid(displacement_N2HW, radians)
     moved_masks = _sample(masks_THW.float(), grid_NHW2, "nearest").to(masks_THW.dtype)
@@ -52,14 +55,14 @@ def resample(
 
 
 def displace(images_THW: Tensor, displacement_T2HW: Tensor) -> Tensor:
-    """Move images by a displacement each, as :func:`resample` does."""
+    """Move each image by its own displacement, like :func:`resample`."""
     return _sample(images_THW, _grid(displacement_T2HW, 0.0), "bilinear")
 
 
 def _sample(images_THW: Tensor, grid_NHW2: Tensor, mode: str) -> Tensor:
     parts = len(grid_NHW2)
     if parts == 1:
-        # Images as channels share the work on their grid, but a CPU gives each part one thread.
+        # Images as channels share one grid, but a CPU uses one thread for each part of the batch.
         parts = math.gcd(len(images_THW), torch.get_num_threads())
         grid_NHW2 = grid_NHW2.expand(parts, -1, -1, -1)
     images_NCHW = images_THW.reshape(parts, -1, *images_THW.shape[1:])
@@ -70,8 +73,8 @@ def _sample(images_THW: Tensor, grid_NHW2: Tensor, mode: str) -> Tensor:
 
 
 def _grid(displacement_N2HW: Tensor, radians: float) -> Tensor:
-    # With pixel edges at -1 and 1 (align_corners=False), pixel centres and their way back are
-    # exact in float32 where the size is a power of two: no displacement then reads exact pixels.
+    # With pixel edges at -1 and 1 (align_corners=False), pixel centres are exact in float32 if the
+    # size is a power of two: without displacement, pixels are then reproduced exactly.
     size = displacement_N2HW.shape[-1]
     centres = torch.arange(1, 2 * size, 2, device=displacement_N2HW.device) / size - 1
     x_NHW = torch.add(centres, displacement_N2HW[:, 0], alpha=2 / size)

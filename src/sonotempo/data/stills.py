@@ -1,11 +1,11 @@
-"""Labelled stills become clips: the still moves as if a hand held the probe.
+"""Labelled stills become clips: the still moves as if seen by a hand-held probe.
 
-Slow drift, turn and scale, elastic drift, breathing and an arterial pulse, transient shadows and
-changes of gain; now and then time jumps, as when a stream drops frames. Image and mask move by the
-same displacement, so the still's one mask labels every frame.
+Slow drift, rotation and scaling, elastic drift, breathing and an arterial pulse, transient shadows
+and changes of gain; sometimes time jumps, as if a stream drops frames. Image and mask move by the
+same displacement, so the still's mask labels every frame.
 
-This is simulated motion: it holds the still's own speckle, so it can train and show a model's use
-of memory, but says nothing about real decorrelation.
+The motion is simulated and keeps the still's speckle: it can train and demonstrate a model's use of
+memory, but gives no evidence about real decorrelation.
 """
 
 import math
@@ -16,26 +16,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sonotempo.config import MotionConfig
-from sonotempo.data.augment import REFERENCE_SIZE, to_input
-from sonotempo.data.resampling import displace, spread
+from sonotempo.data.augment import to_input
+from sonotempo.data.resampling import REFERENCE_SIZE, displace, spread
 
-# A hand's drift: slow enough that a frame period moves far less than the whole way.
+# Frequency of a hand's drift: slow, so that a frame period covers a small part of the way.
 _DRIFT_HZ = (0.15, 0.7)
 _ELASTIC_POINTS = 4
-# A pulse pushes tissue away from an artery that is this large, in shares of the grid's side.
+# Radius of the artery whose pulse pushes the tissue, in shares of the grid's side.
 _PULSE_RADIUS = (0.08, 0.18)
-# A dropped frame makes time jump by this many more frame periods at most.
+# Largest number of frame periods skipped at a drop.
 _LONGEST_DROP = 3
 # Transient shadows: standard deviations in seconds and in shares of the width, and strength.
 _SHADOW_SECONDS = (0.1, 0.4)
 _SHADOW_WIDTH = (0.04, 0.15)
 _SHADOW_STRENGTH = (0.5, 0.9)
-# In this time before a still ends a clip, its transient shadow goes.
+# If the still ends a clip, a transient shadow fades in this time before it.
 _SHADOW_RELEASE_S = 0.15
 
 
 class StillMotion:
-    """Random motion and appearance for clips that are made from stills."""
+    """Random motion and appearance for clips made from stills."""
 
     def __init__(self, config: MotionConfig) -> None:
         self._config = config
@@ -47,12 +47,12 @@ class StillMotion:
         """Draw a smooth motion for each clip.
 
         Args:
-            batch: how many clips.
+            batch: number of clips.
             frames: frames per clip.
             size: the grid's side S in pixels.
             generator: the only source of randomness; the result is on its device.
             ends_still: whether the last frame is the still itself (displacement exactly 0);
-                otherwise the clip passes the still at a random time.
+                otherwise the clip passes through the still at a random time.
 
         Returns:
             Sampling displacement of shape (B, T, S, S, 2) in pixels (x, y), float32: the pixel at
@@ -90,15 +90,15 @@ class StillMotion:
     def appearance(
         self, x_BTCHW: Tensor, generator: torch.Generator, *, ends_still: bool
     ) -> Tensor:
-        """Change the gain smoothly and let transient shadows pass.
+        """Vary the gain smoothly and add transient shadows.
 
         Args:
             x_BTCHW: float32 network input in 0–1.
             generator: the only source of randomness, on the input's device.
-            ends_still: whether the last frame stays exactly as it is.
+            ends_still: whether the last frame stays unchanged.
 
         Returns:
-            The same shape, in 0–1; the given tensor is not changed.
+            The same shape, in 0–1; the input is not changed.
         """
         batch, frames, _, _, width = x_BTCHW.shape
         times_T = torch.arange(frames, device=generator.device) / self._config.frame_rate_hz
@@ -122,7 +122,7 @@ class StillMotion:
         generator: torch.Generator,
         ends_still: bool,
     ) -> Tensor:
-        """Return the brightness that a passing shadow leaves in each column, (B, T, W)."""
+        """Return the remaining brightness of each column under a shadow, (B, T, W)."""
         centre, when, seconds, share, strength, chance = _uniform(6, (batch, 1), generator)
         columns = torch.linspace(0, 1, width, device=times_T.device)
         across_BW = torch.exp(-0.5 * ((columns - centre) / _within(_SHADOW_WIDTH, share)) ** 2)
@@ -137,7 +137,7 @@ class StillMotion:
     def _times(
         self, batch: int, frames: int, generator: torch.Generator, ends_still: bool
     ) -> tuple[Tensor, Tensor]:
-        """Return when each frame is shown in seconds, (B, T), and when it shows the still, (B,)."""
+        """Return the times of the frames, (B, T), and of the still, (B,), in seconds."""
         drop, length, still = _uniform(3, (batch, frames), generator)
         extra = 1 + (length * _LONGEST_DROP).floor().clamp(max=_LONGEST_DROP - 1)
         periods = 1 + extra * (drop < self._config.drop_probability)
@@ -146,7 +146,7 @@ class StillMotion:
         return times_BT, last_B if ends_still else last_B * still[:, 0]
 
     def _breathing(self, times_BT: Tensor, still_B: Tensor, generator: torch.Generator) -> Tensor:
-        """Return how far breathing pushes tissue up or down from the still, (B, T) in pixels."""
+        """Return the vertical displacement by breathing from the still, (B, T) in pixels."""
         config = self._config
         amount, rate, phase = _uniform(3, (len(times_BT), 1), generator)
         radians = 2 * math.pi * _within(config.breathing_hz, rate)
@@ -167,7 +167,7 @@ class StillMotion:
         phase = phase * 2 * math.pi
 
         def width(times: Tensor) -> Tensor:
-            # Squared: an artery widens briefly and narrows slowly.
+            # Squared, because an artery widens briefly and narrows slowly.
             return (0.5 + 0.5 * torch.sin(radians * times + phase)) ** 2
 
         push_BT = amount * (width(times_BT) - width(still_B[:, None]))
@@ -187,16 +187,16 @@ class StillMotion:
 def evaluation_clip(
     frame_HW: NDArray[np.uint8], frames: int, seed: int, config: MotionConfig
 ) -> NDArray[np.uint8]:
-    """Make the clip that both arms see of a still; only its last frame is scored.
+    """Make a clip of a still for evaluation, the same for all arms; only its last frame is scored.
 
     Args:
         frame_HW: the still, fitted and square.
-        frames: how many frames the clip has.
+        frames: number of frames of the clip.
         seed: the same seed gives the same clip.
-        config: how the still moves.
+        config: the motion.
 
     Returns:
-        uint8 frames of shape (T, H, W); the last one is the still itself, bit by bit.
+        uint8 frames of shape (T, H, W); the last one is exactly the still.
     """
     generator = torch.Generator().manual_seed(seed)
     motion = StillMotion(config)
@@ -213,7 +213,7 @@ def evaluation_clip(
 def _paths(times_BT: Tensor, still_B: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Draw smooth paths within −1 and 1 that are exactly 0 at the still's time, (B, T, count).
 
-    A path is two slow sine waves of random rate, phase and share.
+    A path is a sum of two slow sine waves of random rate, phase and weight.
     """
     rates, phases = _uniform(2, (len(times_BT), 1, count, 2), generator)
     (shares,) = _uniform(1, (len(times_BT), 1, count), generator)

@@ -1,6 +1,7 @@
-"""A picture of what training sees: originals beside their clips, and each augmentation alone."""
+"""A picture of the training input: original frames, their clips, and each augmentation alone."""
 
 from collections.abc import Sequence
+from itertools import chain, cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sonotempo.config import AugmentConfig, FaultsConfig, MotionConfig
-from sonotempo.data.augment import Augmentation, Draw, Shadow
+from sonotempo.data.augment import Augmentation, apply_effects
+from sonotempo.data.augmentations import AUGMENTATIONS, Effect
 from sonotempo.data.faults import Faults
 from sonotempo.data.stills import StillMotion
 from sonotempo.structures import StructureSet
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
 
 _CLIP_FRAMES = 16
 _SHOWN = (0, 3, 6, 9, 12, 15)
-_COLUMNS = 1 + len(_SHOWN)
 _MOST_ROWS = 6
 _INCHES = 2.2
+_ALWAYS = -1.0  # below every probability, 0 included
 
 
 def draw_preview(
@@ -36,19 +38,19 @@ def draw_preview(
     out: Path,
     seed: int,
 ) -> None:
-    """Draw training clips as they would be fed, into one PNG.
+    """Draw training clips as the network receives them, into one PNG.
 
-    A row for each of the first six frames: the original, then frames of a clip that moves it,
-    augments it and puts faults into it, masks as outlines. The last row shows the first frame
-    under each of the six augmentations alone, as strong as the settings allow.
+    Each of the first six frames has a row: the original, then frames of a clip with motion,
+    augmentation and faults, masks as outlines. The last row shows the first frame with each
+    augmentation alone, as strong as the settings allow.
 
     Args:
-        frames: uint8 frames, fitted and square, all of one size.
+        frames: uint8 frames, fitted and square, all of the same size.
         masks: their uint8 label masks.
         structures: names and colours of the labels.
-        augment: the augmentations' settings.
-        faults: the faults' settings.
-        motion: how a frame is moved to become a clip.
+        augment: settings of the augmentations.
+        faults: settings of the faults.
+        motion: settings of the motion that makes a clip of a frame.
         out: the PNG to write; its folder is made if missing.
         seed: the same seed draws the same picture.
     """
@@ -58,24 +60,28 @@ def draw_preview(
     from matplotlib.lines import Line2D  # noqa: PLC0415
 
     rows = min(len(frames), _MOST_ROWS)
-    figure = Figure(figsize=(_COLUMNS * _INCHES, (rows + 1) * _INCHES * 1.12), layout="compressed")
+    columns = 1 + max(len(_SHOWN), len(AUGMENTATIONS))
+    figure = Figure(figsize=(columns * _INCHES, (rows + 1) * _INCHES * 1.12), layout="compressed")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows + 1, _COLUMNS, squeeze=False)
+    axes = figure.subplots(rows + 1, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
     generator = torch.Generator().manual_seed(seed)
     for row in range(rows):
         x_THW, masks_THW = _clip(
             frames[row], masks[row], generator, augment=augment, faults=faults, motion=motion
         )
         _show(axes[row][0], frames[row], masks[row], structures, "original")
-        for axis, frame in zip(axes[row][1:], _SHOWN, strict=True):
+        for axis, frame in zip(axes[row][1:], _SHOWN, strict=False):
             title = f"clip, frame {frame + 1} of {_CLIP_FRAMES}"
             _show(axis, x_THW[frame], masks_THW[frame], structures, title)
 
     _show(axes[rows][0], frames[0], masks[0], structures, "original")
-    augmentation = Augmentation(augment)
-    for axis, (title, draw) in zip(axes[rows][1:], _strongest(augment, generator), strict=True):
-        x_THW, masks_THW = _alone(augmentation, frames[0], masks[0], draw)
-        _show(axis, x_THW[0], masks_THW[0], structures, title)
+    for axis, kind in zip(axes[rows][1:], AUGMENTATIONS, strict=False):
+        effect = kind.drawn(augment, chain([_ALWAYS], cycle(kind.strongest)).__next__)
+        assert effect is not None
+        x_THW, masks_THW = _alone(frames[0], masks[0], effect)
+        _show(axis, x_THW[0], masks_THW[0], structures, str(effect))
     keys = [
         Line2D([], [], color=_rgb(structure.color_rgb), label=structure.name)
         for structure in structures
@@ -94,7 +100,7 @@ def _clip(
     faults: FaultsConfig,
     motion: MotionConfig,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Make one training clip of a frame: moved, augmented, with faults."""
+    """Make one training clip of a frame: with motion, augmentation and faults."""
     mover = StillMotion(motion)
     shift = mover.displacement(1, _CLIP_FRAMES, len(frame_HW), generator, ends_still=False)
     x, masks = Augmentation(augment)(
@@ -105,27 +111,10 @@ def _clip(
 
 
 def _alone(
-    augmentation: Augmentation, frame_HW: NDArray[np.uint8], mask_HW: NDArray[np.uint8], draw: Draw
+    frame_HW: NDArray[np.uint8], mask_HW: NDArray[np.uint8], effect: Effect
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    x, masks = augmentation.apply(_repeated(frame_HW, 1), _repeated(mask_HW, 1), [draw])
+    x, masks = apply_effects(_repeated(frame_HW, 1), _repeated(mask_HW, 1), [(effect,)])
     return x[0, :, 0].numpy(), masks[0].numpy()
-
-
-def _strongest(augment: AugmentConfig, generator: torch.Generator) -> list[tuple[str, Draw]]:
-    """Return each augmentation at the end of its range that changes most."""
-    points = augment.elastic_grid
-    signs = torch.randint(0, 2, (2, points, points), generator=generator) * 2.0 - 1
-    gamma, degrees = augment.gamma[1], augment.rotation_degrees
-    size, strength = augment.shadow_size[1], augment.shadow_strength[1]
-    keep, quality = augment.depth_keep[0], augment.jpeg_quality[0]
-    return [
-        (f"gamma {gamma:g}", Draw(gamma=gamma)),
-        (f"rotation {degrees:g}°", Draw(rotation_degrees=degrees)),
-        (f"shadow {strength:g}", Draw(shadow=Shadow(0.4, 0.4, size, size, strength))),
-        (f"depth {keep:g}", Draw(depth_keep=keep)),
-        (f"JPEG quality {quality}", Draw(jpeg_quality=quality)),
-        (f"elastic {augment.elastic_px:g} px", Draw(elastic_2GG=signs)),
-    ]
 
 
 def _repeated(plane_HW: NDArray[np.uint8], frames: int) -> Tensor:
@@ -139,7 +128,7 @@ def _show(
     structures: StructureSet,
     title: str,
 ) -> None:
-    """Draw an image in its full grey range with its structures outlined."""
+    """Draw an image in its full grey range with outlined structures."""
     white = 255 if image_HW.dtype == np.uint8 else 1
     axis.imshow(image_HW, cmap="gray", vmin=0, vmax=white)
     for label, structure in enumerate(structures, start=1):
@@ -147,7 +136,6 @@ def _show(
         if inside_HW.any():
             axis.contour(inside_HW, [0.5], colors=[_rgb(structure.color_rgb)], linewidths=1)
     axis.set_title(title, fontsize=8)
-    axis.set_axis_off()
 
 
 def _rgb(color_rgb: tuple[int, int, int]) -> tuple[float, float, float]:

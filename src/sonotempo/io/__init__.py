@@ -1,19 +1,19 @@
-"""Files and recordings: every format that the toolkit reads and writes, without torch.
+"""Recordings from files and back: every format that the toolkit reads and writes, without torch.
 
 Calls go down this list only:
 
-- ``dataset``: a folder of many recordings, and what was left out of it (``skipped``).
+- ``dataset``: a folder of many recordings, and what was ``skipped``.
 - ``open``: a file or folder as one recording.
-- ``annotation_web`` (with ``labelme`` polygons): the export of the annotation tool.
+- ``annotation_web`` (with ``labelme`` polygons): exports of the annotation tool.
 - ``dicom`` (with ``dicom_header``), ``metaimage`` (with ``metaimage_header``), ``video``,
-  ``images``, ``clarius_raw``: one reader a format.
-- ``stream_recording`` (over ``video``, with ``stream_files`` for the names): a recorded stream.
+  ``images``, ``clarius_raw``: one reader per format.
+- ``stream_recording`` (on ``video``, with ``stream_files`` for the names): recorded streams.
 - ``formats``: the list of formats with their readers, and which one a path is.
-- ``writers``: the way back, from frames and masks to files.
-- ``frame_files``, ``timing``, ``grey``: what several readers have in common.
+- ``writers``: frames and masks to files.
+- ``frame_files``, ``timing``, ``grey``: shared by several readers.
 
-Opening reads headers; pixels and masks are read when a frame is asked for. Whatever is wrong with
-a file ends in a :class:`~sonotempo.errors.RecordingError` that names it and says what to do.
+Opening reads headers; pixels and masks are read when a frame is requested. Every fault of a file
+raises a :class:`~sonotempo.errors.RecordingError` that names the file and the remedy.
 """
 
 from sonotempo.io.dataset import DataSet, Layout, open_dataset

@@ -1,15 +1,15 @@
 """Annotation Web segmentation exports as recordings.
 
-An export holds ``<dataset>/<subject>/<sequence>/<name>_<frame>.{mhd,png}`` beside
+An export holds ``<dataset>/<subject>/<sequence>/<name>_<frame>.{mhd,png}`` with
 ``<name>_<frame>_gt.mhd`` masks (or labelme ``.json`` polygons) for the annotated key frames only,
-so frame numbers have gaps; the recordings that it was made from fill them. The export names no
+so frame numbers have gaps, which the original recordings can fill. The export does not name
 labels: label value ``i`` is the ``i``-th structure that the user names.
 
 Source: https://github.com/smistad/annotationweb (spline segmentation exporter).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -28,13 +28,8 @@ from sonotempo.structures import StructureSet
 _FRAME_SUFFIXES = (".mhd", ".png")
 
 
-@dataclass(frozen=True, slots=True)
-class _Labels:
-    """The label file of one frame, and every file that it consists of."""
-
-    path: Path
-    read: Callable[[], Image]
-    files: tuple[Path, ...]
+# A function that reads the labels of one frame, and their files.
+_Labels = tuple[Callable[[], Image], tuple[Path, ...]]
 
 
 def sequence_folders(root: Path) -> Iterator[Path]:
@@ -59,8 +54,8 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
             recording's name ``subject/sequence``.
 
     Returns:
-        The recording, and the frames and masks left out of it with the reasons (pixels missing,
-        or a mask of another size than its image).
+        The recording, and the skipped frames and masks with the reasons (missing pixels, or a
+        mask whose size differs from its image).
 
     Raises:
         RecordingError: no frame can be used, or the folder mixes file types or recordings.
@@ -82,13 +77,17 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
     for mask in sorted(folder.glob(f"*{MASK_ENDING}.mhd")):
         frame = mask.stem.removesuffix(MASK_ENDING)
         if not any((folder / f"{frame}{suffix}").is_file() for suffix in _FRAME_SUFFIXES):
-            skipped.append(Skipped(mask, f"the mask {mask} has no image of its frame beside it"))
+            skipped.append(Skipped(mask, f"the mask {mask} has no image of its frame"))
     if not frames:
-        raise RecordingError(skipped[0].reason if skipped else _nothing(folder))
+        nothing = (
+            f"{folder} holds no annotated frames; expected <name>_<frame>.mhd or .png with "
+            "<name>_<frame>_gt.mhd"
+        )
+        raise RecordingError(skipped[0].reason if skipped else nothing)
     types = {path.suffix.lower() for path in frames}
     if len(types) > 1:
         raise RecordingError(
-            f"{folder} holds frames of several types ({', '.join(sorted(types))}); leave one"
+            f"{folder} holds frames of several types ({', '.join(sorted(types))}); keep one type"
         )
     opener = open_metaimage_frames if types == {".mhd"} else open_image_frames
     name = request.name or f"{subject}/{parts[-1]}"
@@ -97,9 +96,9 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
 
 
 def paired(annotated: Recording, whole: Recording) -> Recording:
-    """Put the masks of an export's sequence onto the recording that it was made from.
+    """Add the masks of an exported sequence to its original recording.
 
-    Every frame of ``whole`` is a frame of the result; frames are matched by frame number.
+    The result has every frame of ``whole``; frames are matched by frame number.
 
     Raises:
         RecordingError: ``whole`` lacks a frame that is annotated.
@@ -111,7 +110,7 @@ def paired(annotated: Recording, whole: Recording) -> Recording:
         raise RecordingError(
             f"{annotated.source} annotates frame {missing[0]}, but {whole.source} holds frames "
             f"{whole.frame_numbers[0]} to {whole.frame_numbers[-1]} without it; check that "
-            "data.frames_root holds the recordings that the export was made from"
+            "data.frames_root holds the original recordings of the export"
         )
     readers = {position[number]: annotated.mask_readers[i] for i, number in numbers.items()}
     frames = set(annotated.files) - set(whole.files)
@@ -127,26 +126,26 @@ def paired(annotated: Recording, whole: Recording) -> Recording:
 
 
 def recorded_sequence(frames_root: Path, sequence: Path) -> Path:
-    """Find the recording that an export's sequence was made from.
+    """Find the original recording of an exported sequence.
 
-    Looked for, with and without the data set's name: a folder ``<subject>/<sequence>``, or a
-    file ``<subject>/<sequence>.<suffix>``.
+    It is a folder ``<subject>/<sequence>`` or a file ``<subject>/<sequence>.<suffix>``, with or
+    without the data set's name in front. Only files that are recordings by themselves count.
 
     Raises:
-        RecordingError: there is none, or more than one.
+        RecordingError: there is no such recording, or more than one.
     """
     dataset, subject, name = sequence.resolve().parts[-3:]
     for parent in (frames_root / dataset / subject, frames_root / subject):
         if (parent / name).is_dir():
             return parent / name
-        beside = listing(parent) if parent.is_dir() else []
-        files = [path for path in beside if path.stem == name and is_recording(path)]
+        found = listing(parent) if parent.is_dir() else []
+        files = [path for path in found if path.stem == name and is_recording(path)]
         if len(files) == 1:
             return files[0]
         if files:
             raise RecordingError(
                 f"{sequence} fits {len(files)} recordings, {files[0]} and {files[1].name} among "
-                "them; leave one"
+                "them; keep one"
             )
     raise RecordingError(
         f"{sequence} has no recording {subject}/{name} in {frames_root}; copy it there, or leave "
@@ -171,7 +170,7 @@ def _label_file(frame: Path) -> Path | None:
 
 
 def _usable(paths: Iterable[Path]) -> tuple[dict[Path, tuple[int, int]], list[Skipped]]:
-    """Return the frames whose pixels are there with their shapes, and the others with reasons."""
+    """Return the shapes of frames with pixels, and the reasons why others have none."""
     frames: dict[Path, tuple[int, int]] = {}
     skipped: list[Skipped] = []
     for path in paths:
@@ -188,25 +187,18 @@ def _labels(frame: Path, shape_HW: tuple[int, int], structures: StructureSet) ->
     if path is None:
         return None
     if path.suffix == ".json":
-        return _Labels(path, partial(read_polygons, path, shape_HW, structures), (path,))
+        return partial(read_polygons, path, shape_HW, structures), (path,)
     header = read_header(path)
     check_same_size(path, header.shape_HW, frame, shape_HW)
-    return _Labels(path, partial(read_mask, path), header.files)
+    return partial(read_mask, path), header.files
 
 
 def _with_labels(recording: Recording, labels: Mapping[int, _Labels]) -> Recording:
     numbered = enumerate(recording.frame_numbers.tolist())
-    readers = {i: labels[number].read for i, number in numbered if number in labels}
-    label_files = tuple(file for found in labels.values() for file in found.files)
+    readers = {i: labels[number][0] for i, number in numbered if number in labels}
+    label_files = tuple(file for _, files in labels.values() for file in files)
     return replace(
         recording,
         mask_readers=MappingProxyType(readers),
         files=(*recording.files, *label_files),
-    )
-
-
-def _nothing(folder: Path) -> str:
-    return (
-        f"{folder} holds no annotated frames; expected <name>_<frame>.mhd or .png beside "
-        "<name>_<frame>_gt.mhd"
     )

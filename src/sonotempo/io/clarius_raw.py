@@ -1,12 +1,12 @@
-"""Clarius raw envelope files (``.raw`` beside ``.yml``) as recordings, through a memory map.
+"""Clarius raw envelope files (``.raw`` with ``.yml``) as recordings, through a memory map.
 
-The file: five little-endian uint32 (kind, frames, lines, samples, bytes a sample), then for each
+The file: five little-endian uint32 (kind, frames, lines, samples, bytes per sample), then for each
 frame a uint64 time stamp in nanoseconds and lines x samples, line after line. Lines become
 columns, samples rows. Source: https://github.com/clariusdev/raw.
 
-Only a linear probe's parallel lines form an image when they are put side by side. Lines that are
-steered are refused; a curved probe cannot be told from the file, which names neither radius nor
-pitch, so its image would come out as the unfolded sector.
+Only a linear probe's parallel lines form an image without scan conversion. Steered lines are
+refused. Curved probes cannot be detected, because the file states neither radius nor pitch: their
+image is the unfolded sector.
 """
 
 import re
@@ -26,7 +26,7 @@ SPEED_OF_SOUND_M_S = 1540.0
 _HEADER_BYTES = 20
 _KINDS = {0: "iq", 1: "envelope", 2: "rf", 3: "plane-wave iq"}
 _ENVELOPE = 1
-# How far the depth by the sampling rate may be from the depth that the file states.
+# Largest relative difference between the depth by the sampling rate and the stated depth.
 _DEPTH_TOLERANCE = 0.05
 # The gain curve is written as `tgc: {…}{…}`, which is not YAML.
 _NOT_YAML = re.compile(r"^\s*tgc:.*$", re.MULTILINE)
@@ -35,25 +35,25 @@ _NOT_YAML = re.compile(r"^\s*tgc:.*$", re.MULTILINE)
 def open_clarius_raw(request: Request) -> Recording:
     """Open a Clarius envelope file; no pixel is read.
 
-    Depth spacing is c / (2 x sampling rate) with c = 1540 m/s. It is trusted if the region of
-    interest then ends within 5 % of the stated imaging depth. On a real file its 585 samples of
-    0.0513 mm make 30.03 mm of 30 mm; neither all 592 samples (30.39 mm) nor those without the 16
-    delay samples (29.57 mm) come as close, so depth / samples would be the poorer rule.
+    Depth spacing is c / (2 x sampling rate) with c = 1540 m/s, accepted if the region of interest
+    then ends within 5 % of the stated imaging depth. In a real file, its 585 samples of 0.0513 mm
+    give 30.03 mm of 30 mm; all 592 samples (30.39 mm) or those without the 16 delay samples
+    (29.57 mm) fit worse, so depth / samples would be less accurate.
 
     The ``.yml`` file of the same name must be in the same folder. It gives line positions in
     elements, so without ``pitch_mm`` the spacing is unknown. Raw files carry no masks.
 
     Raises:
-        RecordingError: no ``.yml``, not a Clarius raw file, iq or rf data, steered lines, or the
-            file is cut short.
+        RecordingError: the ``.yml`` is missing, the file is not a Clarius raw file or is cut
+            short, or it holds iq data, rf data or steered lines.
     """
     path = request.path
     settings = _settings(path)
     frames = _mapped(path)
     if any(_number(line.get("angle")) for line in _lines(settings)):
         raise RecordingError(
-            f"{path} holds steered lines, which do not lie side by side; export the scan as DICOM "
-            "or video instead"
+            f"{path} holds steered lines, which do not form an image side by side; export the scan "
+            "as DICOM or video instead"
         )
     _, line_count, samples = frames["lines"].shape
     area = _region(settings, (samples, line_count))
@@ -72,7 +72,7 @@ def open_clarius_raw(request: Request) -> Recording:
 
 
 class _Lines:
-    """The frames, depth down: a file's lines turned into columns."""
+    """The frames with depth along the rows: the file's lines become columns."""
 
     __slots__ = ("_frames",)
 
@@ -96,21 +96,20 @@ def _mapped(path: Path) -> np.memmap[Any, Any]:
     if len(header) < 5 or header[0] not in _KINDS or 0 in header[1:].tolist():
         raise RecordingError(
             f"{path} is not a Clarius raw file: its first numbers are {header.tolist()}; expected "
-            "kind, frames, lines, samples and bytes a sample (the .raw of a MetaImage is opened "
+            "kind, frames, lines, samples and bytes per sample (the .raw of a MetaImage is opened "
             "through its .mhd)"
         )
     kind, frames, lines, samples, sample_bytes = header.tolist()
     if kind != _ENVELOPE or sample_bytes != 1:
         raise RecordingError(
-            f"{path} holds {_KINDS[kind]} data of {sample_bytes} bytes a sample, not an image; "
+            f"{path} holds {_KINDS[kind]} data of {sample_bytes} bytes per sample, not an image; "
             "export the envelope (…_env.raw)"
         )
     frame = np.dtype([("timestamp_ns", "<u8"), ("lines", "u1", (lines, samples))])
     whole = (size - _HEADER_BYTES) // frame.itemsize
     if whole < frames:
         raise RecordingError(
-            f"{path} is cut short: it holds {whole} of the {frames} frames that it announces; "
-            "unpack or copy it again"
+            f"{path} is cut short: it holds {whole} of {frames} frames; unpack or copy it again"
         )
     return np.memmap(path, frame, "r", offset=_HEADER_BYTES, shape=(frames,))
 
@@ -121,8 +120,8 @@ def _settings(path: Path) -> dict[str, Any]:
         text = described.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise RecordingError(
-            f"{path} lacks the file {described.name} that describes it; copy it beside the .raw "
-            "file (the .raw of a MetaImage is opened through its .mhd)"
+            f"{path} lacks its description {described.name}; copy it into the same folder (the "
+            ".raw of a MetaImage is opened through its .mhd)"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise RecordingError(f"{described} cannot be read: {error}; copy it again") from error

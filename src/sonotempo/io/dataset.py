@@ -1,4 +1,4 @@
-"""A folder of many recordings as one data set: what can be used, and what was left out and why."""
+"""A folder of many recordings as one data set, with the reasons for what was skipped."""
 
 # Readers are imported when they are needed, as in open.py.
 # ruff: noqa: PLC0415
@@ -19,7 +19,7 @@ from sonotempo.io.skipped import Skipped
 from sonotempo.recording import Recording
 from sonotempo.structures import StructureSet
 
-#: How a data set's folders are arranged; see :func:`open_dataset`.
+#: The arrangement of a data set's folders; see :func:`open_dataset`.
 Layout = Literal["annotation_web", "stills", "recordings"]
 
 
@@ -28,12 +28,12 @@ class DataSet:
     """Recordings that belong together.
 
     Attributes:
-        root: the folder that they were found in.
-        layout: how it is arranged.
-        recordings: those that can be used, with names of their own.
-        skipped: the files and folders that cannot, with the reasons.
-        subjects_known: whether every recording's subject is who was scanned. If not, each subject
-            is only a file's name, and folds are not proven to keep people apart.
+        root: the folder that holds them.
+        layout: the arrangement of that folder.
+        recordings: those that can be used, with unique names.
+        skipped: the files and folders that cannot be used, with the reasons.
+        subjects_known: whether every recording's subject is known. If not, each subject is only a
+            file name, and folds may put one person on two sides.
     """
 
     root: Path
@@ -59,10 +59,10 @@ class DataSet:
 
     @property
     def consecutive_share(self) -> float | None:
-        """The share of neighbouring frames whose numbers follow one another; None for stills.
+        """The share of neighbouring frames with consecutive numbers; None for stills.
 
-        A sequence model can only use consecutive frames: near 0, pair the data with the
-        recordings that they were taken from.
+        A sequence model needs consecutive frames: if the share is near 0, pair the data with the
+        original recordings.
         """
         steps = [np.diff(recording.frame_numbers) for recording in self.recordings]
         count = sum(len(step) for step in steps)
@@ -76,26 +76,26 @@ def open_dataset(
     layout: Literal["auto", "annotation_web", "stills", "recordings"] = "auto",
     frames_root: Path | str | None = None,
 ) -> DataSet:
-    """Open every recording of a folder; what cannot be used is skipped with its reason.
+    """Open every recording of a folder; whatever cannot be used is skipped with the reason.
 
     Layouts:
         ``annotation_web``: an Annotation Web export, from any of its folder levels. The subject
         is the folder above a sequence.
-        ``stills``: ``images/`` and ``masks/``, or ``<root>`` with ``<root>_masks`` or ``masks``
-        beside it. Each image is a recording of one frame; subjects are unknown.
-        ``recordings``: ``<subject>/<anything that open_recording opens>``. What lies directly in
-        the root has its file's name (or DICOM's PatientID) for a subject.
+        ``stills``: ``images/`` and ``masks/``, or ``<root>`` next to ``<root>_masks`` or
+        ``masks``. Each image is a recording of one frame; subjects are unknown.
+        ``recordings``: ``<subject>/<anything that open_recording opens>``. A file directly in the
+        root takes its own name (or DICOM's PatientID) as the subject.
 
     Args:
         root: the folder.
         structures: what mask values mean, in label order.
-        layout: one of the above; ``auto`` finds out which.
-        frames_root: the recordings that an Annotation Web export was made from, as
-            ``<subject>/<sequence>`` folders or files; then all their frames are there, and the
-            annotated ones have masks.
+        layout: one of the above; ``auto`` detects it.
+        frames_root: the original recordings of an Annotation Web export, as
+            ``<subject>/<sequence>`` folders or files. The result then has all their frames, with
+            masks for the annotated ones.
 
     Raises:
-        RecordingError: no such folder, or nothing in it can be used.
+        RecordingError: the folder does not exist, or nothing in it can be used.
     """
     root = Path(root)
     if not root.is_dir():
@@ -126,8 +126,8 @@ def _folder(frames_root: Path | str | None) -> Path | None:
         return None
     if not Path(frames_root).is_dir():
         raise RecordingError(
-            f"{frames_root} is not a folder; set data.frames_root to the folder of the recordings "
-            "that the export was made from"
+            f"{frames_root} is not a folder; set data.frames_root to the folder of the original "
+            "recordings of the export"
         )
     return Path(frames_root)
 
@@ -172,7 +172,7 @@ def _exported(
 
 
 def still_folders(root: Path) -> tuple[Path, Path] | None:
-    """Return the folders of images and of masks, or None if the layout is another one.
+    """Return the folders of images and of masks, or None if this is not a folder of stills.
 
     Args:
         root: holds ``images`` and ``masks``, or the images themselves with the folder
@@ -197,7 +197,7 @@ def _stills(root: Path, structures: StructureSet, skipped: list[Skipped]) -> lis
     if folders is None:
         raise RecordingError(
             f"{root} has no folders of images and masks; expected {root / 'images'} and "
-            f"{root / 'masks'}, or the masks beside it in {root.name}_masks"
+            f"{root / 'masks'}, or a folder {root.name}_masks next to it"
         )
     images, masks = folders
     by_stem = {path.stem: path for path in image_files(masks)}
@@ -209,14 +209,14 @@ def _stills(root: Path, structures: StructureSet, skipped: list[Skipped]) -> lis
         except RecordingError as error:
             skipped.append(Skipped(image, str(error)))
     for mask in by_stem.values():
-        skipped.append(Skipped(mask, f"the mask {mask} has no image of its name in {images}"))
+        skipped.append(Skipped(mask, f"the mask {mask} has no image of the same name in {images}"))
     return recordings
 
 
 def _recordings(
     root: Path, structures: StructureSet, skipped: list[Skipped]
 ) -> tuple[list[Recording], bool]:
-    """Return the recordings, and whether who was scanned is known for all of them."""
+    """Return the recordings, and whether the subjects of all of them are known."""
     paths = list(_candidates(root))
     plain = Counter(_name(path, root) for path in paths)
     recordings: list[Recording] = []
@@ -236,7 +236,7 @@ def _recordings(
             skipped.append(Skipped(path, str(error)))
             continue
         if not below and not (is_dicom(path) and recording.subject != root.resolve().name):
-            # The root's own name is what a DICOM file without PatientID would be called.
+            # A DICOM file without PatientID has the name of the root as its subject.
             known = False
             recording = replace(recording, subject=path.stem)
         recordings.append(recording)
@@ -244,7 +244,7 @@ def _recordings(
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
-    """Yield what may be a recording at or below a folder; unknown kinds too, to be reported."""
+    """Yield the recordings at or below a folder, and files of unknown format to be reported."""
     found = contents(folder)
     yield from found.recordings
     yield from found.unknown

@@ -1,8 +1,7 @@
 """DICOM ultrasound files as recordings: single images and cines, frame by frame.
 
 pydicom decodes the pixels, with its own RLE decoder, Pillow (JPEG, JPEG 2000), python-gdcm (JPEG
-lossless) and pyjpegls (JPEG-LS). ``dicom_header`` reads what the header says about the region of
-tissue, spacing and time.
+lossless) and pyjpegls (JPEG-LS). ``dicom_header`` reads the region of tissue, spacing and time.
 """
 
 import math
@@ -30,7 +29,7 @@ from sonotempo.io.grey import grey
 from sonotempo.io.timing import timestamps_from
 from sonotempo.recording import Image, Recording
 
-# What pydicom and its plug-ins raise for files that are damaged or of an unknown kind.
+# Errors of pydicom and its plug-ins for files that are damaged or of an unknown kind.
 _UNREADABLE = (
     InvalidDicomError,
     OSError,
@@ -49,17 +48,17 @@ _Offsets = tuple[list[int], list[int]]
 
 
 def open_dicom(request: Request) -> Recording:
-    """Open a DICOM file; its header is read, its pixels are counted but not read.
+    """Open a DICOM file: read its header and count its frames without decoding any.
 
-    The recording's ``area`` is the largest region of two-dimensional tissue, cut to the image; its
-    spacing comes from that region (see :func:`~sonotempo.io.dicom_header.region`), its time stamps
-    from FrameTimeVector, FrameTime, CineRate or RecommendedDisplayFrameRate, in this order, or
-    from the nominal frame rate. The subject is by default PatientID, or the folder's name where
-    that is empty. DICOM files carry no masks.
+    The recording's ``area`` is the largest region of two-dimensional tissue, clipped to the image;
+    its spacing comes from that region (see :func:`~sonotempo.io.dicom_header.region`), its time
+    stamps from FrameTimeVector, FrameTime, CineRate or RecommendedDisplayFrameRate, in this order,
+    or from the nominal frame rate. The default subject is PatientID, or the folder's name if that
+    is empty. DICOM files carry no masks.
 
     Raises:
-        RecordingError: not DICOM, no image in it, a compression or pixel type that cannot be
-            decoded, or the file is cut short.
+        RecordingError: the file is not DICOM, holds no image or is cut short, or its compression
+            or pixel type cannot be decoded.
     """
     path = request.path
     with (
@@ -89,14 +88,14 @@ def open_dicom(request: Request) -> Recording:
 
 
 class _DicomFrames:
-    """The frames of one DICOM file; each is found by its offset and decoded when asked for.
+    """The frames of one DICOM file, located by offset and decoded on demand.
 
     Args:
         path: the file.
         header: everything before the pixels.
-        frames: how many there are.
-        offsets: where each compressed frame starts and how long it is, or None to let pydicom
-            find out; knowing them saves it a walk through the file for every frame.
+        frames: number of frames.
+        offsets: start and length of each compressed frame, which save pydicom a walk through the
+            file for every frame; None to let pydicom find them.
     """
 
     def __init__(self, path: Path, header: Dataset, frames: int, offsets: _Offsets | None) -> None:
@@ -104,7 +103,7 @@ class _DicomFrames:
         self._header = header
         self._frames = frames
         self._options = {} if offsets is None else {"extended_offsets": offsets}
-        # pydicom's table of decoders and gdcm's reader are not promised to be safe in threads.
+        # pydicom's table of decoders and gdcm's reader are not documented as thread-safe.
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -134,13 +133,13 @@ def _frames(header: Dataset, path: Path) -> int:
     if header.get("PixelRepresentation", 0) or not 8 <= header.BitsStored <= 16:
         raise RecordingError(
             f"{path} holds pixels of {header.BitsStored} bits"
-            f"{', signed' if header.get('PixelRepresentation', 0) else ''}; expected 8 to 16 bits "
-            "without sign, as ultrasound has"
+            f"{', signed' if header.get('PixelRepresentation', 0) else ''}; expected 8 to 16 "
+            "unsigned bits, as in ultrasound"
         )
     syntax = header.file_meta.TransferSyntaxUID
     if syntax.is_deflated:
         raise RecordingError(
-            f"{path} is a deflated DICOM file, whose frames cannot be reached one by one; rewrite "
+            f"{path} is a deflated DICOM file, whose frames cannot be read one by one; rewrite "
             "it uncompressed, for example with 'gdcmconv --raw'"
         )
     if not get_decoder(syntax).is_available:
@@ -152,9 +151,9 @@ def _frames(header: Dataset, path: Path) -> int:
 
 
 def _check_whole(file: BinaryIO, header: Dataset, frames: int, path: Path) -> _Offsets | None:
-    """Check that all pixels are there, from sizes alone, and say where compressed frames start.
+    """Check by sizes alone that all pixels exist, and return where compressed frames start.
 
-    ``file`` stands at the element of the pixel data.
+    ``file`` is positioned at the pixel data element.
     """
     end = os.fstat(file.fileno()).st_size
     syntax = header.file_meta.TransferSyntaxUID
@@ -174,7 +173,7 @@ def _check_whole(file: BinaryIO, header: Dataset, frames: int, path: Path) -> _O
     whole = count if not count or starts[-1] + 8 + lengths[-1] <= end else count - 1
     if whole < frames or whole < count:
         raise _cut_short(path, min(whole, frames - 1), frames)
-    if count > frames:  # frames in several fragments each: pydicom puts them together
+    if count > frames:  # several fragments per frame: pydicom joins them
         return None
     return [start - first for start in starts], lengths
 
@@ -193,7 +192,7 @@ def _cut_short(path: Path, whole: int, frames: int) -> RecordingError:
 
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Turn whatever pydicom raises into one sentence."""
+    """Turn pydicom's errors into one sentence."""
     try:
         yield
     except _UNREADABLE as error:

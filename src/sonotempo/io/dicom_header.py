@@ -1,4 +1,4 @@
-"""What a DICOM ultrasound header says about the region of tissue, spacing and time.
+"""Region of tissue, spacing and time from a DICOM ultrasound header.
 
 Sources: DICOM PS3.3 C.8.5.5 (Ultrasound Region Calibration) and C.7.6.5 (Cine).
 """
@@ -19,7 +19,7 @@ _MM_A_CM = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The part of the image that shows tissue, and its millimetres a pixel as (row, column)."""
+    """The part of the image that shows tissue, and its millimetres per pixel as (row, column)."""
 
     area: Box | None
     spacing_mm: Spacing | None
@@ -28,9 +28,9 @@ class Region:
 def region(header: Dataset) -> Region:
     """Return the largest region of two-dimensional tissue and its spacing.
 
-    Spacing is that of the region, if given in centimetres; without such a region it is
-    PixelSpacing. A region that reaches beyond the image is cut to it, and its spacing is unknown:
-    the file was cropped or resized after it was written, and the header does not say which.
+    Spacing is that of the region if given in centimetres, or PixelSpacing without such a region. A
+    region that extends beyond the image is clipped to it, and its spacing is unknown: the file was
+    cropped or resized after it was written, and the header does not record which.
     """
     shape_HW = int(header.Rows), int(header.Columns)
     inside = [pair for pair in _tissue(header) if pair[1].top < shape_HW[0]]
@@ -39,7 +39,7 @@ def region(header: Dataset) -> Region:
         return Region(None, _pixel_spacing(header))
     item, box = max(inside, key=lambda pair: pair[1].shape[0] * pair[1].shape[1])
     area = box.clamped(shape_HW)
-    # Some scanners write a corner one pixel too far; that is no sign of a resized image.
+    # Some scanners write a corner one pixel too far; that does not indicate a resized image.
     fits = box.bottom <= shape_HW[0] + 1 and box.right <= shape_HW[1] + 1
     return Region(area, _region_spacing(item) if fits else None)
 
@@ -92,7 +92,7 @@ def _period_ms(header: Dataset) -> float | None:
 
 
 def _several(value: object) -> list[float]:
-    """Return a value that may be absent, single or many as a list."""
+    """Return a value that may be absent, single or multiple as a list."""
     if value is None or value == "":
         return []
     return [float(v) for v in value] if hasattr(value, "__iter__") else [float(str(value))]

@@ -1,4 +1,4 @@
-"""The list of formats: what each kind of file is called, how it is recognised, what reads it.
+"""The list of formats: the name, the suffixes and the reader of each kind of file.
 
 To add a reader, write a module with a function ``open_x(request: Request) -> Recording`` and add
 one line to :data:`FORMATS`. Messages, folders, data sets and the napari plugin follow that list.
@@ -27,9 +27,9 @@ class Request:
     Attributes:
         path: the file or folder.
         structures: what mask values mean, in label order.
-        subject: who was scanned; None for what the file or its place tells.
-        name: of the recording; None for one made from the path.
-        pitch_mm: millimetres between a Clarius probe's elements; only raw files need it.
+        subject: who was scanned; None to take it from the file or its path.
+        name: of the recording; None to make it from the path.
+        pitch_mm: distance between a Clarius probe's elements; only raw files need it.
     """
 
     path: Path
@@ -44,12 +44,12 @@ class Format:
     """One kind of recording file.
 
     Attributes:
-        name: as messages call it.
-        suffixes: the endings of its file names, in lower case.
+        name: for messages.
+        suffixes: of its file names, in lower case.
         reader: ``module:function``, imported when the first such file is opened: pydicom, PyAV
             and SimpleITK are slow to import, and a program seldom needs all of them.
         extra: the optional dependency group that the reader needs, if any.
-        recognise: decides where the suffix alone does not.
+        recognise: tests a path where the suffix alone does not decide.
     """
 
     name: str
@@ -84,9 +84,9 @@ class Format:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is opened as DICOM: by suffix, or by the mark after DICOM's preamble.
+    """Whether a file is opened as DICOM: by its suffix, or by the mark after DICOM's preamble.
 
-    Scanners often write DICOM files without a suffix, or with the last part of a UID for one.
+    Scanners often write DICOM files without a suffix, or with the last part of a UID as the suffix.
     """
     if path.suffix.lower() in _DICOM_SUFFIXES:
         return True
@@ -131,12 +131,12 @@ FORMATS = (
 
 
 def format_of(path: Path) -> Format | None:
-    """Return the format of a file, or None if it is of no known kind."""
+    """Return the format of a file, or None if it is unknown."""
     return next((known for known in FORMATS if known.matches(path)), None)
 
 
 def is_mask(path: Path) -> bool:
-    """Whether a file is the mask of another MetaImage or PNG frame.
+    """Whether a file is the mask of a MetaImage or PNG frame.
 
     >>> is_mask(Path("us_3_gt.mhd")), is_mask(Path("us_3.mhd"))
     (True, False)
@@ -145,10 +145,9 @@ def is_mask(path: Path) -> bool:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a file is a recording by itself, by its name and the files around it.
+    """Whether a file is a recording by itself, judged by its name and the files next to it.
 
-    Parts of another recording are not: masks, later segments of a stream, and the pixel file of a
-    MetaImage header.
+    Parts of a recording are not: masks, later segments of a stream, pixel files of a MetaImage.
     """
     if path.suffix.lower() == ".raw":
         return path.with_suffix(".yml").is_file()

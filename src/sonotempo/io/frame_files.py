@@ -1,4 +1,4 @@
-"""Recordings kept as one file a frame: their order, their numbers, and reading them on demand."""
+"""Recordings stored as one file per frame: their order, frame numbers and lazy reading."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -18,10 +18,10 @@ _DIGITS = re.compile(r"(\d+)")
 
 
 class FrameFiles:
-    """The frames of a recording, each in a file of its own; reads a file when asked for it.
+    """The frames of a recording, one file each, read on demand.
 
     Args:
-        paths: the files in the order of time.
+        paths: the files in temporal order.
         read: reads one file as uint8 HW.
     """
 
@@ -39,7 +39,7 @@ class FrameFiles:
 
 
 def frame_number(path: Path) -> int | None:
-    """Return the number at the end of a file's name, or None if it ends in none.
+    """Return the number at the end of a file's name, or None.
 
     >>> frame_number(Path("US-2D_017.mhd"))
     17
@@ -53,8 +53,8 @@ def frame_number(path: Path) -> int | None:
 def in_order(paths: Iterable[Path]) -> tuple[tuple[Path, ...], NDArray[np.int64]]:
     """Sort the files of one recording by time and return them with their frame numbers.
 
-    Where every name ends in a number, that number is the frame number; otherwise the files follow
-    their names (``b2`` before ``b10``) and are numbered from 0.
+    If every name ends in a number, that number is the frame number; otherwise the files are sorted
+    by name (``b2`` before ``b10``) and numbered from 0.
 
     Raises:
         RecordingError: two files have the same number, so they belong to two recordings.
@@ -69,7 +69,7 @@ def in_order(paths: Iterable[Path]) -> tuple[tuple[Path, ...], NDArray[np.int64]
         if number == following:
             raise RecordingError(
                 f"{path} and {other.name} both have the frame number {number}; move the files of "
-                "each recording into a folder of its own"
+                "each recording into a separate folder"
             )
     return (
         tuple(path for _, path in numbered),
@@ -78,14 +78,14 @@ def in_order(paths: Iterable[Path]) -> tuple[tuple[Path, ...], NDArray[np.int64]
 
 
 def listing(folder: Path) -> list[Path]:
-    """Return what lies directly in a folder, sorted by name; hidden files are left out.
+    """Return the content of a folder sorted by name, without hidden files.
 
     Raises:
         RecordingError: the folder cannot be read.
     """
     try:
         shown = (path for path in folder.iterdir() if not path.name.startswith("."))
-        return sorted(shown, key=lambda path: path.name)  # much quicker than comparing paths
+        return sorted(shown, key=lambda path: path.name)  # much faster than comparing paths
     except OSError as error:
         raise RecordingError(
             f"{folder} cannot be read: {error.strerror or error}; check its permissions"
@@ -101,9 +101,6 @@ def image_files(folder: Path) -> list[Path]:
     return [path for path in listing(folder) if IMAGES.matches(path) and path.is_file()]
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    return [
-        (0, int(part), "") if part.isdecimal() else (1, 0, part)
-        for part in _DIGITS.split(name)
-        if part
-    ]
+def _natural(name: str) -> list[int | str]:
+    # Texts and numbers alternate, so equal positions can always be compared.
+    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)]

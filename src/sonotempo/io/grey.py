@@ -1,4 +1,4 @@
-"""Colour to grey: every reader's pixels end as uint8 HW."""
+"""Colour to grey: every reader returns uint8 HW."""
 
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,19 @@ from sonotempo.recording import Image
 def grey(pixels: NDArray[Any], path: Path) -> Image:
     """Turn uint8 pixels HW, HWC (red, green, blue) or HWC with opacity into uint8 grey HW.
 
-    Grey is ITU-R BT.601 luma; a colour image whose three channels agree keeps its values. Opacity
-    is left out.
+    Grey is ITU-R BT.601 luma; a colour image with three equal channels keeps its values. Opacity
+    is ignored.
 
     >>> grey(np.full((2, 3, 3), 7, np.uint8), Path("a.png")).tolist()
     [[7, 7, 7], [7, 7, 7]]
 
     Raises:
-        RecordingError: the pixels are not of 8 bits, or not an image.
+        RecordingError: the pixels do not have 8 bits, or are not an image.
     """
     if pixels.dtype != np.uint8:
         raise RecordingError(
-            f"{path} holds pixels of type {pixels.dtype}, and which of their values is white is "
-            "not known; convert it to 8 bits a pixel"
+            f"{path} holds pixels of type {pixels.dtype}, whose white level is unknown; "
+            "convert it to 8 bits per pixel"
         )
     if pixels.ndim == 2:
         return np.ascontiguousarray(pixels)

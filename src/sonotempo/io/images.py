@@ -1,11 +1,12 @@
 """Image files as recordings: a folder of numbered PNG, JPEG, BMP or TIFF frames, or one still.
 
-Masks are PNG, BMP or TIFF files of the same names in a folder beside the images: ``masks`` beside
-``images``, or ``<folder>_masks`` beside ``<folder>``. Their pixels are label values: the indices
-of a palette image, or the grey values. Image files carry no time and no trusted spacing.
+Masks are PNG, BMP or TIFF files of the same names in a folder next to the images: ``masks`` next
+to ``images``, or ``<folder>_masks`` next to ``<folder>``. Their pixels are label values: the
+indices of a palette image, or the grey values. Image files carry no time and no reliable spacing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -23,18 +24,18 @@ from sonotempo.recording import Image, Recording
 
 _LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
-# What Pillow raises for damaged files, by format and place.
+# Pillow's errors for damaged files, depending on format and place.
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Pillow.DecompressionBombError)
 
 
 def open_image_folder(request: Request) -> Recording:
-    """Open the images of a folder as the frames of one recording, with their masks if any.
+    """Open the images of a folder as the frames of one recording, with or without masks.
 
     The numbers at the end of the file names give the order; :func:`mask_folder` finds the masks.
 
     Raises:
         RecordingError: the folder holds no image, two frames have the same number, or a mask has
-            no frame of its name.
+            no frame of the same name.
     """
     frames = image_files(request.path)
     if not frames:
@@ -79,7 +80,7 @@ def open_still(request: Request, mask: Path | None = None) -> Recording:
     """Open one image as a recording of one frame, and check both headers at once.
 
     Raises:
-        RecordingError: the image or its mask is no image of 8 bits, or their sizes differ.
+        RecordingError: the image or its mask does not have 8 bits, or their sizes differ.
     """
     path = request.path
     shape_HW = image_shape(path)
@@ -111,15 +112,10 @@ def read_grey(path: Path) -> Image:
     """Read an image as uint8 grey HW.
 
     Raises:
-        RecordingError: it cannot be read, or is not of 8 bits.
+        RecordingError: it cannot be read, or does not have 8 bits.
     """
-    with _opened(path) as image:
-        _check_frame(image, path)
-        colour = "RGB" if image.mode != "L" else "L"
-        try:
-            pixels = np.array(image.convert(colour))
-        except _UNREADABLE as error:
-            raise _damaged(path, error) from error
+    with _opened(path, _check_frame) as image:
+        pixels = np.array(image.convert("L" if image.mode == "L" else "RGB"))
     return grey(pixels, path)
 
 
@@ -127,24 +123,19 @@ def read_labels(path: Path) -> Image:
     """Read a mask as uint8 label values HW: palette indices, grey values, or 0 and 1.
 
     Raises:
-        RecordingError: it cannot be read, is a colour image, or was compressed with loss.
+        RecordingError: it cannot be read, is a colour image, or has lossy compression.
     """
-    with _opened(path) as image:
-        _check_labels(image, path)
-        try:
-            return np.array(image).astype(np.uint8)
-        except _UNREADABLE as error:
-            raise _damaged(path, error) from error
+    with _opened(path, _check_labels) as image:
+        return np.array(image).astype(np.uint8)
 
 
 def image_shape(path: Path) -> tuple[int, int]:
     """Return an image's rows and columns from its header.
 
     Raises:
-        RecordingError: it is no image of 8 bits.
+        RecordingError: it is not an image of 8 bits.
     """
-    with _opened(path) as image:
-        _check_frame(image, path)
+    with _opened(path, _check_frame) as image:
         return image.height, image.width
 
 
@@ -154,15 +145,14 @@ def labels_shape(path: Path) -> tuple[int, int]:
     Raises:
         RecordingError: it cannot hold label values.
     """
-    with _opened(path) as image:
-        _check_labels(image, path)
+    with _opened(path, _check_labels) as image:
         return image.height, image.width
 
 
 def check_same_size(
     mask: Path, mask_HW: tuple[int, int], image: Path, image_HW: tuple[int, int]
 ) -> None:
-    """Refuse a mask of another size than its image.
+    """Refuse a mask whose size differs from its image.
 
     Raises:
         RecordingError: the sizes differ.
@@ -182,34 +172,37 @@ def _masks_of(frames: Iterable[Path], folder: Path | None) -> dict[Path, Path]:
     if masks:
         first = next(iter(masks.values()))
         raise RecordingError(
-            f"{len(masks)} masks in {folder} have no image of the same name, {first.name} for one; "
-            "rename them after their images or move them away"
+            f"{len(masks)} masks in {folder} have no image of the same name, for example "
+            f"{first.name}; rename them after their images or move them away"
         )
     return paired
 
 
-def _opened(path: Path) -> Pillow.Image:
+@contextmanager
+def _opened(path: Path, check: Callable[[Pillow.Image, Path], None]) -> Iterator[Pillow.Image]:
+    """Open and check an image; Pillow's errors, also while reading, become one sentence."""
     try:
-        return Pillow.open(path)
+        with Pillow.open(path) as image:
+            check(image, path)
+            yield image
     except _UNREADABLE as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: BaseException) -> RecordingError:
-    is_unknown = isinstance(error, UnidentifiedImageError)
-    reason = "its content is no image" if is_unknown else getattr(error, "strerror", None) or error
-    return RecordingError(f"{path} cannot be read as an image: {reason}; copy or export it again")
+        reason = getattr(error, "strerror", None) or error
+        if isinstance(error, UnidentifiedImageError):
+            reason = "its content is not an image"
+        raise RecordingError(
+            f"{path} cannot be read as an image: {reason}; copy or export it again"
+        ) from error
 
 
 def _check_frame(image: Pillow.Image, path: Path) -> None:
     if getattr(image, "n_frames", 1) > 1:
         raise RecordingError(
-            f"{path} holds several images; save each as a file of its own, numbered in order"
+            f"{path} holds several images; save each as a separate file, numbered in order"
         )
     if image.mode.startswith(("I", "F")):
         raise RecordingError(
-            f"{path} holds more than 8 bits a pixel (mode {image.mode}), and which of its values "
-            "is white is not known; convert it to 8 bits"
+            f"{path} holds more than 8 bits per pixel (mode {image.mode}), and its white level "
+            "is unknown; convert it to 8 bits"
         )
 
 
@@ -220,6 +213,6 @@ def _check_labels(image: Pillow.Image, path: Path) -> None:
         )
     if image.mode not in ("1", "L", "P"):
         raise RecordingError(
-            f"the mask {path} holds colours (mode {image.mode}), and which label each stands for "
-            "is not known; export it as a palette or grey PNG whose values are the labels"
+            f"the mask {path} holds colours (mode {image.mode}), whose labels are unknown; "
+            "export it as a palette or grey PNG whose values are the labels"
         )

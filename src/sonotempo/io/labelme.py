@@ -1,4 +1,4 @@
-"""labelme polygons as masks, the form in which Annotation Web exports "as geoJSON".
+"""labelme polygons as masks, the format of Annotation Web's export "as geoJSON".
 
 Source: https://github.com/wkentaro/labelme, version 4.5.6.
 """
@@ -19,16 +19,16 @@ from sonotempo.structures import StructureSet
 def read_polygons(path: Path, shape_HW: tuple[int, int], structures: StructureSet) -> Image:
     """Draw the polygons of a labelme file as uint8 label values HW; later ones cover earlier ones.
 
-    A label is a structure's name (upper or lower case) or its label value from 1.
+    A label is the name of a structure, in upper or lower case, or its label value from 1.
 
     Args:
         path: the ``.json`` file.
-        shape_HW: rows and columns of the image that it belongs to.
-        structures: gives the label values.
+        shape_HW: rows and columns of its image.
+        structures: the label values.
 
     Raises:
-        RecordingError: not a labelme file, an unknown label, a shape that is no polygon, or
-            another image size.
+        RecordingError: not a labelme file, an unknown label, a shape that is not a polygon, or a
+            different image size.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -71,7 +71,7 @@ def _label(label: str, structures: StructureSet, path: Path) -> int:
     if label.strip().casefold() in names:
         return names.index(label.strip().casefold()) + 1
     if label.isdecimal() and 1 <= int(label) <= 254:
-        return int(label)  # beyond the named ones: Recording.mask says so
+        return int(label)  # Recording.mask refuses values without a name
     raise RecordingError(
         f"{path} holds the label {label!r}, but the structures are named "
         f"{', '.join(structures.names)}; set data.structures to the labels' names"

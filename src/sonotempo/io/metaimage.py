@@ -1,7 +1,7 @@
-"""MetaImage files as recordings: ``.mha`` and ``.mhd`` stacks, and one ``.mhd`` file a frame.
+"""MetaImage files as recordings: ``.mha`` and ``.mhd`` stacks, or one ``.mhd`` file per frame.
 
-Frames are 8-bit, grey or colour. Spacing of exactly 1 by 1 means that the writer did not know it
-(uncalibrated PLUS sequences, Annotation Web exports of plain images), so it is read as unknown.
+Frames have 8 bits, grey or colour. Spacing of exactly 1 by 1 is read as unknown: writers store it
+if they do not know better (uncalibrated PLUS sequences, Annotation Web exports of plain images).
 """
 
 import os
@@ -32,11 +32,11 @@ def open_metaimage(request: Request) -> Recording:
     """Open an ``.mha`` or ``.mhd`` file: width, height and, for a stack, time.
 
     Time stamps come from the ``Seq_Frame0000_Timestamp`` keys (seconds) of PLUS and 3D Slicer, or
-    from the nominal frame rate. Frames that PLUS marks as invalid (no image arrived) are left out
-    and their numbers are missing.
+    from the nominal frame rate. Frames that PLUS marks as invalid (no image arrived) are omitted,
+    with a gap in the frame numbers.
 
     Raises:
-        RecordingError: not a MetaImage, pixels missing or not of 8 bits.
+        RecordingError: not a MetaImage, or pixels are missing or do not have 8 bits.
     """
     path = request.path
     header = read_header(path)
@@ -47,12 +47,13 @@ def open_metaimage(request: Request) -> Recording:
         if header.fields.get(f"Seq_Frame{i:04d}_ImageStatus", "OK").upper() != "INVALID"
     ]
     numbers = np.array(valid, np.int64)
+    stamps = [header.fields.get(f"Seq_Frame{i:04d}_Timestamp") for i in valid]
     return Recording(
         source=path,
         subject=request.subject or path.stem,
         name=request.name or path.stem,
         images=_Stack(header, numbers),
-        timestamps_ns=timestamps_from(_stack_times(header, valid), numbers),
+        timestamps_ns=timestamps_from(_nanoseconds(stamps, 1e9), numbers),
         structures=request.structures,
         spacing_mm=header.spacing_mm,
         frame_numbers=numbers,
@@ -64,11 +65,11 @@ def open_metaimage_frames(paths: Sequence[Path], request: Request) -> Recording:
     """Open files ``name_<frame>.mhd`` of a folder as one recording; only their headers are read.
 
     Time stamps come from the key ``Timestamp`` (milliseconds) that FAST writes, or from the
-    nominal frame rate. Spacing is unknown where the files do not agree on it.
+    nominal frame rate. Spacing is unknown if it differs between the files.
 
     Raises:
-        RecordingError: a header or its pixels' file is missing, or not 8 bits; two files have the
-            same frame number.
+        RecordingError: a header or its pixel file is missing, pixels do not have 8 bits, or two
+            files have the same frame number.
     """
     ordered, numbers = in_order(paths)
     headers = [read_header(path) for path in ordered]
@@ -77,15 +78,16 @@ def open_metaimage_frames(paths: Sequence[Path], request: Request) -> Recording:
         if header.frames > 1:
             raise RecordingError(
                 f"{header.path} holds {header.frames} frames among files of one frame each; open "
-                "it by itself"
+                "it separately"
             )
     spacings = {header.spacing_mm for header in headers}
+    stamps = [header.fields.get("Timestamp") for header in headers]
     return Recording(
         source=request.path,
         subject=request.subject or request.path.name,
         name=request.name or request.path.name,
         images=FrameFiles(ordered, read_frame),
-        timestamps_ns=timestamps_from(_frame_times(headers), numbers),
+        timestamps_ns=timestamps_from(_nanoseconds(stamps, 1e6), numbers),
         structures=request.structures,
         spacing_mm=spacings.pop() if len(spacings) == 1 else None,
         frame_numbers=numbers,
@@ -97,7 +99,7 @@ def read_frame(path: Path) -> Image:
     """Read a two-dimensional MetaImage as uint8 grey HW.
 
     Raises:
-        RecordingError: it cannot be read, or is not of 8 bits.
+        RecordingError: it cannot be read, or does not have 8 bits.
     """
     return grey(_pixels(path), path)
 
@@ -112,7 +114,7 @@ def read_mask(path: Path) -> Image:
     if labels.ndim != 2 or labels.dtype.kind not in "ui":
         raise RecordingError(
             f"the mask {path} holds {labels.dtype} pixels of shape {labels.shape}; expected one "
-            "whole number a pixel, its label value"
+            "whole number per pixel, its label value"
         )
     if labels.size and (labels.min() < 0 or labels.max() > 255):
         raise RecordingError(
@@ -125,9 +127,9 @@ def read_mask(path: Path) -> Image:
 class _Stack:
     """The frames of one MetaImage file, through a memory map.
 
-    An uncompressed file is mapped as it lies. A compressed one has no way in but from its start,
-    so on first use it is unpacked, a megabyte at a time, into a temporary file that goes away
-    with this object; memory stays flat either way.
+    An uncompressed file is mapped directly. A compressed one can only be read from its start, so
+    it is unpacked on first use, a megabyte at a time, into a temporary file that is removed with
+    this object. Memory use stays constant either way.
     """
 
     def __init__(self, header: MetaHeader, frames: NDArray[np.int64]) -> None:
@@ -162,12 +164,12 @@ class _Stack:
         except (OSError, ValueError) as error:
             raise RecordingError(
                 f"the frames of {header.path} cannot be read: {error}; check that the file is "
-                "still whole and that the temporary folder has room"
+                "still complete and that the temporary folder has space"
             ) from error
 
 
 def _unpack(header: MetaHeader, target: IO[bytes]) -> None:
-    inflate = zlib.decompressobj(wbits=47)  # zlib or gzip, whichever the writer took
+    inflate = zlib.decompressobj(wbits=47)  # zlib or gzip
     with header.data_file.open("rb") as packed:
         packed.seek(header.data_offset)
         try:
@@ -195,13 +197,13 @@ def _whole_frames(header: MetaHeader, target: IO[bytes]) -> int:
 def _check_pixels(header: MetaHeader) -> None:
     if header.element_type != "MET_UCHAR" or header.channels not in (1, 3, 4):
         raise RecordingError(
-            f"{header.path} holds {header.channels} x {header.element_type} a pixel, and which of "
-            "its values is white is not known; convert it to 8 bits, grey or colour (MET_UCHAR)"
+            f"{header.path} holds {header.channels} x {header.element_type} per pixel, whose white "
+            "level is unknown; convert it to 8 bits, grey or colour (MET_UCHAR)"
         )
 
 
 def _pixels(path: Path) -> NDArray[np.generic]:
-    header = read_header(path)  # its errors say more than SimpleITK's
+    header = read_header(path)  # its errors explain more than SimpleITK's
     if header.frames > 1:
         raise RecordingError(f"{path} holds {header.frames} frames; expected one image")
     try:
@@ -213,16 +215,8 @@ def _pixels(path: Path) -> NDArray[np.generic]:
     return pixels[..., 0] if header.channels == 1 else pixels
 
 
-def _stack_times(header: MetaHeader, valid: Sequence[int]) -> list[int] | None:
-    return _nanoseconds([header.fields.get(f"Seq_Frame{i:04d}_Timestamp") for i in valid], 1e9)
-
-
-def _frame_times(headers: Sequence[MetaHeader]) -> list[int] | None:
-    return _nanoseconds([header.fields.get("Timestamp") for header in headers], 1e6)
-
-
 def _nanoseconds(words: Sequence[str | None], factor: float) -> list[int] | None:
     try:
         return [round(float(word) * factor) for word in words if word is not None]
     except (ValueError, OverflowError):
-        return None  # not numbers, so no times
+        return None  # not numbers

@@ -1,8 +1,8 @@
-"""The text header of a MetaImage file, and whether the pixels it promises are there.
+"""The text header of a MetaImage file, and a check that its pixels exist.
 
-SimpleITK reads the pixels (see ``metaimage``), but it keeps three things of the header to itself:
-the name of the data file, where in it the pixels start, and whether they are compressed. They are
-needed to list a recording's files, to read one frame of a long stack, and to name what is missing.
+SimpleITK reads the pixels (see ``metaimage``) but does not expose the name of the data file, the
+offset of the pixels in it, and whether they are compressed. These are needed to list a recording's
+files, to read one frame of a long stack, and to name a missing file.
 
 Format: https://itk.org/Wiki/MetaIO/Documentation
 """
@@ -20,19 +20,19 @@ _LONGEST_LINE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class MetaHeader:
-    """What a MetaImage header says.
+    """The content of a MetaImage header.
 
     Attributes:
-        path: the header's own file.
-        frames: how many images there are; 1 for a two-dimensional file.
-        shape_HW: rows and columns of each.
-        channels: values a pixel.
+        path: the file of the header.
+        frames: number of images; 1 for a two-dimensional file.
+        shape_HW: rows and columns of each image.
+        channels: values per pixel.
         element_type: for example ``MET_UCHAR``.
-        spacing_mm: millimetres a pixel as (row, column), or None if the file says 1 by 1, which
-            is what writers put when they do not know.
+        spacing_mm: millimetres per pixel as (row, column), or None if the file states 1 by 1,
+            which writers store for unknown spacing.
         compressed: whether the pixels are zlib-compressed.
-        data_file: the file of the pixels; the header's own for ``.mha``.
-        data_offset: where the pixels start in it, in bytes.
+        data_file: the file of the pixels; the same as ``path`` for ``.mha``.
+        data_offset: offset of the pixels in that file, in bytes.
         fields: every ``key = value`` line.
     """
 
@@ -49,12 +49,12 @@ class MetaHeader:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The header's file and, where it is another one, the pixels' file."""
+        """The header's file and the pixels' file, once if they are the same."""
         return tuple(dict.fromkeys((self.path, self.data_file)))
 
     @property
     def pixel_bytes(self) -> int:
-        """How many bytes all frames take at one byte a value."""
+        """Size of all frames in bytes, at one byte per value."""
         return self.frames * math.prod(self.shape_HW) * self.channels
 
 
@@ -62,8 +62,8 @@ def read_header(path: Path) -> MetaHeader:
     """Read the header of an ``.mhd`` or ``.mha`` file and check that its pixels exist.
 
     Raises:
-        RecordingError: no such file, not a MetaImage, more than three dimensions, or the pixels'
-            file is missing or too short.
+        RecordingError: the file does not exist, is not a MetaImage or has more than three
+            dimensions, or the pixels' file is missing or too short.
     """
     try:
         fields, end = _fields(path)
@@ -102,7 +102,7 @@ def read_header(path: Path) -> MetaHeader:
 
 
 def _fields(path: Path) -> tuple[dict[str, str], int]:
-    """Read the lines up to the one that names the pixels' file, which is always the last."""
+    """Read the header lines; the one that names the pixels' file is always the last."""
     fields: dict[str, str] = {}
     with path.open("rb") as file:
         while line := file.readline(_LONGEST_LINE_BYTES):
@@ -129,8 +129,8 @@ def _data(path: Path, named: str, end: int, skip: int) -> tuple[Path, int]:
         return path, end
     if named.upper().startswith("LIST") or "%" in named:
         raise RecordingError(
-            f"{path} spreads its pixels over several files (ElementDataFile = {named}); save it "
-            "as one .mha file"
+            f"{path} stores its pixels in several files (ElementDataFile = {named}); save it as "
+            "one .mha file"
         )
     return path.parent / named, max(skip, 0)
 
@@ -138,8 +138,8 @@ def _data(path: Path, named: str, end: int, skip: int) -> tuple[Path, int]:
 def _with_pixels(header: MetaHeader, skip: int) -> MetaHeader:
     if not header.data_file.is_file():
         raise RecordingError(
-            f"{header.path} keeps its pixels in {header.data_file.name!r}, which is not there; "
-            f"copy it into {header.path.parent}"
+            f"{header.path} stores its pixels in {header.data_file.name!r}, which is missing; copy "
+            f"it into {header.path.parent}"
         )
     available = header.data_file.stat().st_size - header.data_offset
     if header.element_type != "MET_UCHAR" or header.compressed:
@@ -150,7 +150,7 @@ def _with_pixels(header: MetaHeader, skip: int) -> MetaHeader:
             f"{header.data_file} is cut short: it holds {whole} of the {header.frames} frames that "
             f"{header.path.name} announces; copy it again"
         )
-    if skip == -1:  # the pixels are the end of a file with a header of its own
+    if skip == -1:  # the pixels are at the end, after another header
         offset = header.data_offset + available - header.pixel_bytes
         return replace(header, data_offset=offset)
     return header

@@ -12,7 +12,7 @@ from sonotempo.io.frame_files import frame_number, image_files, listing
 from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
 
-# Files that accompany recordings without being any: descriptions, and the pixels of a header.
+# Files that accompany recordings: descriptions, and the pixel files of headers.
 _SIDECARS = frozenset(
     {"", ".yml", ".yaml", ".json", ".jsonl", ".txt", ".md", ".csv", ".tsv", ".zraw"}
 )
@@ -24,8 +24,8 @@ class Contents:
 
     Attributes:
         recordings: paths that :func:`open_recording` takes; the folder itself is one of them if it
-            holds frames as one file each.
-        unknown: files of no known kind that are not sidecars either.
+            holds one file per frame.
+        unknown: files of unknown format that do not accompany a recording.
     """
 
     recordings: tuple[Path, ...]
@@ -40,22 +40,22 @@ def open_recording(
     name: str | None = None,
     pitch_mm: float | None = None,
 ) -> Recording:
-    """Open a file or folder as a recording; no pixels are read before a frame is asked for.
+    """Open a file or folder as a recording; pixels are read when a frame is requested.
 
-    A folder is a recording if it holds numbered image or ``.mhd`` files (one per frame, with their
-    masks if any), a folder ``images``, or exactly one file that is a recording.
+    A folder is a recording if it holds numbered image or ``.mhd`` files (one per frame, with or
+    without masks), a folder ``images``, or exactly one file that is a recording.
 
     Args:
         path: a file of one of :data:`~sonotempo.io.FORMATS`, or a folder.
         structures: what mask values mean, in label order.
         subject: who was scanned; by default DICOM's PatientID, the folder above an Annotation Web
-            sequence, or else the file's or folder's own name.
+            sequence, or the name of the file or folder.
         name: of the recording; by default made from the path.
-        pitch_mm: millimetres between a Clarius probe's elements; only raw files need it.
+        pitch_mm: distance between a Clarius probe's elements; only raw files need it.
 
     Raises:
-        RecordingError: the path does not exist, is of no known kind (the message lists the known
-            ones), holds several recordings, or its reader finds it damaged.
+        RecordingError: the path does not exist, has an unknown format (the message lists the known
+            ones), holds several recordings, or is damaged.
     """
     request = Request(Path(path), structures, subject, name, pitch_mm)
     if request.path.is_dir():
@@ -66,7 +66,7 @@ def open_recording(
 
 
 def contents(folder: Path) -> Contents:
-    """Sort what a folder holds directly into recordings and files of unknown kind."""
+    """Sort the files directly in a folder into recordings and files of unknown format."""
     files = [path for path in listing(folder) if path.is_file()]
     frames = {path for path in files if IMAGES.matches(path)}
     headers = [path for path in files if path.suffix.lower() == ".mhd" and not is_mask(path)]
@@ -89,7 +89,7 @@ def _open_file(request: Request) -> Recording:
         return known.open(request)
     if path.suffix.lower() == ".lzo":
         raise RecordingError(f"{path} is compressed; unpack it first ('lzop -d {path.name}')")
-    raise RecordingError(f"{path} is of no known kind; supported are {supported()}")
+    raise RecordingError(f"{path} has an unknown format; supported are {supported()}")
 
 
 def _are_frames(headers: list[Path]) -> bool:

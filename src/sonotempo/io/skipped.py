@@ -1,4 +1,4 @@
-"""What a data set leaves out, and why."""
+"""A part of a data set that cannot be used, and why."""
 
 from dataclasses import dataclass
 from pathlib import Path

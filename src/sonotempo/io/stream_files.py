@@ -1,13 +1,13 @@
-"""How the files of a recorded stream are called, and whether a path is one of them.
+"""File names of a recorded stream, and whether a path is one of them.
 
-``out.mkv`` (the frames), ``out.segment-2.mkv`` (from the first change of size on), ``out.jsonl``
-(every number that Matroska does not keep), ``out.masks-MODEL.mkv`` (predictions).
+``out.mkv`` (frames), ``out.segment-2.mkv`` (frames after the first change of size), ``out.jsonl``
+(all numbers that Matroska does not store), ``out.masks-MODEL.mkv`` (predictions).
 """
 
 import re
 from pathlib import Path
 
-#: The key of the first line of a recorded stream's ``.jsonl``, with the format's version.
+#: The key in the first line of a recorded stream's ``.jsonl``; its value is the format version.
 STREAM_KEY = "sonotempo_stream"
 STREAM_VERSION = 1
 
@@ -15,7 +15,7 @@ _PART = re.compile(r"^(?P<stem>.+?)(\.segment-\d+)?(\.masks-[^/]+)?$")
 
 
 def lines_path(path: Path) -> Path:
-    """Return where the lines of a stream are that is recorded to a path.
+    """Return the ``.jsonl`` file of a stream that is recorded to a path.
 
     >>> lines_path(Path("out.mkv")).name, lines_path(Path("seq")).name
     ('out.jsonl', 'seq.jsonl')
@@ -24,7 +24,7 @@ def lines_path(path: Path) -> Path:
 
 
 def part_path(path: Path, segment: int, model: str | None = None) -> Path:
-    """Return the file of a segment, counted from 1, or of a model's masks of it.
+    """Return the file of a segment, counted from 1, or of a model's masks for it.
 
     >>> part_path(Path("out.mkv"), 1).name, part_path(Path("out.mkv"), 2, "a b").name
     ('out.mkv', 'out.segment-2.masks-a-b.mkv')
@@ -36,12 +36,12 @@ def part_path(path: Path, segment: int, model: str | None = None) -> Path:
 
 
 def plain(name: str) -> str:
-    """Return a name that every file system takes."""
+    """Return a name that is valid on every file system."""
     return re.sub(r"[^\w-]+", "-", name).strip("-") or "model"
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a video is the first file of a recorded stream with its lines beside it."""
+    """Whether a video is the first file of a recorded stream and has its ``.jsonl`` file."""
     if path.suffix.lower() != ".mkv":
         return False
     try:
@@ -52,7 +52,7 @@ def is_stream(path: Path) -> bool:
 
 
 def is_later_part(path: Path) -> bool:
-    """Whether a video belongs to a recorded stream that is opened by its first file."""
+    """Whether a video belongs to a recorded stream without being its first file."""
     found = _PART.match(path.stem)
     if path.suffix.lower() != ".mkv" or found is None or found["stem"] == path.stem:
         return False

@@ -1,4 +1,4 @@
-"""A recorded stream read back: FFV1 in Matroska, with exact numbers from the lines beside it."""
+"""Read a recorded stream: FFV1 video in Matroska, with exact numbers from its ``.jsonl`` file."""
 
 import json
 from collections import Counter, defaultdict
@@ -22,38 +22,35 @@ from sonotempo.recording import Box, Frame, Image, ImageStack, Recording, Spacin
 class StreamRecording(Recording):
     """A recorded stream. Size, spacing and area may change from frame to frame.
 
-    ``spacing_mm`` and ``area`` are those that all frames have in common, or None; every frame
-    carries its own. ``frame_numbers`` are the stream's: lost frames leave gaps.
+    ``spacing_mm`` and ``area`` are None unless all frames have the same; every frame carries its
+    own. ``frame_numbers`` are those of the stream: lost frames leave gaps.
 
     Attributes:
-        spacings_mm: one for each frame.
-        areas: one for each frame.
-        host_ns: int64, when each frame was captured by the computer's monotonic clock.
-        probe_ns: int64, the same by the probe's clock.
-        events: what the source reported, as (host_ns, kind, detail).
+        areas: one per frame.
+        host_ns: int64, capture time of each frame on the computer's monotonic clock.
+        probe_ns: int64, the same on the probe's clock.
+        events: reported by the source, as (host_ns, kind, detail).
     """
 
-    spacings_mm: tuple[Spacing | None, ...] = ()
     areas: tuple[Box | None, ...] = ()
     host_ns: NDArray[np.int64] | None = None
     probe_ns: NDArray[np.int64] | None = None
     events: tuple[tuple[int, str, str], ...] = ()
 
     def __getitem__(self, index: int) -> Frame:
-        # Spelt out, because a dataclass with slots is made anew and super() would miss it.
-        frame = Recording.__getitem__(self, index)
-        return replace(frame, spacing_mm=self.spacings_mm[index], area=self.areas[index])
+        # Not super(): a dataclass with slots replaces the class that super() refers to.
+        return replace(Recording.__getitem__(self, index), area=self.areas[index])
 
 
 def open_stream_recording(request: Request) -> StreamRecording:
     """Open ``out.mkv`` with all its segments; no frame is decoded.
 
-    Time stamps are the probe's where they increase throughout, else the computer's. What a
-    recorder that was killed left unfinished at the end is left out. The masks of models that ran
-    during the recording are read by :func:`open_predictions`.
+    Time stamps are the probe's if they increase throughout, else the computer's. Frames that an
+    interrupted recorder left unfinished at the end are omitted. :func:`open_predictions` reads the
+    masks of models that ran during the recording.
 
     Raises:
-        RecordingError: lines or a segment are missing or damaged, or no frame is whole.
+        RecordingError: lines or a segment are missing or damaged, or no frame is complete.
     """
     path = request.path
     lines = _lines(path)
@@ -73,7 +70,9 @@ def open_stream_recording(request: Request) -> StreamRecording:
         places += [(images, i) for i in range(len(whole))]
         files.append(file)
     if not frames:
-        raise RecordingError(f"{path} holds no whole frame; it was ended too early: record again")
+        raise RecordingError(
+            f"{path} holds no complete frame: the recording ended too early; record again"
+        )
     spacings = tuple(_spacing(line["spacing_mm"]) for line in frames)
     areas = tuple(Box(*line["area"]) if line["area"] else None for line in frames)
     host_ns, probe_ns = (
@@ -102,9 +101,9 @@ def open_stream_recording(request: Request) -> StreamRecording:
 
 
 def open_predictions(path: Path) -> Mapping[str, Mapping[int, Callable[[], Image]]]:
-    """Return for each model the masks that were recorded with a stream, by frame number.
+    """Return each model's masks that were recorded with a stream, by frame number.
 
-    A mask is read, uint8 HW of label values, when its function is called.
+    Calling a function of the result reads a mask, uint8 HW of label values.
 
     Args:
         path: the stream's first file.
@@ -131,7 +130,7 @@ def open_predictions(path: Path) -> Mapping[str, Mapping[int, Callable[[], Image
 
 
 class _Segments:
-    """The frames of several files one after the other."""
+    """The frames of several files in sequence."""
 
     def __init__(self, places: Sequence[tuple[ImageStack, int]]) -> None:
         self._places = places
@@ -145,11 +144,11 @@ class _Segments:
 
 
 def _images(file: Path, may_be_empty: bool) -> ImageStack:
-    """Open one file; the last one may have been ended before its first frame was whole."""
+    """Open one file; the last one may have ended before its first frame was complete."""
     if not file.is_file():
         raise RecordingError(
-            f"{file} is missing; its frames are listed in the .jsonl beside it: copy all files of "
-            "the recording"
+            f"{file} is missing, but the recording's .jsonl file lists its frames; copy all files "
+            "of the recording"
         )
     try:
         return open_video(Request(file)).images
@@ -160,7 +159,7 @@ def _images(file: Path, may_be_empty: bool) -> ImageStack:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """Read all lines; a last one that was cut short is left out."""
+    """Read all lines; an incomplete last one is omitted."""
     file = lines_path(path)
     try:
         texts = file.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -169,7 +168,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
             f"{file} cannot be read ({error.strerror}); it belongs to {path.name}: copy both"
         ) from error
     lines = []
-    for number, text in enumerate(texts[:-1], start=1):  # what follows the last newline is cut
+    for number, text in enumerate(
+        texts[:-1], start=1
+    ):  # the rest after the last newline is incomplete
         try:
             line = json.loads(text)
         except ValueError:
@@ -183,8 +184,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     version = lines[0].get(STREAM_KEY) if lines else None
     if version != STREAM_VERSION:
         raise RecordingError(
-            f"{file} is of format version {version}; this program reads {STREAM_VERSION}: use the "
-            "version of sonotempo that wrote it"
+            f"{file} has format version {version}; expected {STREAM_VERSION}. Use the version "
+            "of sonotempo that wrote it"
         )
     return lines
 

@@ -1,8 +1,8 @@
 """Video files (mp4, mov, mkv, avi) as recordings, through PyAV.
 
-Opening walks through the packets without decoding any, which gives the number of frames and their
-presentation times. A frame is found by seeking to the key frame before it and decoding from there;
-reading in order decodes every frame once.
+Opening scans the packets without decoding them, which gives the number of frames and their
+presentation times. Reading a frame seeks to the key frame before it and decodes from there; reading
+in order decodes every frame once.
 """
 
 import threading
@@ -23,22 +23,22 @@ from sonotempo.io.formats import Request
 from sonotempo.io.timing import NOMINAL_FRAME_RATE_HZ, timestamps_from
 from sonotempo.recording import Image, Recording
 
-# How far the packets may end before the time that the file announces: rounding and a last frame
-# without a length of its own. Beyond it the file is cut short.
+# How far the packets may end before the announced duration, because of rounding and a last frame
+# without a duration. A file that ends earlier is cut short.
 _TOLERATED_FRAMES = 2.5
 _TOLERATED_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Where the frames are.
+    """The positions of the frames.
 
     Attributes:
-        times: their presentation times in units of ``time_base`` seconds, increasing.
+        times: presentation times in units of ``time_base`` seconds, increasing.
         keys: those of the key frames, where decoding can start.
         time_base: in seconds.
-        counted: the file is AVI with reordered frames. AVI stores no presentation times, so these
-            frames can only be told by counting them from the start.
+        counted: whether the file is AVI with reordered frames. AVI stores no presentation times,
+            so these frames are identified by counting from the start.
     """
 
     times: NDArray[np.int64]
@@ -50,11 +50,11 @@ class _Index:
 def open_video(request: Request) -> Recording:
     """Open a video file; no frame is decoded. Videos carry neither spacing nor masks.
 
-    A file that ends earlier than its header says is refused here. Damage inside shows only when
-    the frame is read: ``recording[i]`` then raises a RecordingError that names the file and frame.
+    A file that ends earlier than its header announces is refused here. Damage inside is detected
+    when the frame is read: ``recording[i]`` raises a RecordingError that names file and frame.
 
     Raises:
-        RecordingError: not a video, no frames in it, or cut short.
+        RecordingError: the file is not a video, holds no frames, or is cut short.
     """
     path = request.path
     index = _index(path)
@@ -75,10 +75,10 @@ def open_video(request: Request) -> Recording:
 
 
 class _VideoFrames:
-    """The frames of a video; one decoder stays where the last frame left it.
+    """The frames of a video; one decoder keeps its position between reads.
 
-    The file is open from the first frame read to the last one of the video, or until this object
-    is no longer needed. Threads take turns.
+    The file is open from the first read until the last frame of the video was read, or this object
+    is deleted. Threads take turns.
     """
 
     def __init__(self, path: Path, index: _Index) -> None:
@@ -118,12 +118,7 @@ class _VideoFrames:
 
 
 class _Decoder:
-    """An open video and a position in it.
-
-    Args:
-        path: the file.
-        index: where its frames are.
-    """
+    """An open video and a position in it."""
 
     def __init__(self, path: Path, index: _Index) -> None:
         self._path = path
@@ -151,10 +146,10 @@ class _Decoder:
         return None
 
     def _decoded(self) -> Iterator[tuple[Any, bool]]:
-        """Decode from here to the end, with whether each frame is sound.
+        """Decode from here to the end; yield each frame, and whether it is undamaged.
 
-        After a packet that does not decode, no frame is trusted before the next key frame (in a
-        counted file none at all: the count is lost).
+        After a packet that cannot be decoded, frames count as damaged until the next key frame (in
+        a counted file until the end, because the count is lost).
         """
         sound = True
         for packet in self._container.demux(self._container.streams.video[0]):
@@ -173,7 +168,7 @@ class _Decoder:
         return int(np.searchsorted(self._index.times, frame.pts))
 
     def _key_before(self, index: int) -> int:
-        """Return the last frame at or before this one where decoding can start."""
+        """Return the last frame at or before this one from which decoding can start."""
         if self._index.counted:
             return 0
         time = self._index.times[index]
@@ -181,7 +176,7 @@ class _Decoder:
         return int(np.searchsorted(self._index.times, self._index.keys[max(found, 0)]))
 
     def _go_to(self, key: int) -> None:
-        if key == 0:  # seeking to the very start is not exact in every format
+        if key == 0:  # seeking to the start is not exact in every format
             self._container.close()
             self._container = av.open(str(self._path))
         else:
@@ -195,7 +190,7 @@ def _index(path: Path) -> _Index:
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise RecordingError(f"{path} holds no video; choose a file with moving images")
+                raise RecordingError(f"{path} holds no video stream; choose a video file")
             return _packets(container, path)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise RecordingError(
@@ -214,7 +209,7 @@ def _packets(container: Any, path: Path) -> _Index:
         if time is None or not packet.size:
             continue
         end = max(end, time + (packet.duration or 0))
-        if packet.is_discard:  # outside the part that an edit list shows
+        if packet.is_discard:  # outside the part shown by an edit list
             continue
         times.append(time)
         if packet.is_keyframe:
@@ -228,13 +223,13 @@ def _packets(container: Any, path: Path) -> _Index:
         times=np.unique(np.array(times, np.int64)),
         keys=np.unique(np.array(keys or times[:1], np.int64)),
         time_base=stream.time_base,
-        # Packets in order although frames are reordered: these are times of decoding.
+        # Packets in order although frames are reordered: these are decoding times.
         counted=is_avi and in_order and bool(stream.codec_context.has_b_frames),
     )
 
 
 def _check_whole(container: Any, stream: Any, count: int, end: int, path: Path) -> None:
-    """Refuse a file whose packets end well before what its header announces."""
+    """Refuse a file whose packets end well before the announced duration."""
     rate_hz = float(stream.average_rate or 0) or NOMINAL_FRAME_RATE_HZ
     start = stream.start_time or 0
     if container.format.name == "avi":
@@ -251,14 +246,14 @@ def _check_whole(container: Any, stream: Any, count: int, end: int, path: Path) 
     if announced - reached > max(_TOLERATED_FRAMES, _TOLERATED_SHARE * announced):
         raise RecordingError(
             f"{path} is cut short: it ends after frame {count} of about {round(announced)}; copy "
-            "it again, or save the readable part with 'ffmpeg -i … -c copy'"
+            "it again, or keep the readable part with 'ffmpeg -i … -c copy'"
         )
 
 
 def _undecodable(path: Path, index: int, count: int, reason: str) -> RecordingError:
     return RecordingError(
-        f"frame {index} of {count} in {path} does not decode: {reason}; copy or export the video "
-        "again, or cut it before that frame"
+        f"frame {index} of {count} in {path} cannot be decoded: {reason}; copy or export the "
+        "video again, or cut it before that frame"
     )
 
 

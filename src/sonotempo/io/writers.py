@@ -1,4 +1,4 @@
-"""Recordings and masks to files: the layout that Annotation Web and FAST read."""
+"""Write frames and masks in the layout that Annotation Web and FAST read."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -46,9 +46,9 @@ def write_frame(
 ) -> None:
     """Write ``<stem>.mhd``, and before it ``<stem>_gt.mhd`` where there is a mask.
 
-    Pixels are zlib-compressed. The time stamp goes into the key ``Timestamp`` in milliseconds, as
-    FAST writes it. Unknown spacing is written as 1, as MetaImage has no word for it. The folder
-    has to be there; if it fills up, nothing of this frame stays.
+    Pixels are zlib-compressed. The key ``Timestamp`` holds the time stamp in milliseconds, as in
+    files of FAST. Unknown spacing is written as 1, because MetaImage cannot express it. The folder
+    must exist; if the disk fills up, the frame's files are removed.
 
     Raises:
         OSError: a file cannot be written.

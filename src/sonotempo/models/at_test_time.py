@@ -1,18 +1,43 @@
 """How an arm's network is run at test time: as it is, smoothed over time, or without its past.
 
-Each wrapper has the signature of the network inside, so whatever runs a model runs these too.
+Each wrapper has the signature of the network inside, so whatever runs a model runs these too. To
+add one, write it here and add it to :data:`WRAPPERS`.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from sonotempo.arms import arm_named
 from sonotempo.config import ControlsConfig
-from sonotempo.models.segmenter import Segmenter, State
+from sonotempo.models.memory import State
+from sonotempo.models.segmenter import Segmenter
 
 
-class SmoothedLogits(nn.Module):
+class Wrapper(nn.Module, ABC):
+    """A trained network that is run in another way."""
+
+    def __init__(self, model: Segmenter, controls: ControlsConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.controls = controls
+
+    @staticmethod
+    @abstractmethod
+    def described(controls: ControlsConfig) -> str:
+        """Return in a few characters how it runs, for the arm's facts."""
+
+    def initial_state(self, batch: int, height: int, width: int) -> State:
+        """Return the state before the first frame; empty unless a subclass carries one."""
+        return ()
+
+    @abstractmethod
+    def forward(self, x_BTCHW: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Return logits BTKHW and the state after the last frame."""
+
+
+class SmoothedLogits(Wrapper):
     """An exponential moving average (EMA) of logits over frames.
 
     The average starts at zero and is divided by the weight it has gathered (the bias correction of
@@ -20,10 +45,14 @@ class SmoothedLogits(nn.Module):
     running sum and its weight.
     """
 
-    def __init__(self, model: Segmenter, decay: float) -> None:
-        super().__init__()
-        self.model = model
-        self.decay = decay
+    @staticmethod
+    def described(controls: ControlsConfig) -> str:
+        """Return the weight of the newest frame.
+
+        >>> SmoothedLogits.described(ControlsConfig(ema_decay=0.6))
+        'ema 0.4'
+        """
+        return f"ema {1 - controls.ema_decay:g}"
 
     def initial_state(self, batch: int, height: int, width: int) -> State:
         """Return the state before the first frame: the inner one, an empty sum, no weight."""
@@ -37,36 +66,36 @@ class SmoothedLogits(nn.Module):
     def forward(self, x_BTCHW: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Return smoothed logits BTKHW and the state after the last frame."""
         batch, _, _, height, width = x_BTCHW.shape
+        decay = self.controls.ema_decay
         *inner, total_BKHW, weight_B111 = state or self.initial_state(batch, height, width)
         logits_BTKHW, inner_state = self.model(x_BTCHW, tuple(inner))
         smoothed = []
         for logits_BKHW in logits_BTKHW.unbind(1):
-            total_BKHW = self.decay * total_BKHW + (1 - self.decay) * logits_BKHW
-            weight_B111 = self.decay * weight_B111 + (1 - self.decay)
+            total_BKHW = decay * total_BKHW + (1 - decay) * logits_BKHW
+            weight_B111 = decay * weight_B111 + (1 - decay)
             smoothed.append(total_BKHW / weight_B111)
         return torch.stack(smoothed, dim=1), (*inner_state, total_BKHW, weight_B111)
 
 
-class ResetEveryFrame(nn.Module):
-    """A network that begins anew with every frame; its state is empty."""
+class ResetEveryFrame(Wrapper):
+    """A network whose state is reset before every frame."""
 
-    def __init__(self, model: Segmenter) -> None:
-        super().__init__()
-        self.model = model
-
-    def initial_state(self, batch: int, height: int, width: int) -> State:
-        """Return the empty state."""
-        return ()
+    @staticmethod
+    def described(controls: ControlsConfig) -> str:
+        """Return the word for it."""
+        return "reset"
 
     def forward(self, x_BTCHW: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Return the logits BTKHW of every frame by itself."""
-        frames_N1CHW = rearrange(x_BTCHW, "b t c h w -> (b t) 1 c h w")
-        logits_N1KHW, _ = self.model(frames_N1CHW)
-        return rearrange(logits_N1KHW, "(b t) 1 k h w -> b t k h w", b=len(x_BTCHW)), ()
+        """Return the logits BTKHW of every frame by itself, and the empty state."""
+        logits_N1KHW, _ = self.model(x_BTCHW.flatten(0, 1).unsqueeze(1))
+        return logits_N1KHW.squeeze(1).unflatten(0, x_BTCHW.shape[:2]), ()
 
+
+#: Ways to run a trained network other than carrying its state, as :class:`Arm` names them.
+WRAPPERS: dict[str, type[Wrapper]] = {"smoothed": SmoothedLogits, "reset": ResetEveryFrame}
 
 #: Whatever maps a clip and a state to logits and a state.
-Network = Segmenter | SmoothedLogits | ResetEveryFrame
+Network = Segmenter | Wrapper
 
 
 def as_run(arm: str, model: Segmenter, controls: ControlsConfig) -> Network:
@@ -75,9 +104,5 @@ def as_run(arm: str, model: Segmenter, controls: ControlsConfig) -> Network:
     Raises:
         ConfigError: no such arm.
     """
-    inference = arm_named(arm).inference
-    if inference == "smoothed":
-        return SmoothedLogits(model, controls.ema_decay)
-    if inference == "reset":
-        return ResetEveryFrame(model)
-    return model
+    wrapper = WRAPPERS.get(arm_named(arm).inference)
+    return model if wrapper is None else wrapper(model, controls)

@@ -1,23 +1,63 @@
-"""ConvLSTM memory, and convolutions in its place, with a residual output that starts at zero.
+"""Memory cells: what carries features from one frame to the next, and what stands in for it.
 
-The cell is that of Shi et al. 2015 (arXiv 1506.04214) without peepholes. Its state is an argument
-and a result, never kept in the module.
+To add a cell, write a :class:`MemoryCell` here and add it to :data:`CELLS`. State is an argument
+and a result, never kept in the module. Nothing has more than four axes when a single frame is
+stepped, so the same code trains on clips and is exported.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
-CellState = tuple[Tensor, ...]
+#: What a network carries from frame to frame: the states of its cells one after another.
+State = tuple[Tensor, ...]
 
 
-class ConvLSTM(nn.Module):
-    """A 3x3 ConvLSTM cell run over a clip: C channels in, C_h hidden channels out.
+class MemoryCell(nn.Module, ABC):
+    """A recurrent cell on feature maps: C channels in, C_h hidden channels out.
 
-    The input's part of the gates is one convolution over all frames at once; only the hidden
-    state's part is stepped. Each of the four gates is normalised over channels and pixels of its
-    frame (group normalisation, Wu & He 2018): features after a ReLU are all positive, and without
-    it a memory's high learning rate shuts every gate within a few steps, for good.
+    A subclass takes ``(in_channels, hidden_channels)`` and defines :attr:`state_channels` and
+    :meth:`forward`. Work that needs no state goes into :meth:`prepare`.
+    """
+
+    @property
+    @abstractmethod
+    def state_channels(self) -> tuple[int, ...]:
+        """Channels of each state tensor; all have the height and width of the features."""
+
+    def prepare(self, x_NCHW: Tensor) -> Tensor:
+        """Process all frames of all clips at once, before they are stepped one by one."""
+        return x_NCHW
+
+    @abstractmethod
+    def forward(self, x_BCHW: Tensor, state: State) -> tuple[Tensor, State]:
+        """Step one frame of each clip.
+
+        Args:
+            x_BCHW: the frames as :meth:`prepare` returned them.
+            state: one tensor BCHW for each of :attr:`state_channels`; zeros at first.
+
+        Returns:
+            Hidden features B C_h H W, and the state after this frame.
+        """
+
+    @classmethod
+    def control(cls, in_channels: int, hidden_channels: int) -> "MemoryCell":
+        """Return the stateless cell that this one is compared with: as many parameters."""
+        with torch.device("meta"):  # only counted: draws no random numbers
+            cell = cls(in_channels, hidden_channels)
+        parameters = sum(weight.numel() for weight in cell.parameters())
+        return ExtraConvolutions(in_channels, hidden_channels, parameters)
+
+
+class ConvLSTM(MemoryCell):
+    """The 3x3 ConvLSTM of Shi et al. 2015 (arXiv 1506.04214) without peepholes.
+
+    Each of the four gates is normalised over channels and pixels of its frame (group
+    normalisation, Wu & He 2018): features after a ReLU are all positive, and without it a memory's
+    high learning rate shuts every gate within a few steps, for good.
     """
 
     def __init__(self, in_channels: int, hidden_channels: int) -> None:
@@ -29,67 +69,102 @@ class ConvLSTM(nn.Module):
         with torch.no_grad():  # begin by remembering: Jozefowicz et al. 2015
             self.normalization.bias[hidden_channels : 2 * hidden_channels].fill_(1.0)
 
-    def forward(self, x_BTCHW: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        """Return the hidden states BTCHW of all frames and the state after the last one."""
-        batch = len(x_BTCHW)
-        gates = self.from_input(rearrange(x_BTCHW, "b t c h w -> (b t) c h w"))
-        gates_BTCHW = rearrange(gates, "(b t) c h w -> b t c h w", b=batch)
+    @property
+    def state_channels(self) -> tuple[int, ...]:
+        """Of the hidden and the cell state."""
+        return (self.hidden_channels, self.hidden_channels)
+
+    def prepare(self, x_NCHW: Tensor) -> Tensor:
+        """Return the input's part of the gates, N 4C_h HW."""
+        gates: Tensor = self.from_input(x_NCHW)
+        return gates
+
+    def forward(self, x_BCHW: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the hidden state, and both states."""
         hidden, cell = state
-        outputs = []
-        for gates_from_input in gates_BTCHW.unbind(1):
-            gates = self.normalization(gates_from_input + self.from_hidden(hidden))
-            enter, keep, leave, candidate = gates.chunk(4, dim=1)
-            cell = torch.sigmoid(keep) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
-            hidden = torch.sigmoid(leave) * torch.tanh(cell)
-            outputs.append(hidden)
-        return torch.stack(outputs, dim=1), (hidden, cell)
+        gates = self.normalization(x_BCHW + self.from_hidden(hidden))
+        enter, keep, leave, candidate = gates.chunk(4, dim=1)
+        cell = torch.sigmoid(keep) * cell + torch.sigmoid(enter) * torch.tanh(candidate)
+        hidden = torch.sigmoid(leave) * torch.tanh(cell)
+        return hidden, (hidden, cell)
 
 
-class ExtraConvolutions(nn.Module):
-    """Two 3x3 convolutions with exactly as many parameters as a ConvLSTM, and no state.
+class ExtraConvolutions(MemoryCell):
+    """Two 3x3 convolutions with about as many parameters as a memory cell, and no state.
 
-    The control for what a memory gains by being more network rather than memory. The wide layer
-    has as many channels as the four gates together, and the gates' normalisation.
+    The control for what a memory gains by being more network rather than memory. For a ConvLSTM
+    the wide layer has as many channels as its four gates together, and the same normalisation, so
+    the number of parameters is exactly the same.
     """
 
-    def __init__(self, in_channels: int, hidden_channels: int) -> None:
+    def __init__(self, in_channels: int, hidden_channels: int, parameters: int) -> None:
         super().__init__()
-        wide = 4 * hidden_channels
+        per_wide_channel = 9 * (in_channels + hidden_channels) + 2
+        wide = 4 * max(1, round(parameters / per_wide_channel / 4))
         self.layers = nn.Sequential(
             nn.Conv2d(in_channels, wide, 3, padding=1, bias=False),
             nn.GroupNorm(4, wide),
             nn.ReLU(inplace=True),
             nn.Conv2d(wide, hidden_channels, 3, padding=1, bias=False),
-            # Bounded, as a ConvLSTM's hidden state is.
-            nn.Tanh(),
+            nn.Tanh(),  # bounded, as a ConvLSTM's hidden state is
         )
 
-    def forward(self, x_BTCHW: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        """Return features BTCHW of every frame by itself, and the state as it came: empty."""
-        batch = len(x_BTCHW)
-        y = self.layers(rearrange(x_BTCHW, "b t c h w -> (b t) c h w"))
-        return rearrange(y, "(b t) c h w -> b t c h w", b=batch), state
+    @property
+    def state_channels(self) -> tuple[int, ...]:
+        """None."""
+        return ()
+
+    def prepare(self, x_NCHW: Tensor) -> Tensor:
+        """Return the output of the convolutions for every frame."""
+        y: Tensor = self.layers(x_NCHW)
+        return y
+
+    def forward(self, x_BCHW: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return both as they are."""
+        return x_BCHW, state
+
+
+#: Every memory cell by the name that ``model.memory`` gives it.
+CELLS: dict[str, type[MemoryCell]] = {"convlstm": ConvLSTM}
 
 
 class ResidualMemory(nn.Module):
-    """Features plus what a ConvLSTM, or the convolutions in its place, add to them.
+    """Features plus what a cell adds to them.
 
     The 1x1 output projection starts at zero: at first exactly nothing is added, so a network with
     this memory equals the network without it until the first training step.
     """
 
-    def __init__(self, channels: int, hidden_channels: int, *, remembers: bool = True) -> None:
+    def __init__(self, cell: MemoryCell, channels: int, hidden_channels: int) -> None:
         super().__init__()
-        self.state_channels = (hidden_channels, hidden_channels) if remembers else ()
-        cell = ConvLSTM if remembers else ExtraConvolutions
-        self.cell = cell(channels, hidden_channels)
+        self.cell = cell
         self.projection = nn.Conv2d(hidden_channels, channels, 1)
         nn.init.zeros_(self.projection.weight)
         assert self.projection.bias is not None
         nn.init.zeros_(self.projection.bias)
 
-    def forward(self, x_BTCHW: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        """Return features of the same shape and the state after the last frame."""
-        hidden_BTCHW, state = self.cell(x_BTCHW, state)
-        added = self.projection(rearrange(hidden_BTCHW, "b t c h w -> (b t) c h w"))
-        return x_BTCHW + rearrange(added, "(b t) c h w -> b t c h w", b=len(x_BTCHW)), state
+    def forward(self, x_NCHW: Tensor, state: State, frames: int) -> tuple[Tensor, State]:
+        """Run over clips of ``frames`` frames that follow one another along the first axis.
+
+        Returns:
+            Features of the same shape and the state after each clip's last frame.
+        """
+        hidden = []
+        for frame_BCHW in _time_steps(self.cell.prepare(x_NCHW), frames):
+            hidden_BCHW, state = self.cell(frame_BCHW, state)
+            hidden.append(hidden_BCHW)
+        return x_NCHW + self.projection(_as_clips(hidden)), state
+
+
+def _time_steps(x_NCHW: Tensor, frames: int) -> Sequence[Tensor]:
+    """Return the first frames BCHW of all clips, then the second ones, and so on."""
+    if frames == 1:
+        return (x_NCHW,)
+    return x_NCHW.reshape(-1, frames, *x_NCHW.shape[1:]).unbind(1)
+
+
+def _as_clips(steps_BCHW: Sequence[Tensor]) -> Tensor:
+    """Undo :func:`_time_steps`."""
+    if len(steps_BCHW) == 1:
+        return steps_BCHW[0]
+    return torch.stack(tuple(steps_BCHW), dim=1).flatten(0, 1)

@@ -1,79 +1,71 @@
-"""The models of the comparison: FrameUNet, and SequenceUNet = FrameUNet plus memory.
+"""The network of every arm: encoder, decoder, a 1x1 head, and what an arm adds to the decoder.
 
-ExtraUNet is the control: FrameUNet plus convolutions in place of that memory. Streaming is one
-line: ``logits, state = model(frame_BTCHW, state)`` with T = 1.
+Streaming is one line: ``logits, state = model(frame_BTCHW, state)`` with T = 1.
 """
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from sonotempo.arms import Added, arm_named
 from sonotempo.config import ModelConfig
-from sonotempo.errors import ConfigError
+from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.models.decoder import Decoder
 from sonotempo.models.encoder import build_encoder
-from sonotempo.models.memory import ResidualMemory
-
-#: Hidden and cell state of each memory in turn; empty for a model without memory.
-State = tuple[Tensor, ...]
+from sonotempo.models.memory import CELLS, ResidualMemory, State
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 class Segmenter(nn.Module):
-    """Encoder, decoder with memory after the blocks of ``memory_strides``, and a 1x1 head.
+    """A U-net, alone (Smistad et al. 2021) or with memories after some of its decoder blocks.
+
+    >>> model = Segmenter(ModelConfig(), classes=3)
+    >>> logits, state = model(torch.zeros(1, 2, 1, 64, 64))
+    >>> tuple(logits.shape), state
+    ((1, 2, 3, 64, 64), ())
+    >>> model = Segmenter(ModelConfig(), classes=3, added="memory")
+    >>> frame = torch.zeros(1, 1, 1, 64, 64)
+    >>> logits, state = model(frame)
+    >>> logits, state = model(frame, state)  # streaming
+    >>> [tuple(s.shape) for s in state]
+    [(1, 128, 4, 4), (1, 128, 4, 4)]
 
     Args:
-        config: the network's settings, the same for both models.
+        config: the network's settings, the same for every arm.
         classes: K, the background included.
-        memory_strides: after which decoder blocks a memory stands; none for the frame model.
-        remembers: whether these are memories, or convolutions in their place.
+        added: what follows the decoder blocks at ``config.memory_strides``.
+
+    Raises:
+        ConfigError: no such encoder or cell, or the strides do not fit the decoder.
     """
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        classes: int,
-        memory_strides: tuple[int, ...],
-        *,
-        remembers: bool = True,
-    ) -> None:
+    def __init__(self, config: ModelConfig, classes: int, added: Added = "none") -> None:
         super().__init__()
         self.classes = classes
         self.encoder = build_encoder(config)
         self.decoder = Decoder(
             self.encoder.channels, self.encoder.strides, config.channels, config.normalization
         )
-        for stride in memory_strides:
-            if stride not in self.decoder.strides:
-                options = sorted(self.decoder.strides)
-                raise ConfigError(
-                    f"model.memory_strides holds {stride}, but the decoder of encoder "
-                    f"{config.encoder!r} has strides {options}; choose from these"
-                )
-        self.memories = nn.ModuleDict(
-            {
-                str(stride): ResidualMemory(channels, config.memory_channels, remembers=remembers)
-                for stride, channels in zip(
-                    self.decoder.strides, self.decoder.channels, strict=True
-                )
-                if stride in memory_strides
-            }
-        )
+        self.memories = nn.ModuleDict()
+        if added != "none":
+            _require_strides(config, self.decoder.strides)
+            for stride, channels in zip(self.decoder.strides, self.decoder.channels, strict=True):
+                if stride in config.memory_strides:
+                    self.memories[str(stride)] = _memory(config, channels, added)
         self.head = nn.Conv2d(self.decoder.channels[-1], classes, 1)
         self._encoder_frozen = False
         self._norm_frozen = False
 
     def initial_state(self, batch: int, height: int, width: int) -> State:
-        """Return the state of a model that has seen nothing: zeros, on the model's device."""
+        """Return the state before the first frame: zeros, on the model's device."""
         weight = self.head.weight
         return tuple(
             weight.new_zeros(batch, channels, height // int(stride), width // int(stride))
             for stride in self.memories
-            for channels in self._memory_at(stride).state_channels
+            for channels in self._memory_at(stride).cell.state_channels
         )
 
     def forward(self, x_BTCHW: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -81,7 +73,7 @@ class Segmenter(nn.Module):
 
         Args:
             x_BTCHW: images in 0 to 1, C = 1, H and W multiples of the coarsest stride.
-            state: what an earlier call returned; None begins anew.
+            state: what an earlier call returned; None before the first frame.
 
         Returns:
             Logits BTKHW and the state after the last frame.
@@ -89,7 +81,7 @@ class Segmenter(nn.Module):
         Raises:
             ConfigError: the images do not divide by the coarsest stride.
         """
-        batch, _, _, height, width = x_BTCHW.shape
+        batch, frames, _, height, width = x_BTCHW.shape
         coarsest = self.encoder.strides[-1]
         if height % coarsest or width % coarsest:
             up = tuple(-(-side // coarsest) * coarsest for side in (height, width))
@@ -97,23 +89,36 @@ class Segmenter(nn.Module):
                 f"input of {height}x{width} pixels; this network needs multiples of {coarsest}, "
                 f"for example {up[0]}x{up[1]}"
             )
-        before = self.initial_state(batch, height, width) if state is None else state
+        if state is None:
+            state = self.initial_state(batch, height, width)
+        features = self.encoder(x_BTCHW.flatten(0, 1))
+        logits_NKHW, state = self.decode(features, state, frames)
+        return logits_NKHW.reshape(batch, frames, *logits_NKHW.shape[1:]), state
+
+    def decode(
+        self, features_NCHW: Sequence[Tensor], state: State, frames: int = 1
+    ) -> tuple[Tensor, State]:
+        """Segment what the encoder has seen; with one frame a clip nothing has five axes.
+
+        Args:
+            features_NCHW: the encoder's, N = B x T, the frames of a clip one after another.
+            state: as of :meth:`initial_state`, or what an earlier call returned.
+            frames: T.
+
+        Returns:
+            Logits NKHW and the state after each clip's last frame.
+        """
+        skips = dict(zip(self.encoder.strides, features_NCHW, strict=True))
+        x = features_NCHW[-1]
         after: list[Tensor] = []
-        features = self.encoder(rearrange(x_BTCHW, "b t c h w -> (b t) c h w"))
-        skips = dict(zip(self.encoder.strides, features, strict=True))
-        x = features[-1]
         for stride, block in zip(self.decoder.strides, self.decoder.blocks, strict=True):
             x = block(x, skips.get(stride))
             if str(stride) in self.memories:
                 memory = self._memory_at(str(stride))
-                own_state = before[len(after) : len(after) + len(memory.state_channels)]
-                x_clip, new_state = memory(
-                    rearrange(x, "(b t) c h w -> b t c h w", b=batch), own_state
-                )
-                x = rearrange(x_clip, "b t c h w -> (b t) c h w")
-                after += new_state
-        logits_BTKHW = rearrange(self.head(x), "(b t) k h w -> b t k h w", b=batch)
-        return logits_BTKHW, tuple(after)
+                own = state[len(after) : len(after) + len(memory.cell.state_channels)]
+                x, new = memory(x, own, frames)
+                after += new
+        return self.head(x), tuple(after)
 
     def _memory_at(self, stride: str) -> ResidualMemory:
         memory = self.memories[stride]
@@ -127,15 +132,15 @@ class Segmenter(nn.Module):
         self.encoder.requires_grad_(not encoder)
         self.train(self.training)
 
-    def start_from(self, frame_model: "FrameUNet") -> None:
-        """Take over a frame model's weights; what it does not have keeps its own."""
+    def start_from(self, frame_model: "Segmenter") -> None:
+        """Take over a frame model's weights; what was added keeps its own."""
         missing, unexpected = self.load_state_dict(frame_model.state_dict(), strict=False)
         wrong = [name for name in missing if not name.startswith("memories.")] + unexpected
         if wrong:
             raise ValueError(f"the frame model has another network; these weights differ: {wrong}")
 
     def train(self, mode: bool = True) -> "Segmenter":
-        """Switch to training or back, leaving alone what is frozen."""
+        """Switch training mode on or off, except for what is frozen."""
         super().train(mode)
         if self._encoder_frozen:
             self.encoder.eval()
@@ -146,69 +151,40 @@ class Segmenter(nn.Module):
         return self
 
 
-class FrameUNet(Segmenter):
-    """The seed paper's U-net: every frame by itself; its state is empty.
-
-    >>> import torch
-    >>> model = FrameUNet(ModelConfig(), classes=3)
-    >>> logits, state = model(torch.zeros(1, 2, 1, 64, 64))
-    >>> tuple(logits.shape), state
-    ((1, 2, 3, 64, 64), ())
-    """
-
-    def __init__(self, config: ModelConfig, classes: int) -> None:
-        super().__init__(config, classes, memory_strides=())
-
-
-class SequenceUNet(Segmenter):
-    """The same U-net with ConvLSTM memory in its decoder.
-
-    >>> import torch
-    >>> model = SequenceUNet(ModelConfig(), classes=3)
-    >>> frame = torch.zeros(1, 1, 1, 64, 64)
-    >>> logits, state = model(frame)
-    >>> logits, state = model(frame, state)  # streaming
-    >>> [tuple(s.shape) for s in state]
-    [(1, 128, 4, 4), (1, 128, 4, 4)]
-    """
-
-    def __init__(self, config: ModelConfig, classes: int) -> None:
-        super().__init__(config, classes, _required(config.memory_strides))
-
-
-class ExtraUNet(Segmenter):
-    """The same U-net with as many more convolutions as the memory has parameters; no state.
-
-    >>> def count(model):
-    ...     return sum(weight.numel() for weight in model.parameters())
-    >>> count(ExtraUNet(ModelConfig(), 3)) == count(SequenceUNet(ModelConfig(), 3))
-    True
-    """
-
-    def __init__(self, config: ModelConfig, classes: int) -> None:
-        super().__init__(config, classes, _required(config.memory_strides), remembers=False)
-
-
-def _required(memory_strides: tuple[int, ...]) -> tuple[int, ...]:
-    if not memory_strides:
+def _require_strides(config: ModelConfig, available: Sequence[int]) -> None:
+    if not config.memory_strides:
         raise ConfigError(
             "model.memory_strides is empty; a sequence model and its control need at least one"
         )
-    return memory_strides
+    for stride in config.memory_strides:
+        if stride not in available:
+            raise ConfigError(
+                f"model.memory_strides holds {stride}, but the decoder of encoder "
+                f"{config.encoder!r} has strides {sorted(available)}; choose from these"
+            )
+
+
+def _memory(config: ModelConfig, channels: int, added: Added) -> ResidualMemory:
+    if config.memory not in CELLS:
+        raise ConfigError(unknown_option("model.memory", config.memory, CELLS))
+    cell = CELLS[config.memory]
+    make = cell if added == "memory" else cell.control
+    hidden_channels = config.memory_channels
+    return ResidualMemory(make(channels, hidden_channels), channels, hidden_channels)
 
 
 def build_model(arm: str, config: ModelConfig, classes: int) -> Segmenter:
     """Return the untrained network of an arm.
 
+    >>> def count(arm):
+    ...     return sum(weight.numel() for weight in build_model(arm, ModelConfig(), 3).parameters())
+    >>> count("frame_extra") == count("sequence")
+    True
+
     Raises:
-        ConfigError: no such arm.
+        ConfigError: no such arm, or a network that cannot be built.
     """
-    networks: dict[Added, type[FrameUNet | ExtraUNet | SequenceUNet]] = {
-        "none": FrameUNet,
-        "convolution": ExtraUNet,
-        "convlstm": SequenceUNet,
-    }
-    return networks[arm_named(arm).added](config, classes)
+    return Segmenter(config, classes, arm_named(arm).added)
 
 
 def in_channels_last(model: AnyModule) -> AnyModule:

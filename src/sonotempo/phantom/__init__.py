@@ -1,4 +1,4 @@
-"""Recordings that nobody had to scan: a simulated cohort (see ``docs/phantom.md``).
+"""Simulated recordings: a cohort with known anatomy and motion (see ``docs/phantom.md``).
 
 Everything here is numpy and scipy; nothing imports torch.
 """

@@ -1,8 +1,8 @@
-"""What lies in the scanned plane: layers, muscles, vessels, nerves and bone of one subject.
+"""The anatomy in the scanned plane: layers, muscles, vessels, nerves and bone of one subject.
 
-Coordinates are millimetres at rest: ``x`` along the probe from its centre, ``z`` into depth from
-the skin. Lateral is to the left. A procedure's module draws the numbers (``axillary``,
-``femoral``); ``plane`` turns them into maps.
+Coordinates are millimetres at rest: ``x`` along the probe from its centre, ``z`` depth below the
+skin. Lateral is to the left. ``axillary`` and ``femoral`` draw the numbers; ``plane`` turns them
+into maps.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class Ellipse:
 
 @dataclass(frozen=True, slots=True)
 class Muscle:
-    """A muscle's cross-section, how its fibres' septa run, and how bright it is."""
+    """A muscle's cross-section, the direction of its fibres, and its brightness."""
 
     border: Ellipse
     fibre_angle: float
@@ -56,10 +56,10 @@ class Vessel:
     """An artery or a vein.
 
     Attributes:
-        lumen: at rest.
-        artery: pulsates if so; collapses under the probe if not.
+        lumen: its cross-section at rest.
+        artery: arteries pulsate, veins collapse under the probe.
         wall_mm: thickness of the bright wall.
-        pulsation: relative growth of an artery's radius at the height of a pulse.
+        pulsation: relative growth of an artery's radius at the peak of a pulse.
         opening_pressure: probe pressure (0 to 1) at which a vein is half collapsed.
         obliquity: how far it shifts in x and z for a millimetre across the plane.
     """
@@ -78,13 +78,13 @@ class Nerve:
 
     Attributes:
         name: of its structure.
-        border: outside of the rim.
-        fascicles: how many.
-        echo_db: brightness of its epineurium.
+        border: outer edge of the rim.
+        fascicles: number of fascicles.
+        echo_db: brightness of the epineurium.
         best_tilt_deg: probe tilt at which it is brightest.
         anisotropy: n of the gain cosⁿ(tilt - best tilt).
         obliquity: how far it shifts in x and z for a millimetre across the plane.
-        labelled: whether masks show it (the radial nerve has no class).
+        labelled: whether masks show it; the radial nerve has no class.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Nerve:
 class Fascia:
     """A thin layer across the whole picture: depth at x = 0, slope, waves and brightness.
 
-    It bends down by ``sag_mm`` at 1 cm to either side, four times as much at 2 cm.
+    It bends down by ``sag_mm`` at 1 cm on either side, and by four times as much at 2 cm.
     """
 
     z_mm: float
@@ -122,21 +122,21 @@ class Fascia:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Everything of one simulated person that a scan of one region can show.
+    """The anatomy of one simulated person in one region.
 
     Attributes:
         procedure: axillary or femoral.
         skin_mm: thickness of the skin.
-        fat_bottom: where subcutaneous fat ends: the deep fascia.
-        fasciae: further layers below it.
+        fat_bottom: the deep fascia, where subcutaneous fat ends.
+        fasciae: further layers.
         muscles: painted in this order.
         sheath: bright connective tissue around the nerves and vessels.
         vessels: arteries and veins.
         nerves: with and without a class.
-        bone: its cross-section; only the surface facing the probe is seen.
+        bone: its cross-section; only the surface that faces the probe is visible.
         fat_echo_db: brightness of fat.
         bulk_attenuation: relative to the average person's.
-        texture_seed: for all fine texture.
+        texture_seed: of all fine texture.
     """
 
     procedure: str
@@ -154,10 +154,9 @@ class Subject:
 
     @property
     def deepest_target_mm(self) -> float:
-        """Lower end of the deepest nerve or artery: what an operator wants to see."""
-        ends = [nerve.border.z_mm + nerve.border.half_height_mm for nerve in self.nerves]
-        ends += [each.lumen.z_mm + each.lumen.half_height_mm for each in self.vessels]
-        return max(ends)
+        """Lower end of the deepest nerve or vessel, which the image should include."""
+        targets = [nerve.border for nerve in self.nerves] + [each.lumen for each in self.vessels]
+        return max(each.z_mm + each.half_height_mm for each in targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,22 +167,40 @@ class Dice:
     variability: float
 
     def normal(self, mean: float, deviation: float, low: float, high: float) -> float:
-        """Draw from a normal distribution, cut at ``low`` and ``high``."""
+        """Draw from a normal distribution, clipped to ``low`` and ``high``."""
         drawn = mean + self.variability * deviation * self.random.standard_normal()
         return float(np.clip(drawn, low, high))
 
     def between(self, low: float, high: float) -> float:
-        """Draw uniformly, from a range that shrinks to its middle without variability."""
+        """Draw uniformly from a range that shrinks to its middle without variability."""
         half = 0.5 * (high - low) * self.variability
         return float(0.5 * (low + high) + half * self.random.uniform(-1, 1))
 
     def angle(self, degrees: float) -> float:
-        """Draw an angle in radians, at most this many degrees to either side."""
+        """Draw an angle in radians, at most this many degrees in either direction."""
         return self.between(-np.deg2rad(degrees), np.deg2rad(degrees))
 
     def obliquity(self, largest: float) -> tuple[float, float]:
         """Draw how a structure runs across the plane; less in depth than along the probe."""
         return self.between(-largest, largest), self.between(-largest / 2, largest / 2)
+
+    def fascia(
+        self,
+        z_mm: float,
+        slope: tuple[float, float],
+        sag_mm: tuple[float, float],
+        wave_mm: tuple[float, float],
+        echo_db: tuple[float, float, float, float],
+    ) -> Fascia:
+        """Draw a layer: ranges of its shape, and mean, deviation and limits of its brightness."""
+        return Fascia(
+            z_mm,
+            self.between(*slope),
+            self.between(*sag_mm),
+            self.between(*wave_mm),
+            self.between(0, 6.3),
+            self.normal(*echo_db),
+        )
 
     def nerve(
         self,
@@ -218,13 +235,13 @@ def free_place(
     taken: Sequence[tuple[float, float, float]],
     ceiling_mm: float = -np.inf,
 ) -> tuple[float, float]:
-    """Return the place nearest to the wanted one at which a circle overlaps none that is taken.
+    """Return the place nearest to the wanted one where a circle overlaps no other.
 
     Args:
         wanted_mm: x and z of its centre.
         radius_mm: of the circle.
-        taken: x, z and radius of the others.
-        ceiling_mm: the least depth of the centre.
+        taken: x, z and radius of the other circles.
+        ceiling_mm: smallest depth of the centre.
 
     >>> free_place((0.0, 1.0), 1.0, [(0.0, 0.0, 2.0)])
     (0.0, 3.0)
@@ -241,8 +258,7 @@ def _rings() -> NDArray[np.float64]:
     """Return offsets on rings around a place, the nearest first; downwards first on each."""
     reach, turn = np.mgrid[0:20:0.25, 0 : 2 * np.pi : 48j]
     offsets = np.stack([reach * np.sin(turn), reach * np.cos(turn)], axis=-1)
-    flat: NDArray[np.float64] = offsets.reshape(-1, 2)
-    return flat
+    return offsets.reshape(-1, 2)
 
 
 _OFFSETS_MM = _rings()

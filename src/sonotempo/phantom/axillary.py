@@ -64,14 +64,7 @@ def draw_axillary(random: np.random.Generator, variability: float) -> Subject:
     return Subject(
         procedure="axillary",
         skin_mm=skin,
-        fat_bottom=Fascia(
-            fat_bottom,
-            dice.between(-0.05, 0.05),
-            dice.between(0.0, 0.7),
-            dice.between(0.0, 0.4),
-            dice.between(0, 6.3),
-            dice.normal(20.0, 2.0, 15, 25),
-        ),
+        fat_bottom=dice.fascia(fat_bottom, (-0.05, 0.05), (0.0, 0.7), (0.0, 0.4), (20, 2, 15, 25)),
         fasciae=_superficial_fasciae(dice, skin, fat_bottom),
         muscles=muscles,
         sheath=Ellipse(
@@ -108,7 +101,7 @@ def _around(
 def _nerves(
     dice: Dice, artery: Vessel, ceiling_mm: float, taken: list[tuple[float, float, float]]
 ) -> tuple[Nerve, ...]:
-    """Place the nerves one after the other, each clear of what is there already."""
+    """Place the nerves one after the other, each clear of those placed before."""
     if dice.random.random() < _LATERAL_PATTERN:
         apart = dice.normal(-103, 22, -150, -70), dice.normal(9.3, 5.6, 5.0, 18)
     else:
@@ -171,17 +164,10 @@ def _muscles(dice: Dice, artery: Vessel, fat_bottom_mm: float) -> tuple[Muscle, 
 
 
 def _superficial_fasciae(dice: Dice, skin_mm: float, fat_bottom_mm: float) -> tuple[Fascia, ...]:
-    """Draw one or two thin septa that run through fat."""
+    """Draw two thin septa that run through fat."""
     depths = np.linspace(skin_mm, fat_bottom_mm, 4)
     middles = [0.5 * (a + b) for a, b in pairwise(depths)][1:]
     return tuple(
-        Fascia(
-            float(depth),
-            dice.between(-0.04, 0.04),
-            dice.between(-0.2, 0.6),
-            dice.between(0.1, 0.5),
-            dice.between(0, 6.3),
-            dice.normal(13.0, 2.0, 8, 17),
-        )
+        dice.fascia(float(depth), (-0.04, 0.04), (-0.2, 0.6), (0.1, 0.5), (13, 2, 8, 17))
         for depth in middles
     )

@@ -1,7 +1,7 @@
-"""A whole simulated cohort to files, subject by subject; a rerun goes on where one stopped.
+"""Write a simulated cohort to files, subject by subject; a rerun continues an interrupted one.
 
-OUT/cohort.json                          every setting; what a rerun is checked against
-OUT/subject-003/sequence-0/frame_12.mhd  a frame, beside its mask frame_12_gt.mhd
+OUT/cohort.json                          all settings; a rerun must have the same
+OUT/subject-003/sequence-0/frame_12.mhd  a frame; frame_12_gt.mhd is its mask
 OUT/subject-003/sequence-0/truth.csv     what happened in every frame; written last
 OUT/subject-003/sequence-0/subject.json  anatomy and scanner
 """
@@ -27,19 +27,19 @@ def write_cohort(
 ) -> int:
     """Simulate a cohort into a folder in the layout of Annotation Web.
 
-    Subjects that are there already are left alone, so the same call again continues, and one with
-    more subjects adds them.
+    Existing subjects are kept, so repeating a call continues it, and a call with more subjects
+    adds them.
 
     Args:
         out: the folder; made if missing.
         settings: of the cohort.
-        on_subject: called after each subject, also after one that was there already.
+        on_subject: called after each subject, including those that existed already.
 
     Returns:
-        How many subjects were simulated now.
+        How many subjects this call simulated.
 
     Raises:
-        ConfigError: the folder holds something else, or a cohort with other settings.
+        ConfigError: the folder holds other files, or a cohort with other settings.
         SonotempoError: the folder cannot be written, or the disk is full; what was written stays
             readable.
     """
@@ -55,19 +55,19 @@ def write_cohort(
             on_subject()
     except OSError as error:
         raise SonotempoError(
-            f"{out} cannot be written ({error.strerror or error}); make room or give another "
-            "folder, then repeat the command: what was written is kept and continued"
+            f"{out} cannot be written ({error.strerror or error}); free some space or choose "
+            "another folder, then repeat the command: it continues with what was written"
         ) from error
     return made
 
 
 def recorded(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
-    """Yield the frames of one recording, of the length that the settings ask for."""
+    """Yield the frames of one recording of the length in the settings."""
     return takewhile(lambda frame: frame.index < settings.frames, simulate(start, settings))
 
 
 def _claim(out: Path, settings: PhantomConfig) -> None:
-    """Write the settings into an empty folder, or check that they are the ones there."""
+    """Write the settings into an empty folder, or check that they match those in it."""
     given = settings.model_dump(mode="json")
     path = out / COHORT_FILE
     if path.is_file():
@@ -82,13 +82,13 @@ def _claim(out: Path, settings: PhantomConfig) -> None:
         if other:
             key = other[0]
             raise ConfigError(
-                f"{out} holds a cohort with {key} {there.get(key)}, not {given[key]}; give another "
-                "folder, or the same settings to continue it"
+                f"{out} holds a cohort with {key} {there.get(key)}, not {given[key]}; choose "
+                "another folder, or use the same settings to continue it"
             )
         if settings.subjects <= there["subjects"]:
             return
     elif any(out.iterdir()):
-        raise ConfigError(f"{out} is not empty and holds no cohort; give an empty or new folder")
+        raise ConfigError(f"{out} is not empty and holds no cohort; choose an empty or new folder")
     _write_whole(path, json.dumps(given, indent=2) + "\n")
 
 
@@ -106,7 +106,6 @@ def _write_subject(folder: Path, start: Cast, settings: PhantomConfig) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow((*_COLUMNS, *(f"{name} gain" for name in names)))
-    missing = 0  # frames dropped just before the frame at hand
     expected = 0
     for frame in recorded(start, settings):
         missing, expected = frame.index - expected, frame.index + 1
@@ -151,7 +150,7 @@ def _row(frame: PhantomFrame, missing: int) -> tuple[str, ...]:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is either whole or not there."""
+    """Write a file completely or not at all."""
     draft = path.with_name(f"{path.name}.part")
     try:
         draft.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Where in the tissue at rest each pixel of a frame looks: the displacement field."""
+"""The displacement field: which point of the tissue at rest each pixel of a frame shows."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from sonotempo.phantom.anatomy import Plane, Subject, Vessel
 from sonotempo.phantom.motion import Pose, vein_opening
 
 _SOFT_MM = 12.0  # the tissue above this depth takes most of the compression
-_DRIFT_MM = 4.5  # how far around a nerve or vessel its own shift reaches
+_DRIFT_MM = 4.5  # how far the shift of a nerve or vessel reaches
 
 
 def tissue_coordinates(x_W: Plane, z_H: Plane, pose: Pose, subject: Subject) -> tuple[Plane, Plane]:
@@ -17,7 +17,7 @@ def tissue_coordinates(x_W: Plane, z_H: Plane, pose: Pose, subject: Subject) -> 
     Args:
         x_W: along the probe from its centre.
         z_H: depth below the probe.
-        pose: where probe and patient are.
+        pose: of probe and patient.
         subject: whose vessels pulsate and collapse.
     """
     deep = z_H / np.float32(30.0)
@@ -40,7 +40,7 @@ def tissue_coordinates(x_W: Plane, z_H: Plane, pose: Pose, subject: Subject) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """Tissue coordinates HW in the making, and about where each column and row looks."""
+    """Tissue coordinates HW in the making, and what each column and row shows roughly."""
 
     rest_x: Plane
     rest_z: Plane
@@ -72,7 +72,7 @@ def _bell(distance_mm: Plane) -> Plane:
 
 
 def _pulsate(field: _Field, vessel: Vessel, pose: Pose) -> None:
-    """Widen an artery; the incompressible tissue around it gives way."""
+    """Widen an artery and push the incompressible tissue around it away."""
     lumen = vessel.lumen
     radius = 0.5 * (lumen.half_width_mm + lumen.half_height_mm)
     growth = 1 + vessel.pulsation * pose.pulse

@@ -1,4 +1,4 @@
-"""What goes wrong while scanning: lost contact, changes of depth, freezes, dropped frames."""
+"""Disturbances while scanning: lost contact, changes of depth, freezes, dropped frames."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ KINDS = ("contact loss", "depth change", "freeze", "drop")
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """What disturbs one frame.
+    """The disturbance of one frame.
 
     Attributes:
-        lifted: share of the probe without contact; 0 for none.
+        lifted: share of the probe without contact, 0 to 1.
         centre: where along the probe contact is lost, 0 to 1.
         depth_step: by how many of the scanner's presets the depth changes at this frame.
-        frozen: the frame before is shown again.
-        dropped: the frame never arrives.
+        frozen: whether the previous frame is shown again.
+        dropped: whether the frame never arrives.
     """
 
     lifted: float = 0.0
@@ -29,7 +29,7 @@ class Disturbance:
 
 
 class Events:
-    """A Poisson stream of events; one at a time.
+    """A Poisson stream of events, at most one at a time.
 
     Contact is lost for 0.3 to 1.2 s over up to 60 % of the probe; a freeze lasts 0.2 to 0.8 s; 1
     to 4 frames are dropped in a row. These are chosen, not measured.
@@ -43,7 +43,7 @@ class Events:
         self._share = self._centre = 0.0
 
     def step(self) -> Disturbance:
-        """Return what disturbs the next frame."""
+        """Return the disturbance of the next frame."""
         if self._left == 0 and self._random.random() < self._chance:
             self._begin()
             if self._kind == "depth change":
@@ -72,7 +72,7 @@ class Events:
 
 
 def contact(disturbance: Disturbance, columns: int) -> Plane:
-    """Return 1 for each line whose element touches the skin, near 0 where it does not."""
+    """Return 1 for each line whose element touches the skin, and nearly 0 for the others."""
     along = np.linspace(0, 1, columns, dtype=np.float32)
     if disturbance.lifted <= 0:
         return np.ones(columns, np.float32)

@@ -77,14 +77,7 @@ def draw_femoral(random: np.random.Generator, variability: float) -> Subject:
     return Subject(
         procedure="femoral",
         skin_mm=skin,
-        fat_bottom=Fascia(
-            fat_bottom,
-            dice.between(-0.03, 0.06),
-            dice.between(-0.2, 0.4),
-            dice.between(0.0, 0.3),
-            dice.between(0, 6.3),
-            dice.normal(21.0, 2.0, 16, 26),
-        ),
+        fat_bottom=dice.fascia(fat_bottom, (-0.03, 0.06), (-0.2, 0.4), (0.0, 0.3), (21, 2, 16, 26)),
         fasciae=(
             _septum(dice, skin + (fat_bottom - skin) * dice.between(0.3, 0.45)),
             _septum(dice, skin + (fat_bottom - skin) * dice.between(0.6, 0.8)),
@@ -112,11 +105,4 @@ def draw_femoral(random: np.random.Generator, variability: float) -> Subject:
 
 
 def _septum(dice: Dice, depth_mm: float) -> Fascia:
-    return Fascia(
-        depth_mm,
-        dice.between(-0.05, 0.05),
-        dice.between(-0.2, 0.4),
-        dice.between(0.1, 0.6),
-        dice.between(0, 6.3),
-        dice.normal(13.0, 2.0, 8, 17),
-    )
+    return dice.fascia(depth_mm, (-0.05, 0.05), (-0.2, 0.4), (0.1, 0.6), (13, 2, 8, 17))

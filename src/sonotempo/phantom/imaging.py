@@ -3,8 +3,8 @@
 Baseband (IQ) scatterer convolution (Marion & Vray, Phys Med Biol 2009; COLE): complex scatterers
 of random phase are multiplied by the tissue's amplitude, moved, and convolved with a separable
 point spread function, a Gaussian pulse along depth and a Gaussian beam across that widens off
-focus. The carrier is left out, so a pure phase rotation by axial motion is too; the decorrelation
-that it causes under compression is in :func:`~sonotempo.phantom.motion.kept_correlation`.
+focus. Without the carrier, axial motion causes no phase rotation; the decorrelation that this
+would cause under compression is in :func:`~sonotempo.phantom.motion.kept_correlation`.
 """
 
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ from sonotempo.phantom.anatomy import Plane
 from sonotempo.phantom.scanners import Scanner, axial_sigma_mm, lateral_sigma_mm
 from sonotempo.recording import Box
 
-#: Standard deviation of the scatterers' own blur, in pixels of their map: what lets them be read
-#: between pixels. It is part of the point spread.
+#: Standard deviation in pixels of the blur of the scatterers' map, which lets them be read between
+#: pixels. It is part of the point spread.
 PREFILTER_PX = 0.7
 
 _NEPER = np.float32(np.log(10) / 20)  # of a decibel of amplitude
 _LOSS_AT_SCANNER = 0.16  # dB/mm there and back per dB/(cm MHz) and MHz, at 0.8 of the frequency
-_COMPENSATED_LOSS = 0.62  # dB/(cm MHz) that time-gain compensation expects
-_GAIN_ENDS_MM = 38.0  # the compensation's largest gain is reached here
+_COMPENSATED_LOSS = 0.62  # dB/(cm MHz) that time-gain compensation assumes
+_GAIN_ENDS_MM = 38.0  # depth at which the compensation reaches its largest gain
 _MULTIPATH = ((1.4, 0.035), (2.9, 0.02))  # delay in mm and amplitude of echoes of echoes
 Field = NDArray[np.complex64]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How the picture lies in the frame.
+    """The position of the picture in the frame.
 
-    The scanner shows the whole aperture and depth in square pixels; what is left of the frame
-    stays black. ``size`` is the frame's height, and its width too unless ``width`` says otherwise.
+    The scanner shows the whole aperture and depth in square pixels; the rest of the frame stays
+    black. ``size`` is the frame's height, and also its width unless ``width`` is given.
     ``oversampling`` is how much finer the picture is computed than shown.
     """
 
@@ -77,7 +77,7 @@ class View:
 
     @property
     def area(self) -> Box:
-        """Where in the frame the picture is: at the top, in the middle."""
+        """The box of the picture in the frame: at the top, centred."""
         left = (self.frame_HW[1] - self.columns) // 2
         return Box(0, left, self.rows, left + self.columns)
 
@@ -89,7 +89,7 @@ class View:
 
 
 def view_of(size: int, depth_mm: float, aperture_mm: float, width: int | None = None) -> View:
-    """Return the view for a frame size; small frames are computed finer than they are shown."""
+    """Return the view for a frame size; small frames are computed finer than shown."""
     return View(size, depth_mm, aperture_mm, max(1, -(-192 // size)), width)
 
 
@@ -100,7 +100,7 @@ class Imaging:
         scanner: the machine.
         view: depth and pixels.
         scatterer_spacing_mm: of the map that scatterers are read from.
-        random: draws the operator's gain and the compensation's error.
+        random: for the operator's gain and the compensation's error.
     """
 
     def __init__(
@@ -144,13 +144,13 @@ class Imaging:
         """Return the envelope before compression, about 1 for average tissue.
 
         Args:
-            field_HW: scatterers times amplitude where each pixel looks, with mirror-like layers.
-            loss_HW: attenuation there in dB/(cm MHz).
+            field_HW: scatterers times amplitude at each pixel, including mirror-like layers.
+            loss_HW: attenuation in dB/(cm MHz).
             noise_HW: complex noise of unit variance.
-            contact_W: 1 where the probe touches, 0 where it does not.
+            contact_W: 1 where the probe touches the skin, 0 elsewhere.
         """
         lost = np.cumsum(loss_HW, axis=0)
-        beam = max(1, round(1.1 / self._step_mm))  # the aperture looks around small shadows
+        beam = max(1, round(1.1 / self._step_mm))  # the aperture sees around small shadows
         lost = uniform_filter1d(lost, beam, axis=1, mode="nearest")
         lost *= -self._loss_scale
         lost += self._gain[:, None]
@@ -177,7 +177,7 @@ class Imaging:
 
         Args:
             envelope_HW: before compression.
-            turned_db: by how much the operator has turned the gain since.
+            turned_db: the operator's change of gain.
         """
         scanner = self._scanner
         level = np.log10(envelope_HW + np.float32(1e-6))
@@ -212,7 +212,7 @@ def _lateral_filters(
 ) -> tuple[Plane, ...]:
     """Return the spectrum of the beam at each depth, one for each look.
 
-    A look takes a part of the aperture, and so a part of the band.
+    A look uses a part of the aperture and therefore of the band.
     """
     k = 2 * np.pi / step_mm * fft.fftfreq(columns)
     sigma = np.array([lateral_sigma_mm(scanner, float(depth)) for depth in z])[:, None]
@@ -228,7 +228,7 @@ def _lateral_filters(
 
 
 def _smoothed(level_HW: Plane, share: np.float32) -> Plane:
-    """Mix in a mean over 5 columns and 3 rows: what speckle reduction leaves."""
+    """Reduce speckle: mix in a mean over 5 columns and 3 rows."""
     soft = level_HW
     for _ in range(2):
         once = soft.copy()

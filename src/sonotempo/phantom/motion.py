@@ -1,4 +1,4 @@
-"""How probe and patient move: closed forms of time, so a stream never ends and costs no memory."""
+"""Motion of probe and patient as closed forms of time: endless, without memory."""
 
 from dataclasses import dataclass
 
@@ -16,16 +16,16 @@ _LEVER_MM = 15.0  # a tilt about the skin moves the plane by its angle times the
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where everything is at one time.
+    """The position of probe and patient at one time.
 
     Attributes:
-        lateral_mm: the probe along its own face.
-        across_mm: the probe across the picture's plane.
-        tilt_deg: of the probe out of the plane; nerves fade with it and do not move.
+        lateral_mm: of the probe along its face.
+        across_mm: of the probe across the image plane.
+        tilt_deg: of the probe out of the plane; nerves fade with it but do not move.
         lean: tangent of the probe's rotation in the plane.
-        pressure: 0 hardly touching to 1 pressed hard.
-        pulse: 0 between to 1 at the height of a heart beat.
-        breath_mm: how far breathing has moved the depth of the picture, along and into it.
+        pressure: from 0 (hardly touching) to 1 (pressed hard).
+        pulse: from 0 (between heart beats) to 1 (at the peak of one).
+        breath_mm: how far breathing has moved deep tissue, along the probe and in depth.
     """
 
     lateral_mm: float
@@ -38,12 +38,12 @@ class Pose:
 
     @property
     def strain(self) -> float:
-        """Relative compression of the tissue under the probe, against its rest."""
+        """Compression of the tissue under the probe relative to rest."""
         return 0.11 * (self.pressure - _REST_PRESSURE)
 
 
 class _Wave:
-    """A sum of three sines of unlike frequency: smooth, endless, within ±1."""
+    """A sum of three sines of different frequency: smooth, endless, within ±1."""
 
     def __init__(self, random: np.random.Generator, lowest_hz: float, highest_hz: float) -> None:
         self._hz: NDArray[np.float64] = random.uniform(lowest_hz, highest_hz, 3)
@@ -58,7 +58,7 @@ class Motion:
     """One recording's motion, as a function of time.
 
     Heart rate 50 to 120 a minute with the sinus arrhythmia of breathing; 12 to 20 breaths a
-    minute. How far a hand slides, tilts and presses is chosen, not measured. ``fading`` sets how
+    minute. The amplitudes of the hand's motion are chosen, not measured. ``fading`` sets how
     far the probe tilts (14 degrees at 1) and how often.
     """
 
@@ -76,7 +76,7 @@ class Motion:
         self._phases: NDArray[np.float64] = random.uniform(0, 1, 2)
 
     def pose(self, seconds: float) -> Pose:
-        """Return where everything is at a time."""
+        """Return the pose at a time."""
         breath = float(np.sin(2 * np.pi * (self._breath_hz * seconds + self._phases[0])))
         beat = self._heart_hz * seconds + 0.03 * breath + self._phases[1]
         tremor = self._tremor[0].at(seconds) * self._tremor[1]
@@ -139,7 +139,7 @@ def nerve_gain(anisotropy: float, best_tilt_deg: float, tilt_deg: float) -> floa
 
 
 def vein_opening(pressure: float, half_at: float) -> float:
-    """Return how open a vein is: 1 at rest, nearly 0 where the probe presses it shut.
+    """Return how open a vein is: 1 at rest, nearly 0 when the probe presses it shut.
 
     >>> vein_opening(0.0, 0.5) > 0.9 and vein_opening(1.0, 0.5) < 0.15
     True

@@ -1,7 +1,7 @@
 """A subject's plane as maps at rest: labels, echo, attenuation, specular layers, nerves.
 
-Maps have axes HW (depth, along the probe) and their own spacing. What moves later is the
-coordinates at which they are read, so everything in them, speckle included, moves with the tissue.
+Maps have axes HW (depth, along the probe) and their own spacing. Motion changes only the
+coordinates at which they are read, so everything in them moves with the tissue, speckle included.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _BONE_LABEL_ANGLE = np.deg2rad(62.0)  # steeper surfaces send nothing back
 
 @dataclass(frozen=True, slots=True)
 class NervePatch:
-    """Where a nerve lies in the maps, and what its bright structure adds to the echo there."""
+    """The place of a nerve in the maps, and what its bright structure adds to the echo."""
 
     nerve: Nerve
     rows: slice
@@ -44,7 +44,7 @@ class TissuePlane:
         specular_HW: amplitude of layers that reflect like mirrors.
         normal_HW: direction of those layers' normal from the beam in radians.
         blood: flat indices of lumens, whose speckle flows.
-        nerves: what to add where and at which tilt.
+        nerves: what to add to the echo, depending on the tilt.
     """
 
     left_mm: float
@@ -91,7 +91,7 @@ def build_plane(
 
 
 class _Painter:
-    """Paints one tissue over the other; later ones cover earlier ones."""
+    """Paints one tissue after another; later ones cover earlier ones."""
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class _Painter:
         self.label[cap] = self.structures.label("bone")
 
     def nerve(self, nerve: Nerve) -> NervePatch:
-        """A nerve: what it adds to the echo when the beam meets it squarely, and its label."""
+        """A nerve: its label, and what it adds to the echo at its best tilt."""
         rows, columns = self._box(
             nerve.border.x_mm, nerve.border.z_mm, 1.2 * nerve.border.half_width_mm + 0.5
         )
@@ -209,7 +209,7 @@ class _Painter:
         rim = np.exp(-0.5 * ((radius - 0.96) * nerve.border.half_height_mm / 0.14) ** 2)
         echo = np.maximum(echo, rim.astype(np.float32) * bright * amplitude(2.0))
         edge = np.clip((1.08 - radius) / 0.12, 0, 1).astype(np.float32)
-        # Faded, it looks like the tissue around it, without that tissue's layers.
+        # A faded nerve looks like the tissue around it, without that tissue's layers.
         self.specular[rows, columns] *= 1 - edge
         extra = edge * (echo - self.echo[rows, columns])
         if nerve.labelled:
@@ -245,19 +245,19 @@ class _Painter:
         self._reflect(line * self._uneven() * amplitude(fascia.echo_db), self._normal_of(distance))
 
     def _uneven(self) -> Plane:
-        """Brightness along a layer: it is nowhere equally thick, and has gaps."""
+        """Brightness along a layer of uneven thickness with gaps."""
         uneven: Plane = np.clip(0.6 + 0.5 * self.texture.noise(0.8, 3.0), 0.03, 1.7)
         return uneven
 
     def _mottled(self, echo_db: float, spread_db: float) -> Plane:
-        """Diffuse echo around a level, uneven over a few millimetres."""
+        """Diffuse echo around a level that varies over a few millimetres."""
         level: Plane = amplitude(echo_db) * np.exp(
             np.float32(spread_db * np.log(10) / 20) * self.texture.noise(0.8, 2.2)
         )
         return level
 
     def _reflect(self, amplitude_HW: Plane, normal: Plane | float) -> None:
-        """Add a layer where it is stronger than what reflects there already."""
+        """Add a layer where it reflects more strongly than the existing ones."""
         stronger = amplitude_HW > self.specular
         np.copyto(self.specular, amplitude_HW.astype(np.float32), where=stronger)
         np.copyto(self.normal, np.asarray(normal, np.float32), where=stronger)

@@ -1,6 +1,6 @@
 """Three virtual scanners that differ in point spread, depth, gain curve and dynamic range.
 
-No vendor's machine is copied. Resolution follows from the physics: axial from the pulse's length,
+None copies a real machine. Resolution follows from the physics: axial from the pulse's length,
 lateral from wavelength times f-number at the focus and wider away from it (Marion & Vray 2009).
 """
 
@@ -17,22 +17,21 @@ class Scanner:
     Attributes:
         name: of the machine.
         frequency_mhz: centre frequency.
-        cycles: of the pulse; more are longer and brighter.
+        cycles: of the pulse; more cycles make it longer and brighter.
         f_number: of the receive aperture.
         focus_mm: depth of the transmit focus.
-        focus_length_mm: distance from the focus at which the beam is wider by half of itself.
+        focus_length_mm: distance from the focus at which the beam is half as wide again.
         aperture_mm: width of the picture, a linear probe's length.
         depths_cm: the presets that an operator can choose from.
-        dynamic_range_db: what the grey scale spans.
-        gamma: of the grey map; below 1 lifts the dark tones.
-        gain_db: level of unit echo above the lower end of the grey scale.
-        tgc_error_db: how wrong the time-gain compensation is at most.
-        noise_db: electronic noise before time-gain compensation, against unit echo.
+        dynamic_range_db: range of the grey scale.
+        gamma: of the grey map; values below 1 lift the dark tones.
+        gain_db: level of a unit echo above the lower end of the grey scale.
+        tgc_error_db: largest error of the time-gain compensation.
+        noise_db: electronic noise before time-gain compensation, relative to a unit echo.
         smoothing: share of speckle reduction in the displayed picture.
-        persistence: weight of the frame before in the displayed one.
-        looks: pictures from parts of the aperture whose envelopes are averaged, which evens
-            speckle out.
-        compounding_deg: how wide a range of angles a specular reflector is seen from.
+        persistence: weight of the previous frame in the displayed one.
+        looks: number of sub-apertures whose envelopes are averaged, which smooths speckle.
+        compounding_deg: range of angles from which a specular reflector is visible.
     """
 
     name: str
@@ -61,9 +60,11 @@ class Scanner:
 
 _PRESETS_CM = (2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 
+# One line each: pulse and beam, picture, grey scale, gain and noise, speckle and reflectors.
+# fmt: off
 SCANNERS = (
     Scanner(
-        name="cart",
+        "cart",
         frequency_mhz=12.0,
         cycles=1.6,
         f_number=2.4,
@@ -82,7 +83,7 @@ SCANNERS = (
         compounding_deg=20.0,
     ),
     Scanner(
-        name="portable",
+        "portable",
         frequency_mhz=9.0,
         cycles=2.0,
         f_number=3.0,
@@ -101,7 +102,7 @@ SCANNERS = (
         compounding_deg=13.0,
     ),
     Scanner(
-        name="handheld",
+        "handheld",
         frequency_mhz=10.0,
         cycles=1.8,
         f_number=2.7,
@@ -120,6 +121,7 @@ SCANNERS = (
         compounding_deg=16.0,
     ),
 )
+# fmt: on
 
 
 def lateral_sigma_mm(scanner: Scanner, depth_mm: float) -> float:

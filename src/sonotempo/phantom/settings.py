@@ -1,4 +1,4 @@
-"""Every knob of a simulated cohort, its default and its meaning."""
+"""The settings of a simulated cohort."""
 
 from typing import Any, Literal
 
@@ -9,17 +9,17 @@ from sonotempo.structures import AXILLARY, FEMORAL, StructureSet
 
 Procedure = Literal["axillary", "femoral"]
 
-# Lowest and highest value of every number, with the word for its unit.
+# Lowest and highest value of every number, and its unit.
 _RANGES: dict[str, tuple[float, float, str]] = {
     "subjects": (1, 100_000, "subjects"),
-    "seconds": (0.1, 86_400.0, "seconds a subject"),
-    "frame_rate_hz": (1.0, 120.0, "frames a second"),
+    "seconds": (0.1, 86_400.0, "seconds per subject"),
+    "frame_rate_hz": (1.0, 120.0, "frames per second"),
     "size": (64, 1024, "pixels"),
     "seed": (0, 2**63 - 1, "as a seed"),
     "depth_cm": (2.0, 8.0, "cm"),
     "fading": (0.0, 1.0, "(0 never, 1 often and fully)"),
     "decorrelation": (0.0, 10.0, "(0 in one plane, 1 a hand-held probe)"),
-    "event_rate": (0.0, 10.0, "events a second"),
+    "event_rate": (0.0, 10.0, "events per second"),
     "variability": (0.0, 2.0, "(0 all subjects alike, 1 as measured)"),
 }
 
@@ -27,25 +27,25 @@ _RANGES: dict[str, tuple[float, float, str]] = {
 class PhantomConfig(BaseModel):
     """A simulated cohort; unknown keys are errors.
 
-    The knobs that make a comparison of a frame model with a sequence model falsifiable are
-    ``fading``, ``decorrelation``, ``event_rate`` and ``shuffle``.
+    ``fading``, ``decorrelation``, ``event_rate`` and ``shuffle`` decide how much a memory can
+    help, which makes a comparison of a frame model with a sequence model falsifiable.
 
     Attributes:
         procedure: the nerve block whose anatomy is scanned; it decides the structures.
-        subjects: how many, each with one recording.
+        subjects: number of subjects, each with one recording.
         seconds: length of each recording.
-        frame_rate_hz: frames a second before any is dropped.
+        frame_rate_hz: frames per second, dropped ones included.
         size: side of the square frames in pixels.
         seed: the same seed gives the same bytes.
-        depth_cm: imaging depth; by default the least of the scanner's presets (2.5 to 5 cm) that
-            shows the subject's nerves.
-        fading: how often and how fully nerves fade with the probe's tilt, in place: 0 never.
-        decorrelation: how fast speckle changes by motion across the plane, as a multiple of a
-            hand-held probe's; 0 keeps the tissue's speckle for ever.
-        event_rate: contact losses, depth changes, freezes and drops of frames a second, together.
-        shuffle: every frame shows another subject at another time, so frames are independent
-            and a memory cannot help.
-        variability: how far subjects differ, as a multiple of the measured spread.
+        depth_cm: imaging depth; by default the shallowest of the scanner's presets (2.5 to 5 cm)
+            that shows the subject's nerves.
+        fading: how often and how completely nerves fade with the probe's tilt; 0 for never.
+        decorrelation: how fast motion across the plane changes the speckle, relative to a
+            hand-held probe; with 0 the tissue keeps its speckle.
+        event_rate: contact losses, depth changes, freezes and dropped frames per second, together.
+        shuffle: whether every frame shows another subject at another time, so that frames are
+            independent and a memory cannot help.
+        variability: spread of the anatomy, relative to the measured one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,12 +75,12 @@ class PhantomConfig(BaseModel):
 
     @property
     def structures(self) -> StructureSet:
-        """What the mask values mean."""
+        """The structures that the mask values stand for."""
         return AXILLARY if self.procedure == "axillary" else FEMORAL
 
     @property
     def frames(self) -> int:
-        """Frame periods in a recording, the dropped ones included; at least one."""
+        """Frame periods in a recording, dropped frames included; at least one."""
         return max(1, round(self.seconds * self.frame_rate_hz))
 
 

@@ -18,7 +18,7 @@ def draw_sheet(out: Path, *, seed: int = 0, size: int = 384, seconds: float = 1.
         out: the PNG to write; its folder is made if missing.
         seed: the same seed draws the same subjects.
         size: side of the simulated frames in pixels.
-        seconds: how far into each recording the frame lies.
+        seconds: time of the frame in each recording.
 
     Raises:
         SonotempoError: the file cannot be written.
@@ -58,7 +58,7 @@ def draw_sheet(out: Path, *, seed: int = 0, size: int = 384, seconds: float = 1.
                 fontsize=9,
                 loc="left",
             )
-    figure.suptitle("simulated, no patients", fontsize=10)
+    figure.suptitle("simulated data", fontsize=10)
     figure.legend(
         handles=list(keys.values()), loc="outside lower center", ncols=len(keys), frameon=False
     )

@@ -28,14 +28,14 @@ _ANATOMY, _MOTION, _MACHINE, _SPECKLE, _EVENTS = range(5)
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who is scanned by what: one recording of a cohort before its frames.
+    """The subject and scanner of one recording, drawn before its frames.
 
     Attributes:
         number: of the subject in the cohort.
         subject: the anatomy.
         scanner: the machine; subjects take turns on the three.
-        depth_cm: at the start.
-        seeds: what all random streams of the recording start from.
+        depth_cm: imaging depth at the start.
+        seeds: of all random streams of the recording.
     """
 
     number: int
@@ -46,7 +46,7 @@ class Cast:
 
     @property
     def depths_cm(self) -> list[float]:
-        """What the operator can choose from, shallow to deep."""
+        """The depths that the operator can choose, shallow to deep."""
         return sorted({*self.scanner.depths_cm, self.depth_cm})
 
     def random(self, stream: int) -> np.random.Generator:
@@ -56,18 +56,18 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class PhantomFrame:
-    """One frame with its truth.
+    """One frame with its ground truth.
 
     Attributes:
         index: number of its frame period; dropped frames leave gaps.
         image_HW: uint8 grey.
-        mask_HW: uint8 labels of the procedure's structures; also of what cannot be seen just now.
-        timestamp_ns: since the recording's start.
-        spacing_mm: millimetres a pixel as (row, column).
-        depth_mm: of the picture.
+        mask_HW: uint8 labels of the procedure's structures, visible at the moment or not.
+        timestamp_ns: time since the recording's start.
+        spacing_mm: millimetres per pixel as (row, column).
+        depth_mm: imaging depth.
         pose: of probe and patient.
-        disturbance: what went wrong with this frame.
-        nerve_gains: brightness of each labelled nerve relative to its best, 0 to 1.
+        disturbance: of this frame.
+        nerve_gains: brightness of each labelled nerve relative to its maximum, 0 to 1.
     """
 
     index: int
@@ -98,10 +98,10 @@ def cast(settings: PhantomConfig, number: int, take: int = 0) -> Cast:
 
 
 def simulate(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
-    """Yield a recording's frames, for ever; take as many as you need.
+    """Yield a recording's frames without end; take as many as you need.
 
-    With ``settings.shuffle`` every frame is another take: another anatomy, time and speckle on
-    the same scanner, so that no frame tells anything about another.
+    With ``settings.shuffle`` every frame has its own anatomy, time and speckle on the same
+    scanner, so that frames are independent.
     """
     if settings.shuffle:
         yield from _unrelated(start, settings)
@@ -123,14 +123,14 @@ def _unrelated(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
 
 
 class Scan:
-    """One subject under one probe: what it looks like in any pose, and its frames over time.
+    """One subject under one probe: its image in any pose, and its frames over time.
 
     Args:
-        start: who is scanned by what.
+        start: subject and scanner.
         settings: of the cohort.
         width: of the frames in pixels, if they are not square.
-        has_all_depths: whether every preset can be reached, not only the next ones; it takes
-            tissue as deep as the deepest.
+        has_all_depths: whether every preset can be reached instead of only the neighbouring ones;
+            this computes tissue down to the deepest preset.
     """
 
     def __init__(
@@ -170,15 +170,15 @@ class Scan:
 
     @property
     def area(self) -> Box:
-        """Where in the frame the picture is, at the depth of now."""
-        return self._imaging_now().view.area
+        """The box of the picture in the frame at the current depth."""
+        return self._current_imaging().view.area
 
     def turn_gain(self, by_db: float) -> None:
-        """Turn the operator's gain up or down, from the next frame on."""
+        """Change the operator's gain from the next frame on."""
         self._turned_db += by_db
 
     def frames(self) -> Iterator[PhantomFrame]:
-        """Yield frames over time, for ever; a dropped one is left out."""
+        """Yield frames over time without end; dropped ones are left out."""
         index, last = 0, None
         while True:
             pose = self._move_on(index)
@@ -193,15 +193,12 @@ class Scan:
             index += 1
 
     def next(self, index: int, disturbance: Disturbance = _UNDISTURBED) -> PhantomFrame:
-        """Return the frame of a period after that of the call before.
-
-        Periods may be left out: the tissue has moved on meanwhile.
-        """
+        """Return the frame of a later period than the previous call's; periods may be skipped."""
         frame = self.frame(index, self._move_on(index), disturbance)
         return replace(frame, timestamp_ns=self._time_ns(index))
 
     def _move_on(self, index: int) -> Pose:
-        """Go to another period, motion and speckle."""
+        """Advance motion and speckle to another period."""
         before, self._pose = self._pose, self._motion.pose(index * self._period_s)
         self._speckle.step(kept_correlation(before, self._pose, self._settings.decorrelation))
         return self._pose
@@ -210,19 +207,19 @@ class Scan:
         return round(index * self._period_s * 1e9)
 
     def at(self, seconds: float, index: int) -> PhantomFrame:
-        """Return one frame at a time of its own."""
+        """Return one frame at a given time, independent of the frames before it."""
         disturbance = self._events.step()
         return self.frame(index, self._motion.pose(seconds), disturbance)
 
     def frame(
         self, index: int, pose: Pose, disturbance: Disturbance = _UNDISTURBED
     ) -> PhantomFrame:
-        """Return what the probe sees in a pose, with the speckle of now and time stamp 0."""
+        """Return the image in a pose with the current speckle, and time stamp 0."""
         if disturbance.depth_step:
             lowest, highest = self._reachable
             self._depth = int(np.clip(self._depth + disturbance.depth_step, lowest, highest))
             self._shown = None
-        imaging = self._imaging_now()
+        imaging = self._current_imaging()
         view = imaging.view
         z_H, x_W = view.axes_mm
         x, z = tissue_coordinates(x_W, z_H, pose, self._cast.subject)
@@ -257,7 +254,7 @@ class Scan:
         )
 
     def _scattering(self, gains: list[float], pose: Pose) -> Field:
-        """Return all that sends sound back, at rest: speckle times echo, and mirrors."""
+        """Return everything that reflects sound, at rest: speckle times echo, and mirrors."""
         plane = self.plane
         echo = plane.echo_HW.copy()
         for patch, gain in zip(plane.nerves, gains, strict=True):
@@ -267,7 +264,7 @@ class Scan:
         return field
 
     def _mirrors(self, lean: float) -> Plane:
-        """Return the mirror-like layers as bright as the beam's direction lets them be."""
+        """Return the mirror-like layers, whose brightness depends on the beam's direction."""
         if abs(lean - self._mirrors_at) > 0.004:
             width = np.float32(np.deg2rad(self._cast.scanner.compounding_deg))
             off = (self.plane.normal_HW - np.float32(np.arctan(lean))) / width
@@ -275,7 +272,7 @@ class Scan:
             self._mirrors_HW, self._mirrors_at = self.plane.specular_HW * gain, lean
         return self._mirrors_HW
 
-    def _imaging_now(self) -> Imaging:
+    def _current_imaging(self) -> Imaging:
         if self._depth not in self._imaging:
             scanner = self._cast.scanner
             depth_mm = 10 * self._depths_cm[self._depth]

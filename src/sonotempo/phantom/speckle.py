@@ -1,4 +1,4 @@
-"""Scatterers that are carried along by the tissue and replaced by motion across the plane."""
+"""Scatterers that move with the tissue and are replaced by motion across the plane."""
 
 from typing import TypeVar
 
@@ -19,8 +19,8 @@ _Value = TypeVar("_Value", bound=np.generic)
 class Speckle:
     """A map of complex scatterers z of unit variance: z_t = ρ z_{t-1} + √(1 - ρ²) ε.
 
-    New scatterers ε are a window of a larger pool, shifted at random and turned in phase, which is
-    far cheaper than fresh noise and as good as independent from frame to frame.
+    New scatterers ε are a window of a larger pool, with a random shift and phase. This is far
+    cheaper than fresh noise, and practically independent from frame to frame.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Speckle:
         return window
 
     def step(self, correlation: float) -> None:
-        """Go on to the next frame, of which ``correlation`` is still there in tissue."""
+        """Advance to the next frame, whose speckle in tissue keeps this correlation."""
         new = self.fresh(self._shape)
         old = self.scatterers_HW
         in_blood = old.ravel()[self._blood] * np.float32(_FLOW_CORRELATION)
@@ -59,11 +59,11 @@ class Speckle:
 
 
 class Reader:
-    """Reads maps where the pixels of one frame look.
+    """Reads maps at the tissue coordinates of one frame's pixels.
 
     Args:
         x: tissue coordinates of the pixels in mm, HW.
-        z: their depth.
+        z: depth of the pixels in mm, HW.
         left_mm: x of the maps' first column.
         spacing_mm: of the maps.
         shape_HW: of the maps.
@@ -84,13 +84,13 @@ class Reader:
         self._at = first_row * np.int32(shape_HW[1]) + first_column
 
     def nearest(self, plane_HW: NDArray[_Value]) -> NDArray[_Value]:
-        """Read a map of labels or of slowly changing values."""
+        """Read a map of labels or slowly changing values."""
         at = self._at + (self._right > np.float32(0.5))
         at += (self._below > np.float32(0.5)) * np.int32(self._stride)
         return plane_HW.ravel().take(at)
 
     def scatterers(self, field_HW: Field) -> Field:
-        """Read a map of scatterers between its points without changing the speckle's power."""
+        """Interpolate a map of scatterers without changing the speckle's power."""
         flat, at = field_HW.ravel(), self._at
         right, below = self._right, self._below
         upper = flat.take(at)
@@ -106,7 +106,7 @@ class Reader:
 
 
 def _lost_power(fraction: Plane) -> Plane:
-    """Return what makes up for the power that a mean of two neighbours loses."""
+    """Return the gain that restores the power lost by averaging two neighbours."""
     alike = np.float32(np.exp(-1 / (4 * PREFILTER_PX**2)))
     kept = 1 - 2 * (1 - alike) * fraction * (1 - fraction)
     gain: Plane = 1 / np.sqrt(kept)

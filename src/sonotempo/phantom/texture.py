@@ -17,7 +17,7 @@ def amplitude(level_db: float) -> np.float32:
 
 
 class Texture:
-    """Makes textures of one shape; each call draws a new one."""
+    """Draws textures of one shape."""
 
     def __init__(self, seed: int, shape_HW: tuple[int, int], spacing_mm: float) -> None:
         self._random = np.random.default_rng(seed)
@@ -26,7 +26,7 @@ class Texture:
         rows, columns = self._shape
         self._kz = (2 * np.pi / spacing_mm * fft.fftfreq(rows)).astype(np.float32)[:, None]
         self._kx = (2 * np.pi / spacing_mm * fft.rfftfreq(columns)).astype(np.float32)[None, :]
-        #: Unevenness finer than a millimetre, shared by all nerves.
+        #: Fine unevenness, shared by all nerves.
         self.fine = self.noise(0.25, 0.25)
 
     def noise(self, across_mm: float, along_mm: float, angle: float = 0.0) -> Plane:

@@ -1,4 +1,4 @@
-"""The recordings that a report shows: frames from the run's data, masks as the arms left them."""
+"""The recordings that a report shows: frames from the run's data, masks as the arms predicted."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -34,19 +34,19 @@ def report_clips(
 
     Args:
         runs: the folders that are compared.
-        progress: told of every recording.
+        progress: advanced after every recording.
         limits: how much the page may hold.
 
     Returns:
-        The recordings; or, where the data or the masks are no longer there, a sentence that says
-        so. A report is worth having without them.
+        The recordings; or a sentence that explains why they are missing: a report is useful without
+        them.
     """
     limits = limits or ClipLimits()
     read = [read_run(folder) for folder in runs]
     lined = line_up(read)
     experiment = next((run.experiment for run in read if run.experiment is not None), None)
     if experiment is None:
-        return "none of the folders is a run, so where its recordings are is not known."
+        return "none of the folders is a run, so the recordings cannot be located."
     try:
         cohort = open_cohort(experiment, progress)
     except SonotempoError as error:
@@ -67,9 +67,9 @@ def report_clips(
     for (arm, name), folder in folders.items():
         if folder is None:
             return (
-                f"the masks of {arm} on {name} are not there; runs of sonotempo 0.1 kept none. "
-                "Delete finished.json in the arm's folders and run `sonotempo crossval` again: it "
-                "keeps the weights and writes them."
+                f"the masks of {arm} on {name} are missing. Delete finished.json in the arm's "
+                "folders and run `sonotempo crossval` again: it keeps the weights and writes the "
+                "masks."
             )
     progress.step("packing clips into the report", len(chosen))
     return Clips(

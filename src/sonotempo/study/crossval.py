@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 from torch import nn
 
-from sonotempo.arms import ARMS, arm_named
+from sonotempo.arms import arm_named, in_training_order
 from sonotempo.config import Experiment
 from sonotempo.config_file import load_run
 from sonotempo.data.cache import CachedRecording
@@ -25,6 +25,7 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.report.summary_table import ComparisonTable, comparison_table, draw_bars
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
 from sonotempo.evaluation.scoring.frames import summary
+from sonotempo.evaluation.scoring.scored_data import ScoredData
 from sonotempo.folders import make_folder, writing
 from sonotempo.models import build_model
 from sonotempo.models.summary import cost_of
@@ -37,7 +38,7 @@ _PACKAGES = ("sonotempo", "torch", "torchvision", "lightning", "monai", "timm", 
 
 
 def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> ComparisonTable:
-    """Run, or go on with, every job of an experiment and write its table.
+    """Run every job of an experiment that is not finished, and write the table of all.
 
     Raises:
         ConfigError: the folder holds another experiment, or the data do not allow it.
@@ -50,36 +51,30 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
         progress.say(f"skipped: {line}")
     if len(cohort.skipped) > 5:
         progress.say(f"skipped {len(cohort.skipped)} in all; see {run / 'skipped.txt'}")
-    for note in cohort.notes:
-        progress.say(f"note: {note}")
+    for sentence in cohort.facts.sentences():
+        progress.say(f"note: {sentence}")
     if any(arm_named(arm).starts_from for arm in experiment.arms):
         _require_consecutive(cohort.recordings)
     _require_same_data(run, cohort.recordings)
     folds = _folds(run, experiment, cohort.recordings)
     _require_batches(experiment, cohort.recordings, folds)
-    _claim(run, experiment, cohort, folds)
-    # In the order of ARMS: each after the one whose weights it needs.
-    arms = [arm.name for arm in ARMS if arm.name in experiment.arms]
-    jobs = [Job(arm, fold, run) for fold in folds for arm in arms]
+    scored = _scored_data(experiment, cohort)
+    _claim(run, experiment, cohort, folds, scored)
+    jobs = [Job(arm, fold, run) for fold in folds for arm in in_training_order(experiment.arms)]
     left = sum(not job.finished for job in jobs)
     subjects = {recording.subject for recording in cohort.recordings}
     progress.say(
-        f"{len(cohort.recordings)} recordings of {len(subjects)} "
-        f"{'groups' if cohort.notes and 'unknown' in cohort.notes[0] else 'subjects'}; "
+        f"{len(cohort.recordings)} recordings of {len(subjects)} {cohort.facts.group}s; "
         f"{len(jobs)} jobs, {left} to do; results in {run}"
     )
     for job in jobs:
         run_job(job, experiment, cohort.recordings, progress)
-    scores = [read_scores(job.folder) for job in jobs]
-    for sentence in [sentence for one in scores for sentence in one.missing]:
-        progress.say(f"note: {sentence}")
-    evaluation = joined([one.evaluation for one in scores])
+    evaluation = joined([read_scores(job.folder) for job in jobs])
     frames = evaluation.frames
     write_scores(run, evaluation)
     progress.say("drawing test frames from the worst to the best")
     draw_run_examples(jobs, frames, experiment, cohort.recordings, run / "examples.png")
-    notes = [*cohort.notes, _cropped(cohort.recordings, experiment)]
-    return write_table(run, frames, experiment, notes)
+    return write_table(run, frames, experiment, scored.sentences)
 
 
 def write_table(
@@ -88,32 +83,28 @@ def write_table(
     """Write the scores of all jobs as CSV, Markdown and bar plot."""
     of_arms = summary(frames, experiment.evaluate)
     title = f"{experiment.name}: {experiment.structures.name}, {frames['fold'].nunique()} folds"
-    said = [*([experiment.note] if experiment.note else []), *notes]
     table = comparison_table(
         of_arms,
         experiment.arms,
         title=title,
-        notes=said,
+        notes=notes,
         structures=experiment.structures.names,
     )
     (run / "table.md").write_text(table.markdown(), encoding="utf-8")
     (run / "table.csv").write_text(table.csv(), encoding="utf-8")
-    # For `sonotempo compare`, which has to repeat them.
-    notes_json = json.dumps(said, indent=1, ensure_ascii=False)
-    (run / "notes.json").write_text(f"{notes_json}\n", encoding="utf-8")
     draw_bars(
         of_arms,
         experiment.structures.names,
         run / "bars.png",
         arms=experiment.arms,
         title=title,
-        notes=said,
+        notes=notes,
     )
     return table
 
 
 def _require_same_settings(run: Path, experiment: Experiment) -> None:
-    """Refuse a folder that is of another experiment."""
+    """Refuse the folder of another experiment."""
     if not (run / "config.yaml").is_file():
         return
     earlier = load_run(run).model_dump(mode="json")
@@ -126,7 +117,7 @@ def _require_same_settings(run: Path, experiment: Experiment) -> None:
 
 
 def _require_networks(experiment: Experiment) -> None:
-    """Build and run every arm once: what cannot be is refused before hours of training."""
+    """Build and run every arm once: refuse what cannot work before hours of training."""
     for arm in experiment.arms:
         classes, size = experiment.structures.channels, experiment.data.input_size
         cost_of(arm, experiment.model, classes, size)
@@ -135,7 +126,7 @@ def _require_networks(experiment: Experiment) -> None:
 def _require_batches(
     experiment: Experiment, recordings: Sequence[CachedRecording], folds: Sequence[Fold]
 ) -> None:
-    """Refuse a batch of one frame at a single pixel: it has no spread to be normalised by."""
+    """Refuse a batch of one frame at a single pixel: batch normalisation has no spread there."""
     model = experiment.model.model_copy(update={"pretrained": False})
     network = build_model("frame", model, experiment.structures.channels)
     coarsest, size = network.encoder.strides[-1], experiment.data.input_size
@@ -147,14 +138,14 @@ def _require_batches(
         if batch_size == 1 or frames % batch_size == 1:
             raise ConfigError(
                 f"{frames} training frames of fold {fold.number} in batches of {batch_size} "
-                f"leave one frame alone, and data.input_size={size} leaves a single pixel of it at "
+                f"leave a batch of one frame, and data.input_size={size} leaves a single pixel at "
                 "the deepest level: too little for batch normalisation; set "
                 f"data.input_size={2 * size}, or another train.batch_size"
             )
 
 
 def _require_same_data(run: Path, recordings: Sequence[CachedRecording]) -> None:
-    """Refuse recordings whose content is not what the run began with."""
+    """Refuse recordings whose content has changed since the run began."""
     path = run / "recordings.json"
     if not path.is_file():
         return
@@ -171,12 +162,19 @@ def _keys(recordings: Sequence[CachedRecording]) -> dict[str, str]:
     return {recording.name: recording.key for recording in recordings}
 
 
-def _claim(run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]) -> None:
-    """Make the run folder; nothing is changed that a run before this one has settled."""
+def _claim(
+    run: Path,
+    experiment: Experiment,
+    cohort: CohortOnGrid,
+    folds: Sequence[Fold],
+    scored: ScoredData,
+) -> None:
+    """Make the run folder; what an earlier start settled stays as it is."""
     make_folder(run, "--out", ConfigError)
     skipped = "".join(f"{line}\n" for line in cohort.skipped)
     with writing(run, "--out", ConfigError):
         (run / "skipped.txt").write_text(skipped, "utf-8")
+        scored.write(run)
         if not (run / "config.yaml").is_file():
             _write_beginning(run, experiment, cohort, folds)
 
@@ -184,7 +182,7 @@ def _claim(run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Seque
 def _write_beginning(
     run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]
 ) -> None:
-    """Write what a run is known by; its settings last, so that half of it is no run."""
+    """Write what identifies a run; the settings last, so that an interrupted write is not a run."""
     save_folds(folds, run / "folds.json")
     (run / "recordings.json").write_text(
         json.dumps(_keys(cohort.recordings), indent=1) + "\n", encoding="utf-8"
@@ -248,7 +246,7 @@ def _folds(
 
 
 def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
-    """Refuse to train on clips where every labelled frame stands alone in its recording."""
+    """Refuse to train on clips where labelled frames have no neighbours in their recordings."""
     videos = [recording for recording in recordings if not recording.is_still]
     pairs = sum(len(recording) - 1 for recording in videos)
     if not pairs:
@@ -261,6 +259,19 @@ def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
             "export holds key frames only); "
             "set data.frames_root to the recordings that it was made from, or arms=[frame]"
         )
+
+
+def _scored_data(experiment: Experiment, cohort: CohortOnGrid) -> ScoredData:
+    """Return what `sonotempo compare` has to know of the scores of this run."""
+    return ScoredData(
+        rules=experiment.evaluate,
+        structures=experiment.structures.names,
+        data=cohort.facts,
+        notes=(
+            *([experiment.note] if experiment.note else []),
+            _cropped(cohort.recordings, experiment),
+        ),
+    )
 
 
 def _cropped(recordings: Sequence[CachedRecording], experiment: Experiment) -> str:

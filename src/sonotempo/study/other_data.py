@@ -1,11 +1,9 @@
-"""Trained weights judged on other data, without scoring them on what they have learnt from."""
+"""Trained weights evaluated on other data, never on subjects that they were trained on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import pandas as pd
 
 from sonotempo.arms import arm_named
 from sonotempo.config import DataConfig, Experiment
@@ -16,6 +14,9 @@ from sonotempo.evaluation.scoring.evaluate import evaluate
 from sonotempo.evaluation.scoring.files import Evaluation, joined, write_scores
 from sonotempo.evaluation.scoring.frames import summary
 from sonotempo.evaluation.scoring.mask_files import DrawnMasks, write_masks
+from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
+from sonotempo.evaluation.scoring.scored_data import ScoredData
+from sonotempo.folders import writing
 from sonotempo.models import as_run
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.job import device_of, shown_recordings
@@ -24,19 +25,31 @@ from sonotempo.training.torch_predictor import TorchPredictor
 from sonotempo.training.weights import load_weights, read_weights_metadata
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DataScores:
-    """Scores of trained weights on a data set.
+    """Scores on a data set.
 
     Attributes:
-        frames: one row per arm, labelled frame and structure.
-        temporal: one row per arm, recording, structure and temporal metric.
+        evaluation: every table of scores, of all arms.
+        scored: what they were made from, and by which rules.
         table: the arms side by side.
     """
 
-    frames: pd.DataFrame
-    temporal: pd.DataFrame
+    evaluation: Evaluation
+    scored: ScoredData
     table: ComparisonTable
+
+    def write(self, out: Path) -> None:
+        """Write the tables of all arms into a folder.
+
+        Raises:
+            SonotempoError: the folder cannot be written.
+        """
+        with writing(out, "--out"):
+            write_scores(out, self.evaluation)
+            self.scored.write(out)
+            (out / "table.md").write_text(self.table.markdown(), encoding="utf-8")
+            (out / "table.csv").write_text(self.table.csv(), encoding="utf-8")
 
 
 def evaluate_weights(
@@ -46,8 +59,8 @@ def evaluate_weights(
 
     A subject is never scored by a fold that was trained on one of its recordings, known by their
     content; where several folds of a run may score a recording, the first of them does, so that no
-    recording counts twice. With ``out``, each arm's scores and masks are written to ``out/<arm>``,
-    which a comparison can read.
+    recording counts twice. With ``out``, each arm's scores, masks and facts are written to
+    ``out/<arm>``; a comparison reads ``out``, or single arms of it.
 
     Raises:
         ConfigError: not a run folder or weights file.
@@ -73,7 +86,7 @@ def evaluate_weights(
         ]
         if not files:
             raise ConfigError(
-                f"{weights} holds no fold that all its arms have finished; go on with "
+                f"{weights} holds no fold that all its arms have finished; continue with "
                 "`sonotempo crossval`"
             )
     else:
@@ -82,10 +95,10 @@ def evaluate_weights(
     experiment = with_data(experiment, data, cache)
     cohort = open_cohort(experiment, progress)
     parts: list[Evaluation] = []
-    scored: dict[str, set[str]] = {}
+    done_of: dict[str, set[str]] = {}
     for arm, file in files:
         metadata = read_weights_metadata(file)
-        done = scored.setdefault(arm, set())
+        done = done_of.setdefault(arm, set())
         seen = {r.subject for r in cohort.recordings if r.key in metadata.trained_on}
         unseen = [r for r in cohort.recordings if r.subject not in seen and r.key not in done]
         done.update(recording.key for recording in unseen)
@@ -105,29 +118,49 @@ def evaluate_weights(
                 on_recording=progress.advance,
             )
         )
-    scores = joined(parts)
-    frames = scores.frames
-    if frames.empty:
+    evaluation = joined(parts)
+    if evaluation.frames.empty:
         raise RecordingError(
             f"every subject in {data} was used to train {weights}; give data that it has not seen"
         )
-    left_out = len(cohort.recordings) - max(len(done) for done in scored.values())
-    notes = list(cohort.notes)
-    if left_out:
-        notes.append(
-            f"{left_out} recordings left out: these weights were trained on their subjects"
-        )
+    left_out = len(cohort.recordings) - max(len(done) for done in done_of.values())
+    scored = ScoredData(
+        rules=experiment.evaluate,
+        structures=experiment.structures.names,
+        data=cohort.facts,
+        notes=(f"{left_out} recordings left out: these weights were trained on their subjects",)
+        if left_out
+        else (),
+    )
     table = comparison_table(
-        summary(frames, experiment.evaluate),
-        list(scored),
+        summary(evaluation.frames, experiment.evaluate),
+        list(done_of),
         title=f"{weights.name} on {data.name}",
-        notes=notes,
+        notes=scored.sentences,
         structures=experiment.structures.names,
     )
+    found = DataScores(evaluation, scored, table)
     if out is not None:
-        for arm in scored:
-            write_scores(out / arm, scores.of_arm(arm))
-    return DataScores(frames, scores.temporal, table)
+        found.write(out)
+        for arm, file in files:
+            of_arm = evaluation.of_arm(arm)
+            write_scores(out / arm, of_arm)
+            scored.write(out / arm)
+            _copy_facts(weights, arm, file, out / arm, set(of_arm.frames["fold"]))
+    return found
+
+
+def _copy_facts(weights: Path, arm: str, file: Path, folder: Path, folds: set[int]) -> None:
+    """Keep how an arm was trained next to its scores, so that a comparison can name a cause.
+
+    A weights file outside a run folder has no facts next to it: then nothing is known. Folds that
+    scored no recording have no part in a comparison.
+    """
+    job = weights / arm / file.parent.name if weights.is_dir() else file.parent
+    if (job / FACTS_FILE).is_file():
+        facts = read_facts(job / FACTS_FILE)
+        if facts.arm == arm and facts.fold in folds:
+            facts.write(folder / FACTS_FILE.replace(".", f"-{facts.fold:02d}."))
 
 
 def _keep(folder: Path | None) -> Callable[[DrawnMasks], object]:
@@ -136,7 +169,7 @@ def _keep(folder: Path | None) -> Callable[[DrawnMasks], object]:
 
 
 def _experiment_of(weights: Path) -> Experiment:
-    """Return what a weights file says of itself as an experiment; other settings are defaults."""
+    """Return the settings that a weights file records as an experiment; the rest are defaults."""
     metadata = read_weights_metadata(weights)
     names: Sequence[str] | str = metadata.structures
     return Experiment(

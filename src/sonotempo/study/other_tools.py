@@ -1,5 +1,6 @@
-"""Masks of another tool scored as an arm: on the grid, frames and folds of a run's own arms."""
+"""Masks of another tool scored as an arm, on the grid, frames and folds of a run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import load_folds
 from sonotempo.evaluation.report.summary_table import comparison_table
 from sonotempo.evaluation.scoring.external_masks import ExternalMasks, find_masks, require_complete
-from sonotempo.evaluation.scoring.files import Evaluation, write_scores
+from sonotempo.evaluation.scoring.files import Evaluation
 from sonotempo.evaluation.scoring.frames import frame_table, summary
 from sonotempo.evaluation.scoring.mask_files import write_masks
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts
 from sonotempo.evaluation.scoring.recordings import drawn_masks, score_recording
+from sonotempo.evaluation.scoring.scored_data import ScoredData
 from sonotempo.evaluation.scoring.temporal_table import temporal_table
 from sonotempo.preprocess import area_from, fit_frame
 from sonotempo.recording import Image, Recording
@@ -33,8 +35,7 @@ def evaluate_masks(
     arm: str | None = None,
     out: Path | None = None,
 ) -> DataScores:
-    """Score a folder of masks; :mod:`sonotempo.evaluation.scoring.external_masks` says how it is
-    arranged.
+    """Score a folder of masks, laid out as in :mod:`sonotempo.evaluation.scoring.external_masks`.
 
     Masks pass through the same fit to the network grid as references do. With ``out``, scores,
     fitted masks and facts are written there, and a comparison reads that folder as an arm.
@@ -44,7 +45,7 @@ def evaluate_masks(
         data: recordings with references.
         like: the run folder, or the config file, whose structures, grid, rules and folds hold.
         cache: folder for fitted frames.
-        progress: told of every recording.
+        progress: advanced after every recording.
         arm: what the masks are called in tables; by default the folder's name.
         out: where to write.
 
@@ -78,23 +79,34 @@ def evaluate_masks(
             write_masks(out, drawn_masks(shown, fitted))
         progress.advance()
     evaluation = Evaluation(frame_table(frames), temporal_table(temporal))
-    if out is not None:
-        write_scores(out, evaluation)
-        ArmFacts(arm=name, fold=0, external=True).write(out / FACTS_FILE)
-    notes = [*cohort.notes, f"{name}: masks of another tool, from {masks.name}"]
-    if found.unused:
-        notes.append(
-            f"{len(found.unused)} files in {masks.name} belong to no labelled recording, "
-            f"{found.unused[0].relative_to(masks)} for one"
-        )
+    scored = ScoredData(
+        rules=experiment.evaluate,
+        structures=experiment.structures.names,
+        data=cohort.facts,
+        notes=_notes(name, masks, found.unused),
+    )
     table = comparison_table(
         summary(evaluation.frames, experiment.evaluate),
         [name],
         title=f"{name} on {data.name}",
-        notes=notes,
+        notes=scored.sentences,
         structures=experiment.structures.names,
     )
-    return DataScores(evaluation.frames, evaluation.temporal, table)
+    result = DataScores(evaluation, scored, table)
+    if out is not None:
+        result.write(out)
+        ArmFacts(arm=name, fold=0, external=True).write(out / FACTS_FILE)
+    return result
+
+
+def _notes(name: str, masks: Path, unused: Sequence[Path]) -> tuple[str, ...]:
+    notes = [f"{name}: masks of another tool, from {masks.name}"]
+    if unused:
+        notes.append(
+            f"{len(unused)} files in {masks.name} belong to no labelled recording, "
+            f"{unused[0].relative_to(masks)} for one"
+        )
+    return tuple(notes)
 
 
 def _scored_part(original: Recording, cached: CachedRecording) -> Recording:

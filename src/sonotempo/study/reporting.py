@@ -1,4 +1,4 @@
-"""A comparison of runs with everything that people read of it, in one folder."""
+"""A comparison of runs and every file that people read of it, in one folder."""
 
 import shlex
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ def report_runs(
         runs: run folders, or arms that `sonotempo evaluate` has scored.
         out: gets ``comparison.json``, ``comparison.csv``, ``tables.tex``, ``tables.md`` and
             ``report.html``; made if missing.
-        progress: told of every pair and recording.
+        progress: advanced after every pair and recording.
         seed: of the bootstrap.
 
     Raises:
-        ConfigError: a folder is no run or is unfinished, or its arms cannot be compared.
+        ConfigError: a folder is not a run or is unfinished, or its arms cannot be compared.
         SonotempoError: the folder cannot be written.
     """
     progress.step("reading scores", len(runs))

@@ -5,7 +5,6 @@ protocol; ``weights`` keeps them in safetensors files that say how to rebuild th
 ``preview_experiment`` draws what training sees.
 """
 
-
 from sonotempo._torchvision import ensure_torchvision
 
 # Lightning imports torchvision, and fails with it where its operators do not fit torch.

@@ -10,6 +10,7 @@ from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold
 from sonotempo.evaluation.scoring.provenance import ArmFacts
+from sonotempo.models.at_test_time import WRAPPERS
 from sonotempo.training.task import SegmentationTask
 
 
@@ -44,6 +45,7 @@ def facts_of_training(
         arm=arm,
         fold=fold.number,
         added=kind.added,
+        cell="" if kind.added == "none" else experiment.model.memory,
         inference="carried",
         start_sha256=_sha256(start) if start else "",
         weights_sha256=_sha256(weights),
@@ -67,12 +69,8 @@ def facts_of_training(
 
 def facts_as_run(arm: str, trained: ArmFacts, experiment: Experiment) -> ArmFacts:
     """Return the facts of an arm that runs the weights of a trained one in a way of its own."""
-    inference = {
-        "carried": "carried",
-        "reset": "reset",
-        "smoothed": f"ema {1 - experiment.controls.ema_decay:g}",
-    }[arm_named(arm).inference]
-    return replace(trained, arm=arm, inference=inference)
+    wrapper = WRAPPERS[arm_named(arm).inference]
+    return replace(trained, arm=arm, inference=wrapper.described(experiment.controls))
 
 
 def _sha256(path: Path) -> str:

@@ -1,18 +1,17 @@
 """An experiment's data, opened and fitted to the network grid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording, cache_recordings
 from sonotempo.data.folds import share_subjects
 from sonotempo.errors import ConfigError, RecordingError
+from sonotempo.evaluation.scoring.scored_data import DataFacts, FoldUnit
 from sonotempo.io import DataSet, open_dataset
-from sonotempo.phantom.cohort import COHORT_FILE
+from sonotempo.phantom.cohort import COHORT_FILE, SUBJECT_FILE
 from sonotempo.preprocess import area_from
 from sonotempo.training.progress import RunProgress
-
-# What a comparison looks for in a run's notes.
-_SIMULATED = "simulated subjects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +21,12 @@ class CohortOnGrid:
     Attributes:
         recordings: those that can be used, with at least one labelled frame.
         skipped: what cannot be used and why, one sentence each.
-        notes: sentences that belong above every table of this data.
+        facts: what readers must know of this data.
     """
 
     recordings: tuple[CachedRecording, ...]
     skipped: tuple[str, ...]
-    notes: tuple[str, ...]
+    facts: DataFacts
 
 
 def open_cohort(experiment: Experiment, progress: RunProgress) -> CohortOnGrid:
@@ -39,11 +38,10 @@ def open_cohort(experiment: Experiment, progress: RunProgress) -> CohortOnGrid:
     """
     dataset = open_experiment_data(experiment)
     recordings = dataset.recordings
-    notes = []
+    fold_unit: FoldUnit = "subject"
     if not dataset.subjects_known:
         recordings = share_subjects(recordings, experiment.data.near_duplicate_correlation)
-        unit = "image" if dataset.layout == "stills" else "recording"
-        notes.append(f"{unit}-level folds, subjects unknown")
+        fold_unit = "image" if dataset.layout == "stills" else "recording"
     skipped = [f"{bad.path}: {bad.reason}" for bad in dataset.skipped]
     progress.step("fitting frames to the network grid", len(recordings))
     usable = []
@@ -66,17 +64,20 @@ def open_cohort(experiment: Experiment, progress: RunProgress) -> CohortOnGrid:
         raise RecordingError(
             f"nothing in {experiment.data.root} can be used: {'; '.join(skipped[:3])}"
         )
-    if any(recording.is_still for recording in usable):
-        notes.append("stills moved into clips: the motion is simulated, the images are as given")
-    if _is_simulated(experiment) and _SIMULATED not in experiment.note:
-        notes.append(f"{_SIMULATED}: these numbers say nothing about patients")
-    return CohortOnGrid(tuple(usable), tuple(skipped), tuple(notes))
+    facts = DataFacts(
+        simulated=_holds_simulated(experiment, usable),
+        fold_unit=fold_unit,
+        stills_in_motion=any(recording.is_still for recording in usable),
+    )
+    return CohortOnGrid(tuple(usable), tuple(skipped), facts)
 
 
-def _is_simulated(experiment: Experiment) -> bool:
-    """Return whether the data are a phantom cohort."""
+def _holds_simulated(experiment: Experiment, recordings: Sequence[CachedRecording]) -> bool:
+    """Whether the data are a simulated cohort, or hold a recording that was copied from one."""
     root = experiment.data.root
-    return root is not None and (root / COHORT_FILE).is_file()
+    return (root is not None and (root / COHORT_FILE).is_file()) or any(
+        (recording.source / SUBJECT_FILE).is_file() for recording in recordings
+    )
 
 
 def open_experiment_data(experiment: Experiment) -> DataSet:

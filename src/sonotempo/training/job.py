@@ -30,7 +30,7 @@ from sonotempo.evaluation.scoring.files import Evaluation, write_scores
 from sonotempo.evaluation.scoring.frames import per_subject
 from sonotempo.evaluation.scoring.mask_files import write_masks
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
-from sonotempo.models import FrameUNet, as_run, build_model
+from sonotempo.models import Segmenter, as_run, build_model
 from sonotempo.recording import Recording
 from sonotempo.training.arm_facts import facts_as_run, facts_of_training
 from sonotempo.training.progress import EpochProgress, RunProgress
@@ -176,13 +176,11 @@ def _train(
     ).write(job.folder / FACTS_FILE)
 
 
-def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> FrameUNet:
+def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> Segmenter:
     """Return the network of a job of the same fold: another fold's has seen this one's test."""
     start, metadata = load_weights(job.weights)
     wanted = _metadata(job, experiment, train)
-    if not isinstance(start, FrameUNet) or replace(metadata, version="") != replace(
-        wanted, version=""
-    ):
+    if replace(metadata, version="") != replace(wanted, version=""):
         raise SonotempoError(
             f"{job.weights} were not trained by this run's {job.arm} arm in fold "
             f"{job.fold.number} (they say: {metadata.arm}, fold {metadata.fold}); delete "

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
-from sonotempo.data.augment import Augmentation, Draw
+from sonotempo.data.augment import Augmentation, apply_effects
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import ClipDataset, Clips, Window, cut_windows, join_clips
 from sonotempo.data.faults import Faults
@@ -222,8 +222,8 @@ class SegmentationTask(lightning.LightningModule):
         count = len(batch.still_B)
         # The same motion in every epoch, and no augmentation.
         moves = self._displacement(batch, self._generator(batch_index), ends_still=True)
-        x_BTCHW, masks_BTHW = self._augmentation.apply(
-            batch.frames_BTHW, batch.masks_BTHW, [Draw()] * count, moves
+        x_BTCHW, masks_BTHW = apply_effects(
+            batch.frames_BTHW, batch.masks_BTHW, [()] * count, moves
         )
         logits_BTKHW, state = self.model(x_BTCHW)
         self.log(

@@ -10,6 +10,7 @@ from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.compare import compare
 from sonotempo.evaluation.scoring.frames import summary
+from sonotempo.evaluation.scoring.scored_data import DataFacts
 
 SMALL = EvaluateConfig(bootstrap_draws=200)
 
@@ -56,7 +57,7 @@ def test_each_pair_is_called_what_it_is_evidence_of(comparison):
         ({"frozen": ()}, "frozen: no names in frame_continued"),
         ({"start_sha256": "f" * 64}, "start sha256: ffffffff in frame_continued"),
         ({"labelled_frames": 100}, "labelled frames: 100 in frame_continued"),
-        ({"added": "convolution", "added_learning_rate": 5e-3}, "expected none and convlstm"),
+        ({"added": "control", "added_learning_rate": 5e-3}, "expected none and memory"),
     ],
 )
 def test_a_memory_effect_is_refused_when_anything_else_differs(tmp_path, change, said):
@@ -127,18 +128,20 @@ def test_the_same_runs_and_seed_give_the_same_record_and_another_seed_other_draw
 
 
 def test_simulated_subjects_and_what_so_few_can_show_are_said(comparison):
-    assert comparison.simulated
+    assert comparison.data.simulated
     assert comparison.notes[0] == SIMULATED
     assert "8 simulated subjects" in comparison.summary[0]
     assert any(note.startswith("8 subjects: bootstrap intervals") for note in comparison.notes)
 
 
-def test_notes_of_the_run_travel_along(tmp_path):
-    notes = ["image-level folds, subjects unknown", "stills moved into clips"]
+def test_facts_and_notes_of_the_run_travel_along(tmp_path):
+    data = DataFacts(fold_unit="image", stills_in_motion=True)
+    # A note may use any words: facts are read from their fields.
+    notes = ["compared with simulated subjects elsewhere"]
     arms = ("frame", "sequence")
-    found = compare([run_of(tmp_path / "run", arms=arms, note="", notes=notes)])
-    assert found.notes[:2] == tuple(notes)
-    assert not found.simulated
+    found = compare([run_of(tmp_path / "run", arms=arms, data=data, notes=notes)])
+    assert found.data == data
+    assert found.notes[:3] == (*data.sentences(), *notes)
     assert "simulated" not in found.summary[0]
 
 
@@ -255,8 +258,16 @@ def test_masks_of_another_tool_are_another_method(run, tmp_path):
     assert pair.kind == "another method"
     assert pair.differs_in == ("how nnunet was made is unknown",)
     assert pair_of(found, "frame", "nnunet").kind == "another method"
-    reasons = {cell.reason for cell in found.temporal if cell.arm == "nnunet"}
-    assert reasons == {"not available: not scored"}
+    assert all(cell.mean is not None for cell in found.temporal if cell.arm == "nnunet")
+
+
+def test_masks_that_were_scored_by_other_rules_are_refused(run, tmp_path):
+    other = run_of(tmp_path / "other", evaluate=EvaluateConfig(overlap_threshold=0.5))
+    masks = write_external(tmp_path / "nnunet", other)
+    with pytest.raises(ConfigError, match=r"overlap_threshold: 0\.25 in run, 0\.5 in nnunet"):
+        compare([run, masks])
+    with pytest.raises(ConfigError, match=r"overlap_threshold: 0\.5 in nnunet, 0\.25 in run"):
+        compare([masks, run])
 
 
 def test_arms_on_other_folds_are_refused_with_what_differs(tmp_path):

@@ -68,7 +68,7 @@ def test_json_holds_the_whole_record_sorted_and_without_nan(comparison, record):
     assert list(record) == sorted(record)
     assert "NaN" not in text
     assert record["schema"] == 1
-    assert record["simulated"] is True
+    assert record["data"]["simulated"] is True
     assert record["summary"] == list(comparison.summary)
     assert record["settings"]["equivalence_margin"] == 0.02
     assert record["settings"]["primary_metrics"] == ["f1", "dice"]
@@ -195,7 +195,7 @@ def test_files_are_written_and_a_folder_that_cannot_be_is_named(tmp_path, compar
     assert [file.name for file in files] == names
     assert all(file.stat().st_size for file in files)
     (tmp_path / "file").write_text("")
-    with pytest.raises(SonotempoError, match="cannot be made"):
+    with pytest.raises(SonotempoError, match="cannot be created"):
         write_comparison(comparison, tmp_path / "file" / "report")
 
 

@@ -30,7 +30,8 @@ FRAME = ArmFacts(
 SEQUENCE = replace(
     FRAME,
     arm="sequence",
-    added="convlstm",
+    added="memory",
+    cell="convlstm",
     added_learning_rate=5e-3,
     weights_sha256="c" * 64,
     parameters=2_530_000,
@@ -53,7 +54,7 @@ def test_an_unknown_fact_or_a_missing_file_is_named(tmp_path):
 
 def test_the_memory_is_the_only_difference_when_all_else_was_held_equal():
     assert differing(FRAME, SEQUENCE) == ("added",)
-    assert differences(FRAME, SEQUENCE) == ("added: none in frame_continued, convlstm in sequence",)
+    assert differences(FRAME, SEQUENCE) == ("added: none in frame_continued, memory in sequence",)
 
 
 def test_every_other_fact_counts_and_order_does_not():
@@ -66,6 +67,6 @@ def test_every_other_fact_counts_and_order_does_not():
 
 
 def test_the_rate_of_what_was_added_counts_when_both_added_something():
-    extra = replace(SEQUENCE, arm="frame_extra", added="convolution", added_learning_rate=1e-3)
+    extra = replace(SEQUENCE, arm="frame_extra", added="control", added_learning_rate=1e-3)
     assert differing(extra, SEQUENCE) == ("added", "added_learning_rate")
     assert differing(FRAME, extra) == ("added",)

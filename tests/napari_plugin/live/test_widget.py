@@ -82,7 +82,8 @@ def test_a_persons_path_from_the_sample_to_the_stop(live, tmp_path):
     (recording,) = saved(tmp_path, "recording-*.mkv")
     assert live.viewer.open(recording, plugin="sonotempo")[0].data.shape[1:] == (480, 640)
     for name in ("side", "both", "frozen"):
-        assert Image.open(tmp_path / f"{name}.png").size == (1280, 800)
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert picture.size == (1280, 800)
     assert not [said for said in live.said if said[0] == "error"]
 
 

@@ -16,7 +16,7 @@ from sonotempo.evaluation.comparison.cells import (
 )
 from sonotempo.evaluation.comparison.differences import differences_of
 from sonotempo.evaluation.comparison.lineup import ComparedArm, LineUp, line_up
-from sonotempo.evaluation.comparison.notes import is_simulated, left_out, notes_of
+from sonotempo.evaluation.comparison.notes import left_out, notes_of
 from sonotempo.evaluation.comparison.pairs import Conclusion, conclude
 from sonotempo.evaluation.comparison.record import (
     TITLES,
@@ -42,6 +42,7 @@ from sonotempo.evaluation.comparison.statistics import (
 )
 from sonotempo.evaluation.scoring.frames import per_subject
 from sonotempo.evaluation.scoring.provenance import ArmFacts, fact_texts
+from sonotempo.evaluation.scoring.scored_data import facts_of_all
 
 _HUMAN_SOURCE = "human–human Dice from the literature (PMC11103080), not from this data"
 _HUMAN = {"artery": (("artery", "blood", "vessel"), 0.88), "nerve": (("nerve",), 0.48)}
@@ -96,7 +97,7 @@ def compare(
     labelled = lined.labelled
     recordings = len(labelled[["subject", "recording"]].drop_duplicates())
     notes = notes_of(read, lined, pairs, settings, metrics)
-    simulated = is_simulated(notes)
+    data = facts_of_all(run.scored.data for run in read)
     return Comparison(
         title=_title(read, lined),
         summary=summarise(
@@ -106,10 +107,10 @@ def compare(
             subjects=len(lined.subjects),
             recordings=recordings,
             frames=len(labelled),
-            simulated=simulated,
+            simulated=data.simulated,
         ),
         notes=notes,
-        simulated=simulated,
+        data=data,
         settings=settings,
         runs=tuple(_source(run) for run in read),
         arms=arms,

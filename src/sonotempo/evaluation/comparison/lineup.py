@@ -13,13 +13,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from sonotempo.arms import ARMS
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.runs import RunScores, ScoredArm
 from sonotempo.evaluation.scoring.provenance import ArmFacts
-
-#: Arms in the order of tables: controls stand between the two that they tell apart.
-ROLES = ("frame", "frame_ema", "frame_continued", "frame_extra", "sequence_reset", "sequence")
 
 _FRAME = ["subject", "recording", "frame"]
 
@@ -96,7 +94,7 @@ def line_up(runs: Sequence[RunScores]) -> LineUp:
 
     Raises:
         ConfigError: there is only one arm, an arm is there twice, or arms differ in folds, labelled
-            frames, references, structures or scoring rules; the message says in what.
+            frames, references, structures or scoring rules; the message names the difference.
     """
     config = _same_rules(runs)
     arms = _arms(runs)
@@ -108,10 +106,7 @@ def line_up(runs: Sequence[RunScores]) -> LineUp:
     _require_same_frames(arms)
     _require_same_folds(arms)
     first = arms[0].seeds[0].scores.frames
-    names = next(
-        (run.experiment.structures.names for run in runs if run.experiment is not None),
-        tuple(first["structure"].unique()),
-    )
+    names = runs[0].scored.structures
     present = set(first.loc[first["reference_px"] > 0, "structure"])
     if not present:
         raise ConfigError("no labelled frame shows any structure: there is nothing to compare")
@@ -126,28 +121,25 @@ def line_up(runs: Sequence[RunScores]) -> LineUp:
 
 def _same_rules(runs: Sequence[RunScores]) -> EvaluateConfig:
     """Return the scoring rules of all runs."""
-    known = [(run.name, run.experiment) for run in runs if run.experiment is not None]
-    if not known:
-        return EvaluateConfig()
-    (first, experiment), *others = known
-    for name, other in others:
-        ours, theirs = (one.evaluate.model_dump(mode="json") for one in (experiment, other))
+    first, *others = runs
+    for other in others:
+        ours, theirs = (run.scored.rules.model_dump(mode="json") for run in (first, other))
         odd = [
-            f"evaluate.{key}: {ours[key]} in {first}, {theirs[key]} in {name}"
+            f"evaluate.{key}: {ours[key]} in {first.name}, {theirs[key]} in {other.name}"
             for key in ours
             if ours[key] != theirs[key] and key != "streaming_latency_ms"
         ]
-        if experiment.structures.names != other.structures.names:
+        if first.scored.structures != other.scored.structures:
             odd.append(
-                f"structures: {', '.join(experiment.structures.names)} in {first}, "
-                f"{', '.join(other.structures.names)} in {name}"
+                f"structures: {', '.join(first.scored.structures)} in {first.name}, "
+                f"{', '.join(other.scored.structures)} in {other.name}"
             )
         if odd:
             raise ConfigError(
-                f"{first} and {name} were not scored by the same rules ({'; '.join(odd)}); give "
-                "both the same settings and score them again"
+                f"{first.name} and {other.name} were not scored by the same rules "
+                f"({'; '.join(odd)}); give both the same settings and score them again"
             )
-    return experiment.evaluate
+    return first.scored.rules
 
 
 def _arms(runs: Sequence[RunScores]) -> tuple[ComparedArm, ...]:
@@ -173,7 +165,7 @@ def _arms(runs: Sequence[RunScores]) -> tuple[ComparedArm, ...]:
             role if roles.count(role) == 1 else f"{role} [{seeds[0].run.name}]",
             role,
             group,
-            _is_external(role, seeds),
+            any(facts.external for one in seeds for facts in one.scores.facts.values()),
             tuple(sorted(seeds, key=lambda one: -1 if one.seed is None else one.seed)),
         )
         for (role, group), seeds in found.items()
@@ -184,8 +176,8 @@ def _arms(runs: Sequence[RunScores]) -> tuple[ComparedArm, ...]:
             raise ConfigError(
                 f"two folders of the same name hold different arms {name!r}; rename a folder"
             )
-    place = {role: number for number, role in enumerate(ROLES)}
-    return tuple(sorted(arms, key=lambda arm: (place.get(arm.role, len(ROLES)), arm.group)))
+    place = {arm.name: number for number, arm in enumerate(ARMS)}
+    return tuple(sorted(arms, key=lambda arm: (place.get(arm.role, len(ARMS)), arm.group)))
 
 
 def _settings(run: RunScores) -> str:
@@ -201,13 +193,6 @@ def _settings(run: RunScores) -> str:
         for key in keys:
             settings[section].pop(key, None)
     return json.dumps(settings, sort_keys=True)
-
-
-def _is_external(role: str, seeds: Sequence[OneSeed]) -> bool:
-    facts = [facts for one in seeds for facts in one.scores.facts.values()]
-    if facts:
-        return any(one.external for one in facts)
-    return role not in ROLES and all(one.run.experiment is None for one in seeds)
 
 
 def _require_same_frames(arms: Sequence[ComparedArm]) -> None:
@@ -266,7 +251,7 @@ def _require_same_folds(arms: Sequence[ComparedArm]) -> None:
             if odd:
                 raise ConfigError(
                     f"{_label(own[0], a)} and {_label(arm, b)} are on different folds: "
-                    f"{len(odd)} subjects stand on other sides, such as {odd[0]} "
+                    f"{len(odd)} subjects are on different sides, such as {odd[0]} "
                     f"({_said(ours[odd[0]])} in one, {_said(theirs.get(odd[0]))} in the other); "
                     "give both runs the same folds.json and train again"
                 )

@@ -1,4 +1,4 @@
-"""The sentences that stand above every table of a comparison."""
+"""The sentences that head every table of a comparison."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,17 +7,10 @@ from sonotempo.evaluation.comparison.record import LeftOut, Pair, Settings
 from sonotempo.evaluation.comparison.rounding import number, rounded
 from sonotempo.evaluation.comparison.runs import RunScores
 from sonotempo.evaluation.comparison.statistics import SMALLEST_JUDGED
-
-#: What a run's note says if nobody was scanned.
-SIMULATED = "simulated subjects"
+from sonotempo.evaluation.scoring.scored_data import facts_of_all
 
 # With fewer subjects, percentile intervals are known to be too narrow.
 _FEW_SUBJECTS = 20
-
-
-def is_simulated(notes: Sequence[str]) -> bool:
-    """Return whether any note says that the subjects are no people."""
-    return any(SIMULATED in note for note in notes)
 
 
 def notes_of(
@@ -27,29 +20,24 @@ def notes_of(
     settings: Settings,
     metrics: Sequence[str],
 ) -> tuple[str, ...]:
-    """Return the sentences above every table, simulated data first.
+    """Return the sentences that head every table: what the data are, then what they can show.
 
     Args:
-        read: the runs, with notes of their own.
+        read: the runs, with what each one's scores were made from.
         lined: their arms.
         pairs: what was compared.
         settings: how.
         metrics: those that have a value.
     """
-    given = list(dict.fromkeys(note for run in read for note in run.notes))
-    given.sort(key=lambda note: SIMULATED not in note)  # stable
-    notes = [*given, *_on_numbers(lined, pairs, settings)]
+    notes = [
+        *facts_of_all(run.scored.data for run in read).sentences(),
+        *(sentence for run in read for sentence in run.scored.sentences),
+        *_on_numbers(lined, pairs, settings),
+    ]
     if "nsd" not in metrics:
-        notes.append(
-            "NSD is not available: no frame has a known spacing, or an earlier version scored them"
-        )
+        notes.append("NSD is not available: no frame has a known spacing")
     for name, by_arm in lined.absent.items():
         notes.append(left_out(name, by_arm).reason)
-    if any((one.scores.frames["state_age"] == 0).any() for arm in lined.arms for one in arm.seeds):
-        notes.append(
-            "some folds were scored by an earlier version: temporal metrics and the state-age "
-            "curve lack them; score them again to have both"
-        )
     seeds = {tuple(one.seed for one in arm.seeds) for arm in lined.arms if not arm.external}
     if len(seeds) > 1:
         notes.append("the arms were not trained with the same seeds: see each arm's")

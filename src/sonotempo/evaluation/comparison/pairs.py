@@ -71,8 +71,8 @@ class _Plan:
 
 
 _PLANS = (
-    _Plan("sequence", "frame_continued", "memory effect", "added", ("convlstm", "none")),
-    _Plan("sequence", "frame_extra", "memory effect", "added", ("convlstm", "convolution")),
+    _Plan("sequence", "frame_continued", "memory effect", "added", ("memory", "none")),
+    _Plan("sequence", "frame_extra", "memory effect", "added", ("memory", "control")),
     _Plan("sequence", "frame", "recipe gain"),
     _Plan("sequence", "sequence_reset", "use of state at test time", "inference"),
     _Plan("frame_ema", "frame", "smoothing", "inference"),
@@ -185,8 +185,8 @@ def _more_than_inference(a: ArmFacts, b: ArmFacts) -> Iterator[str]:
 def _unknown(arm: ComparedArm, baseline: ComparedArm) -> tuple[str, ...]:
     """Say of which arms the facts are not known in every fold, or are of other seeds."""
     found = [
-        f"the facts of {one.name} are not known in every fold (it was trained by an earlier "
-        "version)"
+        f"the facts of {one.name} are not known in every fold (its weights were scored without "
+        "their run folder)"
         for one in (arm, baseline)
         if _folds(one) != set(one.facts)
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sonotempo.evaluation.comparison.rounding import DECIMALS, P_DECIMALS
+from sonotempo.evaluation.scoring.scored_data import DataFacts
 
 #: The version of ``comparison.json``; raised when a key changes its meaning.
 SCHEMA = 1
@@ -293,8 +294,8 @@ class Comparison:
     Attributes:
         title: the heading of every output.
         summary: three sentences with numbers.
-        notes: sentences that stand above every table, simulated data first.
-        simulated: whether the subjects are no people.
+        notes: sentences that head every table, those of the data first.
+        data: what readers must know of the data: simulated, unknown subjects, stills in motion.
         settings: how the numbers were made.
         runs: where the scores came from.
         arms: in the order of every table.
@@ -318,7 +319,7 @@ class Comparison:
     title: str
     summary: tuple[str, str, str]
     notes: tuple[str, ...]
-    simulated: bool
+    data: DataFacts
     settings: Settings
     runs: tuple[RunSource, ...]
     arms: tuple[Arm, ...]

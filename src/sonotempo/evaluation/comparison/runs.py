@@ -10,8 +10,9 @@ import pandas as pd
 from sonotempo.config import Experiment
 from sonotempo.config_file import load_experiment
 from sonotempo.errors import ConfigError
-from sonotempo.evaluation.scoring.files import read_scores
-from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts, read_facts
+from sonotempo.evaluation.scoring.files import joined, read_scores
+from sonotempo.evaluation.scoring.provenance import FACTS_PATTERN, ArmFacts, read_facts
+from sonotempo.evaluation.scoring.scored_data import ScoredData, read_scored_data
 
 #: Sides of a fold in ``folds.json``.
 _SIDES = ("train", "validation", "test")
@@ -26,7 +27,7 @@ class ScoredArm:
         frames: one row per labelled frame and structure.
         temporal: one row per recording, structure and temporal metric; may be empty.
         streaming: as ``frames``, of what was on screen; None if not every fold was streamed.
-        facts: by fold; folds of earlier versions have none.
+        facts: by fold; weights that were scored without their run folder have none.
         folders: of its folds, with masks.
     """
 
@@ -45,14 +46,14 @@ class RunScores:
     Attributes:
         folder: where it is.
         experiment: its settings; None for an arm that was scored from a folder of masks.
-        notes: sentences that belong above every table of it.
+        scored: what its scores were made from, and by which rules.
         folds: each fold's subjects, by side; empty if the folder has no folds.
         arms: in alphabetical order.
     """
 
     folder: Path
     experiment: Experiment | None
-    notes: tuple[str, ...]
+    scored: ScoredData
     folds: dict[int, dict[str, tuple[str, ...]]]
     arms: tuple[ScoredArm, ...]
 
@@ -70,13 +71,20 @@ def read_run(folder: Path) -> RunScores:
     """
     if (folder / "config.yaml").is_file():
         return _read_crossvalidation(folder)
-    if not (folder / "frames.parquet").is_file():
+    # `sonotempo evaluate` gives every arm a folder; a folder of masks is one arm itself.
+    arms = sorted(path.parent for path in folder.glob("*/frames.parquet")) or [folder]
+    if not (arms[0] / "frames.parquet").is_file():
         raise ConfigError(
             f"{folder} is neither a run folder (it has no config.yaml) nor a scored arm (it has no "
             "frames.parquet); give folders that `sonotempo crossval` or `sonotempo evaluate` made"
         )
-    arms = _split(_read_arm("", [folder]))
-    return RunScores(folder, None, _notes(folder, ""), {}, arms)
+    read = tuple(_read_arm(_role(path), [path]) for path in arms)
+    return RunScores(folder, None, read_scored_data(arms[0]), {}, read)
+
+
+def _role(folder: Path) -> str:
+    """Return the name that the scores of one arm carry."""
+    return str(pd.read_parquet(folder / "frames.parquet", columns=["arm"])["arm"].iloc[0])
 
 
 def _read_crossvalidation(folder: Path) -> RunScores:
@@ -97,14 +105,14 @@ def _read_crossvalidation(folder: Path) -> RunScores:
             f"{folder / 'config.yaml'} --out {folder}`"
         )
     arms = tuple(_read_arm(arm, folders) for arm, folders in sorted(jobs.items()))
-    return RunScores(folder, experiment, _notes(folder, experiment.note), folds, arms)
+    return RunScores(folder, experiment, read_scored_data(folder), folds, arms)
 
 
 def _read_arm(role: str, folders: Sequence[Path]) -> ScoredArm:
     """Read all folds of one arm and check that every score is a number."""
-    scores = [read_scores(folder).evaluation for folder in folders]
-    frames = pd.concat([one.frames for one in scores], ignore_index=True)
-    temporal = [one.temporal for one in scores if len(one.temporal)]
+    scores = [read_scores(folder) for folder in folders]
+    whole = joined(scores)
+    frames = whole.frames
     broken = frames["dice"].isna() & (frames["reference_px"] + frames["predicted_px"] > 0)
     if broken.any():
         first = frames.loc[broken].iloc[0]
@@ -114,48 +122,19 @@ def _read_arm(role: str, folders: Sequence[Path]) -> ScoredArm:
             "score it again"
         )
     facts = {}
-    for folder in folders:
-        if (folder / FACTS_FILE).is_file():
-            of_fold = read_facts(folder / FACTS_FILE)
-            facts[of_fold.fold] = of_fold
+    for path in (path for folder in folders for path in sorted(folder.glob(FACTS_PATTERN))):
+        of_fold = read_facts(path)
+        facts[of_fold.fold] = of_fold
+    # What was on screen in some folds only is not comparable.
+    streamed = all(one.streaming is not None for one in scores)
     return ScoredArm(
         role,
         frames,
-        pd.concat(temporal, ignore_index=True) if temporal else scores[0].temporal,
-        _whole([one.streaming for one in scores]),
+        whole.temporal,
+        whole.streaming if streamed else None,
         facts,
         tuple(folders),
     )
-
-
-def _split(mixed: ScoredArm) -> tuple[ScoredArm, ...]:
-    """Take the arms of one folder apart: scoring a whole run leaves several in one file."""
-    return tuple(
-        ScoredArm(
-            str(role),
-            _rows_of(mixed.frames, role),
-            _rows_of(mixed.temporal, role),
-            None if mixed.streaming is None else _rows_of(mixed.streaming, role),
-            {fold: facts for fold, facts in mixed.facts.items() if facts.arm == role},
-            tuple(_arm_folder(folder, role) for folder in mixed.folders),
-        )
-        for role in sorted(mixed.frames["arm"].unique())
-    )
-
-
-def _arm_folder(folder: Path, role: str) -> Path:
-    """Return where the masks of an arm are that was scored outside a run."""
-    return folder / role if (folder / role / "frames.parquet").is_file() else folder
-
-
-def _rows_of(table: pd.DataFrame, role: str) -> pd.DataFrame:
-    return table[table["arm"] == role].reset_index(drop=True)
-
-
-def _whole(streaming: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
-    """Put the folds' streamed scores together, if every fold has them."""
-    known = [one for one in streaming if one is not None]
-    return pd.concat(known, ignore_index=True) if known and len(known) == len(streaming) else None
 
 
 def _folds(path: Path) -> dict[int, dict[str, tuple[str, ...]]]:
@@ -170,15 +149,3 @@ def _folds(path: Path) -> dict[int, dict[str, tuple[str, ...]]]:
             f"{path} does not hold a run's folds ({error}); finish the run with `sonotempo "
             "crossval`, which writes it"
         ) from error
-
-
-def _notes(folder: Path, note: str) -> tuple[str, ...]:
-    """Return the sentences above the run's table; earlier versions kept them in the table alone."""
-    path, table = folder / "notes.json", folder / "table.csv"
-    if path.is_file():
-        return tuple(json.loads(path.read_text(encoding="utf-8")))
-    kept = [note] if note else []
-    if table.is_file():
-        joined = pd.read_csv(table, usecols=["notes"], keep_default_na=False)["notes"]
-        kept = [str(joined.iloc[0])] if len(joined) and joined.iloc[0] else kept
-    return tuple(kept)

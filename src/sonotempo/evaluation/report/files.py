@@ -68,7 +68,7 @@ def to_csv(comparison: Comparison) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    simulated = {"simulated": "yes" if comparison.simulated else "no"}
+    simulated = {"simulated": "yes" if comparison.data.simulated else "no"}
     for row in _rows(comparison):
         writer.writerow(simulated | row)
     return text.getvalue()

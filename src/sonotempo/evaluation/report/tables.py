@@ -159,8 +159,7 @@ def _rules(rows: Sequence[tuple[str, ...]]) -> tuple[int, ...]:
 
 def _short(comparison: Comparison) -> list[str]:
     """Return the notes that no table may lack, even without its page."""
-    words = ("simulated", "unknown")
-    return [note.rstrip(".") for note in comparison.notes if any(word in note for word in words)]
+    return list(comparison.data.sentences())
 
 
 def _footnotes(comparison: Comparison) -> str:

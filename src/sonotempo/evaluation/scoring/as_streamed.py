@@ -148,7 +148,7 @@ def score_stream(
                 continue
             mask_SS = masks[int(shown)] if shown >= 0 else np.zeros_like(reference_SS)
             scores = score_frame(
-                mask_SS, reference_SS, recording.structures, config, recording.spacing_mm
+                mask_SS, reference_SS, recording.structures, config, recording.spacing_at(index)
             )
             rows.append((frame_key(recording, index, arm, fold), scores))
             number = int(recording.frame_numbers[segment.start + shown]) if shown >= 0 else -1

@@ -1,7 +1,7 @@
-"""Masks that another tool drew, found in a folder with the layout of the data that they are of.
+"""Masks that another tool predicted, found in a folder laid out like the data.
 
 For a sequence ``<subject>/<recording>`` the folder holds ``<subject>/<recording>/`` (or ``masks``
-in it, or ``<recording>_masks`` beside it) with one file a frame whose name ends in the frame's
+in it, or ``<recording>_masks`` next to it) with one file a frame whose name ends in the frame's
 number; for stills, one file of the image's name, at the top or in ``masks``. Files are ``.png``,
 ``.bmp`` or ``.tif`` of label values, ``.mhd`` or ``.mha``. ``_gt`` at the end of a name is left
 out; where some files have it, the others are taken for images.
@@ -129,9 +129,9 @@ def require_complete(folder: Path, found: Iterable[ExternalMasks]) -> None:
             for kind, those in problems.items()
         )
         raise RecordingError(
-            f"{folder} cannot stand as an arm: of {count} labelled frames' masks {kinds}. Every "
-            "labelled frame needs a mask of its own size; where nothing was found, write an empty "
-            "one"
+            f"{folder} cannot be compared as an arm: of {count} labelled frames' masks {kinds}. "
+            "Every labelled frame needs a mask of its size; where nothing was found, write an "
+            "empty one"
         )
 
 
@@ -143,8 +143,8 @@ def _files_of(folder: Path, recording: Recording) -> dict[int, Path]:
             for path in _masks_in(place):
                 if _plain(path) == recording.source.stem:
                     return {0: path}
-    beside = [named.with_name("masks")] if named.name == "images" else []
-    for place in (named / "masks", named.with_name(f"{named.name}_masks"), *beside, named):
+    sibling = [named.with_name("masks")] if named.name == "images" else []
+    for place in (named / "masks", named.with_name(f"{named.name}_masks"), *sibling, named):
         if paths := _masks_in(place):
             return _numbered(paths, recording)
     return {}
@@ -164,7 +164,7 @@ def _numbered(paths: Sequence[Path], recording: Recording) -> dict[int, Path]:
 
 
 def _masks_in(place: Path) -> list[Path]:
-    """Return the mask files directly in a folder; of frames with masks beside them, the masks."""
+    """Return the mask files directly in a folder; of frames with masks next to them, the masks."""
     if not place.is_dir():
         return []
     files = [

@@ -1,8 +1,8 @@
 """The scores of an arm on disk: its folder holds frames, temporal metrics, facts and masks.
 
-A job of a run (``<run>/<arm>/fold-<n>``) and an arm that was scored from a folder of masks have the
-same files: ``frames.parquet``, ``temporal.parquet``, ``masks/`` and, if arms were scored as
-streamed, ``streaming.parquet``.
+A job of a run (``<run>/<arm>/fold-<n>``) and an arm that `sonotempo evaluate` scored have the same
+files: ``frames.parquet``, ``temporal.parquet``, ``masks/`` and, if arms were scored as streamed,
+``streaming.parquet``.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,6 @@ from pathlib import Path
 import pandas as pd
 
 from sonotempo.errors import SonotempoError
-from sonotempo.evaluation.scoring.frames import FRAME_COLUMNS, LATER_COLUMNS
-from sonotempo.evaluation.scoring.temporal_table import temporal_table
-
-_AGAIN = (
-    "an earlier version scored it; delete finished.json there and run the same `sonotempo "
-    "crossval` again: it scores anew and keeps the trained weights"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,19 +50,6 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoreFiles:
-    """What :func:`read_scores` found.
-
-    Attributes:
-        evaluation: the tables; those that are missing are empty.
-        missing: what a folder of an older version lacks and how to get it; empty or one sentence.
-    """
-
-    evaluation: Evaluation
-    missing: tuple[str, ...]
-
-
 def write_scores(folder: Path, evaluation: Evaluation) -> None:
     """Write the tables into the folder of a job or an arm."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,36 +59,24 @@ def write_scores(folder: Path, evaluation: Evaluation) -> None:
         evaluation.streaming.to_parquet(folder / "streaming.parquet", index=False)
 
 
-def read_scores(folder: Path) -> ScoreFiles:
-    """Read the tables of a job or an arm; those of older versions are filled up with unknowns.
+def read_scores(folder: Path) -> Evaluation:
+    """Read the tables of a job or an arm.
 
     Raises:
-        SonotempoError: the folder holds no scores.
+        SonotempoError: the folder lacks one of the tables that every scored arm has.
     """
-    path = folder / "frames.parquet"
-    if not path.is_file():
-        raise SonotempoError(
-            f"{folder} holds no scores: it has no frames.parquet; go on with `sonotempo crossval`, "
-            "or score an arm with `sonotempo evaluate`"
-        )
-    lacking = []
-    frames = pd.read_parquet(path)
-    for name, what in (("state_age", "no state ages"), ("nsd", "no NSD")):
-        if name not in frames.columns:
-            lacking.append(what)
-            frames[name] = LATER_COLUMNS[name]
-    temporal = temporal_table([])
-    path = folder / "temporal.parquet"
-    if path.is_file():
-        temporal = pd.read_parquet(path)
-    else:
-        lacking.append("no temporal metrics")
-    if not (folder / "masks").is_dir():
-        lacking.append("no masks")
-    path = folder / "streaming.parquet"
-    streaming = pd.read_parquet(path) if path.is_file() else None
-    missing = (f"{folder} holds {', '.join(lacking)}: {_AGAIN}",) if lacking else ()
-    return ScoreFiles(Evaluation(frames[list(FRAME_COLUMNS)], temporal, streaming), missing)
+    for name in ("frames.parquet", "temporal.parquet"):
+        if not (folder / name).is_file():
+            raise SonotempoError(
+                f"{folder} holds no scores: it has no {name}; continue with `sonotempo crossval`, "
+                "or score an arm with `sonotempo evaluate`"
+            )
+    streaming = folder / "streaming.parquet"
+    return Evaluation(
+        pd.read_parquet(folder / "frames.parquet"),
+        pd.read_parquet(folder / "temporal.parquet"),
+        pd.read_parquet(streaming) if streaming.is_file() else None,
+    )
 
 
 def _rows_of(table: pd.DataFrame, arm: str) -> pd.DataFrame:

@@ -59,14 +59,13 @@ def read_masks(folder: Path, recording: str) -> DrawnMasks:
     """Read the masks of one recording; nothing in the file is executed.
 
     Raises:
-        SonotempoError: there is no such file, or it holds something else.
+        SonotempoError: the file is missing, or does not hold masks.
     """
     path = mask_path(folder, recording)
     if not path.is_file():
         raise SonotempoError(
-            f"{path} is not there: earlier versions kept no masks; delete "
-            f"{folder / 'finished.json'} and run the same `sonotempo crossval` again: it scores "
-            "anew and keeps the trained weights"
+            f"{path} is missing; delete {folder / 'finished.json'} and run the same `sonotempo "
+            "crossval` again: it keeps the trained weights and scores again"
         )
     try:
         with np.load(path, allow_pickle=False) as file:

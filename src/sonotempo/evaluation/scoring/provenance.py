@@ -1,4 +1,4 @@
-"""How an arm was trained and run in one fold, written down so that two arms can be told apart.
+"""How an arm was trained and run in one fold, recorded so that two arms can be distinguished.
 
 Training writes one ``facts.json`` per arm and fold. A comparison calls a difference between two
 arms by a cause only if their facts differ in that cause alone.
@@ -14,8 +14,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from sonotempo.errors import ConfigError
 
-#: The file's name within the folder of an arm and fold.
+#: The file's name within the folder of an arm and fold; where an arm's folds share a folder, their
+#: files are ``facts-00.json``, ``facts-01.json`` and so on.
 FACTS_FILE = "facts.json"
+FACTS_PATTERN = "facts*.json"
 
 #: What names an arm or follows from its training; never a difference in how it was made.
 _IDENTITY = frozenset({"arm", "weights_sha256", "parameters"})
@@ -23,12 +25,13 @@ _IDENTITY = frozenset({"arm", "weights_sha256", "parameters"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmFacts:
-    """How one arm came to be in one fold, and how it is run on test frames.
+    """How one arm was trained in one fold, and how it is run on test frames.
 
     Attributes:
         arm: its name in the comparison.
         fold: the split that it was trained in.
-        added: what stands in the network beyond the frame U-net.
+        added: what the network has beyond the frame U-net: a memory cell, or its control.
+        cell: the name of that memory cell; empty where nothing is added.
         inference: ``carried``, ``reset`` before every frame, or ``ema 0.5`` for an exponential
             moving average of the logits with that weight of the newest frame. The state of a frame
             model is empty: it is ``carried`` too.
@@ -56,7 +59,8 @@ class ArmFacts:
 
     arm: str
     fold: int
-    added: Literal["none", "convolution", "convlstm"] = "none"
+    added: Literal["none", "control", "memory"] = "none"
+    cell: str = ""
     inference: str = "carried"
     start_sha256: str = ""
     weights_sha256: str = ""
@@ -100,8 +104,8 @@ def read_facts(path: Path) -> ArmFacts:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
-            f"{path} does not hold the facts of an arm ({where}: {first['msg']}); it was written "
-            "by another version or changed by hand: train that fold again"
+            f"{path} does not hold the facts of an arm ({where}: {first['msg']}); it was changed "
+            "by hand or written by another version: train that fold again"
         ) from error
 
 
@@ -109,17 +113,17 @@ def differing(a: ArmFacts, b: ArmFacts) -> tuple[str, ...]:
     """Return the names of the facts in which two arms differ, in the order of the record.
 
     Name, trained weights and number of parameters are left out, they follow from the rest. So is
-    ``added_learning_rate`` where one of the arms has nothing added that could learn at it.
+    what describes the addition (``cell``, ``added_learning_rate``) where one of the arms has none.
 
     >>> a = ArmFacts(arm="frame_continued", fold=0, epochs=14, start_sha256="ab")
-    >>> b = ArmFacts(arm="sequence", fold=0, epochs=14, start_sha256="ab", added="convlstm",
-    ...              added_learning_rate=5e-3)
+    >>> b = ArmFacts(arm="sequence", fold=0, epochs=14, start_sha256="ab", added="memory",
+    ...              cell="convlstm", added_learning_rate=5e-3)
     >>> differing(a, b)
     ('added',)
     """
     left_out = set(_IDENTITY)
     if "none" in (a.added, b.added):
-        left_out.add("added_learning_rate")
+        left_out |= {"cell", "added_learning_rate"}
     return tuple(
         one.name
         for one in fields(ArmFacts)
@@ -131,8 +135,8 @@ def differences(a: ArmFacts, b: ArmFacts) -> tuple[str, ...]:
     """Say in what two arms differ, one phrase for each fact of :func:`differing`.
 
     >>> a = ArmFacts(arm="frame", fold=0, epochs=36)
-    >>> differences(a, ArmFacts(arm="sequence", fold=0, epochs=14, added="convlstm"))
-    ('added: none in frame, convlstm in sequence', 'epochs: 36 in frame, 14 in sequence')
+    >>> differences(a, ArmFacts(arm="sequence", fold=0, epochs=14, added="memory"))
+    ('added: none in frame, memory in sequence', 'epochs: 36 in frame, 14 in sequence')
     """
     return tuple(
         f"{name.replace('_', ' ')}: {_text(a, name)} in {a.arm}, {_text(b, name)} in {b.arm}"

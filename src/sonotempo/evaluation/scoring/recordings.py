@@ -55,18 +55,16 @@ def score_recording(
     """
     labelled, structures = recording.labelled, recording.structures
     references = [_reference(recording, index) for index in labelled]
-    frames = [
-        (
-            frame_key(recording, index, arm, fold),
-            score_frame(masks[index], reference_SS, structures, config, recording.spacing_mm),
-        )
-        for index, reference_SS in zip(labelled, references, strict=True)
-    ]
+    frames = []
+    for index, reference_SS in zip(labelled, references, strict=True):
+        spacing_mm = recording.spacing_at(index)
+        scores = score_frame(masks[index], reference_SS, structures, config, spacing_mm)
+        frames.append((frame_key(recording, index, arm, fold), scores))
     run = dense_run(recording.frame_numbers[list(labelled)])
     temporal = []
     for label, name in enumerate(structures.names, start=1):
         scores = [of_frame[label - 1] for _, of_frame in frames]
-        values: dict[str, float | str] = {"nsd": _nsd(scores, recording)}
+        values: dict[str, float | str] = {"nsd": _nsd(scores)}
         if run is None:
             values |= {metric: SPARSE for metric in TEMPORAL_METRICS if metric != "nsd"}
         else:
@@ -117,12 +115,13 @@ def _reference(recording: Recording, index: int) -> Image:
     return reference_SS
 
 
-def _nsd(scores: Sequence[FrameScore], recording: Recording) -> float | str:
+def _nsd(scores: Sequence[FrameScore]) -> float | str:
     """Return the mean over the frames in which the structure is present, or why there is none."""
-    values = [score.nsd for score in scores if score.reference_px]
-    if not values:
-        return ABSENT
-    return NO_SPACING if recording.spacing_mm is None else float(np.mean(values))
+    present = [score.nsd for score in scores if score.reference_px]
+    known = [nsd for nsd in present if not math.isnan(nsd)]
+    if not known:
+        return NO_SPACING if present else ABSENT
+    return float(np.mean(known))
 
 
 def _counts(

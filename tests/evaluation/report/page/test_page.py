@@ -14,6 +14,7 @@ from sonotempo.evaluation.comparison.record import RunSource
 from sonotempo.evaluation.comparison.rounding import interval, number, p_number
 from sonotempo.evaluation.report.page.page import write_report
 from sonotempo.evaluation.report.page.viewer import ClipLimits, Clips
+from sonotempo.evaluation.scoring.scored_data import DataFacts
 from sonotempo.structures import AXILLARY
 
 NAMES = ["blood", "median nerve"]
@@ -131,7 +132,7 @@ class TestHonesty:
         assert body.strip().startswith("Simulated data.")
 
     def test_recorded_data_are_named_first_too(self, comparison, tmp_path):
-        page = page_of(replace(comparison, simulated=False, notes=()), tmp_path)
+        page = page_of(replace(comparison, data=DataFacts(), notes=()), tmp_path)
         assert "Recorded data." in text_of(page)
         assert "Simulated data." not in text_of(page)
 

@@ -1,0 +1,92 @@
+"""Long commands end at once on SIGINT and SIGTERM, say how to continue, and keep what is done."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fakes.experiments import tiny_experiment, write_config
+from sonotempo.cli.stopping import StopRequest, stops_on_signals
+from sonotempo.config import TrainConfig
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals")
+
+
+def signalled_block(number):
+    with stops_on_signals("repeat the command to continue"):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+        pytest.fail("the block continued")
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_the_block_with_a_sentence_and_its_status(capsys, name, status):
+    number = signal.Signals[name]
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as left:
+        signalled_block(number)
+    assert left.value.code == status
+    assert capsys.readouterr().err == (
+        f"sonotempo: stopped by {name}; repeat the command to continue\n"
+    )
+    assert signal.getsignal(number) == before
+
+
+def test_no_handler_of_errors_takes_the_request_for_a_failure():
+    assert not issubclass(StopRequest, Exception)
+    assert not issubclass(StopRequest, KeyboardInterrupt)
+
+
+def test_a_second_signal_does_not_wait_for_the_first(tmp_path):
+    """Cleaning up may hang; the second signal then ends the process as if nothing caught it."""
+    script = tmp_path / "hangs.py"
+    script.write_text(
+        "import time\n"
+        "from sonotempo.cli.stopping import stops_on_signals\n"
+        "with stops_on_signals('x'):\n"
+        "    try:\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        print('cleaning', flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        for word in ("ready\n", "cleaning\n"):
+            assert process.stdout.readline() == word
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "status"),
+    [("SIGTERM", "frame, fold 0: training", 143), ("SIGINT", "fitting frames", 130)],
+)
+def test_crossval_ends_within_seconds_and_can_be_continued(shapes, tmp_path, name, where, status):
+    """Lightning handles these signals too: it must neither swallow them nor exit by itself."""
+    train = TrainConfig(epochs=5000, batch_size=4, accelerator="cpu")
+    experiment = tiny_experiment(shapes, tmp_path / "cache", arms=("frame",), train=train)
+    config = write_config(tmp_path / "tiny.yaml", experiment)
+    run = tmp_path / "run"
+    program = "from sonotempo.cli import main; main()"
+    command = [sys.executable, "-c", program, "crossval", str(config), "--out", str(run)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert any(where in line for line in process.stdout)
+        if "training" in where:
+            deadline = time.monotonic() + 60
+            while not (run / "frame" / "fold-00" / "resume.ckpt").is_file():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        process.send_signal(signal.Signals[name])
+        sent = time.monotonic()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert time.monotonic() - sent < 20
+    assert f"sonotempo: stopped by {name}; " in said
+    assert said.rstrip().endswith(f"are kept in {run}: repeat the command to continue")
+    assert "Traceback" not in said
