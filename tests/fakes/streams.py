@@ -88,8 +88,7 @@ class StatelessModel:
         time.sleep(self.seconds)
         self.preprocess_ns = fitted_ns - began_ns
         self.inference_ns = time.perf_counter_ns() - fitted_ns
-        sure_SS = np.full_like(mask_SS, 255)
-        return (GridPrediction(mask_SS, sure_SS, fit, self.age, self.model.name),)
+        return (GridPrediction(mask_SS, fit, self.age, self.model.name),)
 
     def step(self, frame):
         (made,) = self.step_on_grid(frame)

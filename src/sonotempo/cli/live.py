@@ -181,7 +181,7 @@ def segment(  # noqa: PLR0917
         )
         card = predictor.model
         lines = [f"{card.name} on {predictor.engine}", *([card.note] if card.note else [])]
-    lines += [f"left out: {one.reason}" for one in done.skipped]
+    lines += [f"left out: {problem}" for problem in done.skipped]
     lines += [f"state reset at frame {number}: {why}" for number, why in done.resets[1:]]
     lines += [f"{done.frames} frames, {arm}: {folder}" for arm, folder in done.folders.items()]
     for line in [*lines, *([f"video: {video}"] if video else [])]:

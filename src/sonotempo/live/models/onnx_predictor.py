@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sonotempo.live.closing import Closing
 from sonotempo.live.models.card import ModelCard
@@ -22,25 +21,19 @@ class GridPrediction:
 
     Attributes:
         mask_SS: uint8 label values on the network grid.
-        confidence_SS: uint8 probability of the chosen label, 0 to 255.
         fit: maps back to the frame's own shape.
         state_age: how many frames the model has seen since its last reset, this one included.
         model: the arm that made it.
     """
 
     mask_SS: Image
-    confidence_SS: Image
     fit: Fit
     state_age: int
     model: str
 
     def mask_HW(self) -> Image:
-        """Return the mask in the frame's own shape; every call computes it again."""
+        """Return the mask in the frame's own shape; every call computes it."""
         return self.fit.mask_back(self.mask_SS)
-
-    def confidence_HW(self) -> NDArray[np.float32]:
-        """Return the probabilities in 0 to 1 in the frame's own shape; 0 outside the grid."""
-        return self.fit.values_back(self.confidence_SS.astype(np.float32) * np.float32(1 / 255))
 
 
 class OnnxPredictor(Closing):
@@ -118,10 +111,8 @@ class OnnxPredictor(Closing):
         """Segment the next frame; the masks stay on the network grid."""
         fit, labelled = self._labelled(frame)
         return tuple(
-            GridPrediction(
-                mask_SS, np.rint(confidence_SS * 255).astype(np.uint8), fit, self._state_age, arm
-            )
-            for arm, (mask_SS, confidence_SS) in zip(self.model.arms, labelled, strict=True)
+            GridPrediction(mask_SS, fit, self._state_age, arm)
+            for arm, (mask_SS, _) in zip(self.model.arms, labelled, strict=True)
         )
 
     def _labelled(self, frame: Frame) -> tuple[Fit, list[tuple[Image, FloatArray]]]:

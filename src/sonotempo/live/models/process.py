@@ -50,9 +50,9 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The result of a step: for each member its mask and confidence on the grid."""
+    """The result of a step: each member's mask on the grid."""
 
-    members: tuple[tuple[Image, Image], ...]
+    masks: tuple[Image, ...]
     state_age: int
     preprocess_ns: int
     inference_ns: int
@@ -128,8 +128,8 @@ class PredictorProcess(Closing):
         # Computing the fit here, once for each geometry, costs less than sending it each time.
         fit = fit_frame(frame, self.model.input_size, self.model.area)
         return tuple(
-            GridPrediction(mask_SS, confidence_SS, fit, made.state_age, arm)
-            for arm, (mask_SS, confidence_SS) in zip(self.model.arms, made.members, strict=True)
+            GridPrediction(mask_SS, fit, made.state_age, arm)
+            for arm, mask_SS in zip(self.model.arms, made.masks, strict=True)
         )
 
     def close(self) -> None:
@@ -202,7 +202,7 @@ def _made(predictor: OnnxPredictor, reader: RingReader, step: _Step) -> _Made:
         predictor.reset()
     made = predictor.step_on_grid(streamed.frame)
     return _Made(
-        tuple((one.mask_SS, one.confidence_SS) for one in made),
+        tuple(one.mask_SS for one in made),
         made[0].state_age,
         predictor.preprocess_ns,
         predictor.inference_ns,
