@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_sonotempo.shared.models_box import require_comparable
 from sonotempo.errors import SonotempoError
 from sonotempo.live.buffer.ring_buffer import RingBuffer
+from sonotempo.live.history import StepResult
 from sonotempo.live.models.card import ModelCard
 from sonotempo.live.models.external import card_of
 from sonotempo.live.models.process import ModelRequest, PredictorProcess
@@ -20,6 +21,7 @@ from sonotempo.live.sources.source import FrameSource
 from sonotempo.structures import StructureSet
 
 SIDES = ("A", "B")
+_HELD_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,32 @@ class LiveSession:
         """Write all that came until now; for a slow disk this takes time."""
         recorder, self.recorder = self.recorder, None
         return recorder.stop() if recorder is not None else None
+
+    def hold(self, last: int) -> tuple[StepResult, ...]:
+        """Copy the frames of the last 10 seconds that are still in the ring buffer.
+
+        Takes tens of milliseconds and as much memory as the ring buffer: not for the GUI thread.
+
+        Args:
+            last: the number of the newest frame wanted.
+
+        Returns:
+            Oldest first. A frame that no model has seen has no predictions.
+        """
+        results: list[StepResult] = []
+        with self.buffer.reader() as reader:
+            for number in range(reader.oldest, last + 1):
+                result = self.pipeline.history.get(number)
+                if result is None:
+                    streamed = reader.read(number)
+                    if streamed is None:  # overwritten meanwhile
+                        results.clear()
+                        continue
+                    result = StepResult(streamed.frame, (), streamed.host_ns, streamed.host_ns)
+                results.append(result)
+        return tuple(
+            one for one in results if results[-1].captured_ns - one.captured_ns <= _HELD_NS
+        )
 
     def close(self) -> None:
         """End everything; may be called twice.

@@ -31,6 +31,11 @@ def live(tmp_path, nothing_left, make_napari_viewer_proxy, qtbot):
     window.forget()
 
 
+def picture(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
 def saved(tmp_path, pattern):
     return sorted((tmp_path / "saved").glob(pattern))
 
@@ -38,7 +43,7 @@ def saved(tmp_path, pattern):
 def test_a_persons_path_from_the_sample_to_the_stop(live, tmp_path):
     widget, link = live.widget, live.widget.link
     live.viewer.open_sample("sonotempo", "axillary")
-    assert widget.source_box.layer.count() == 1
+    assert widget.source_box.layer.layers.count() == 1
     live.viewer.layers.clear()
     live.start(*write_models(tmp_path, "frame", "sequence"))
     live.wait(lambda: link.shown.frame.index > 10, "frames to come")
@@ -82,7 +87,7 @@ def test_a_persons_path_from_the_sample_to_the_stop(live, tmp_path):
     (recording,) = saved(tmp_path, "recording-*.mkv")
     assert live.viewer.open(recording, plugin="sonotempo")[0].data.shape[1:] == (480, 640)
     for name in ("side", "both", "frozen"):
-        assert Image.open(tmp_path / f"{name}.png").size == (1280, 800)
+        assert picture(tmp_path / f"{name}.png").shape[:2] == (800, 1280)
     assert not [said for said in live.said if said[0] == "error"]
 
 
@@ -95,10 +100,10 @@ def test_a_snapshot_holds_the_view_the_frame_and_both_masks(live, tmp_path):
     live.click(live.widget.transport.snapshot)
     live.wait(lambda: saved(tmp_path, "snapshot-*/snapshot.json"), "the snapshot")
     (folder,) = saved(tmp_path, "snapshot-*")
-    np.testing.assert_array_equal(Image.open(folder / "frame.png"), shown.frame.image_HW)
+    np.testing.assert_array_equal(picture(folder / "frame.png"), shown.frame.image_HW)
     for side, made in zip("AB", shown.predictions, strict=True):
-        np.testing.assert_array_equal(Image.open(folder / f"mask-{side}.png"), made.mask_HW())
-    assert np.asarray(Image.open(folder / "view.png")).std() > 0
+        np.testing.assert_array_equal(picture(folder / f"mask-{side}.png"), made.mask_HW())
+    assert picture(folder / "view.png").std() > 0
 
 
 def test_an_open_layer_plays_loops_and_changes_speed(live, tmp_path):
@@ -126,15 +131,15 @@ def test_choices_are_remembered(live, make_napari_viewer_proxy):
 
     box = live.widget.source_box
     box.kind.setCurrentText("Clarius probe")
-    box.host.setText("10.1.2.3")
-    box.port.setValue(6000)
-    box.sdk.setText("/opt/sdk")
+    box.probe.host.setText("10.1.2.3")
+    box.probe.port.setValue(6000)
+    box.probe.sdk.setText("/opt/sdk")
     live.click(live.widget.start)  # no SDK there: refused, and remembered all the same
     live.widget.view_box.outline.setChecked(True)
     live.wait_state("stopped")
     again = LiveWidget(live.viewer)
     box = again.source_box
-    assert (box.kind.currentText(), box.host.text(), box.port.value(), box.sdk.text()) == (
+    assert (box.kind.currentText(), box.probe.host.text(), box.probe.port.value(), box.probe.sdk.text()) == (
         "Clarius probe", "10.1.2.3", 6000, "/opt/sdk",
     )  # fmt: skip
     assert again.view_box.style_wanted().outline
@@ -154,12 +159,12 @@ def refused(live):
 def test_a_file_that_is_no_recording_is_a_message(live, tmp_path):
     (tmp_path / "notes.txt").write_text("no pictures")
     live.widget.source_box.kind.setCurrentText("Recording file")
-    live.widget.source_box.path.setText(str(tmp_path / "notes.txt"))
+    live.widget.source_box.recording.path.setText(str(tmp_path / "notes.txt"))
     assert "notes.txt" in refused(live)
 
 
 def test_no_file_and_no_layer_are_messages(live):
-    live.widget.source_box.path.setText("")
+    live.widget.source_box.recording.path.setText("")
     live.widget.source_box.kind.setCurrentText("Recording file")
     assert "no recording is chosen" in refused(live)
     live.widget.source_box.kind.setCurrentText("Open layer")
@@ -179,7 +184,7 @@ def test_models_of_different_structures_are_a_message_that_says_which(live, tmp_
 def test_no_sdk_is_a_message(live, tmp_path):
     box = live.widget.source_box
     box.kind.setCurrentText("Clarius probe")
-    box.sdk.setText(str(tmp_path / "nothing"))
+    box.probe.sdk.setText(str(tmp_path / "nothing"))
     assert "SDK" in refused(live)
 
 
@@ -233,15 +238,42 @@ def test_the_connection_test_names_what_fails_and_keeps_the_window_alive(live, t
         port = server.getsockname()[1]
     box = live.widget.source_box
     box.kind.setCurrentText("Clarius probe")
-    box.host.setText("127.0.0.1")
-    box.port.setValue(port)
-    box.sdk.setText(str(tmp_path / "nothing"))
-    live.click(box.test)
-    assert not box.test.isEnabled()
-    live.wait(box.test.isEnabled, "the end of the test")
-    assert "✓ Python" in box.results.text()
-    assert "✗ SDK" in box.results.text()
-    assert "✗ address" in box.results.text()
+    box.probe.host.setText("127.0.0.1")
+    box.probe.port.setValue(port)
+    box.probe.sdk.setText(str(tmp_path / "nothing"))
+    live.click(box.probe.test)
+    assert not box.probe.test.isEnabled()
+    live.wait(box.probe.test.isEnabled, "the end of the test")
+    assert "✓ Python" in box.probe.results.text()
+    assert "✗ SDK" in box.probe.results.text()
+    assert "✗ address" in box.probe.results.text()
+
+
+def test_a_connection_test_while_streaming_is_refused_with_a_message(live, tmp_path):
+    live.start(*write_models(tmp_path, "frame"))
+    live.widget.setup.setChecked(True)
+    box = live.widget.source_box
+    box.kind.setCurrentText("Clarius probe")
+    live.click(box.probe.test)
+    assert "Stop the stream first" in live.messages
+    assert box.probe.test.isEnabled()
+    live.stop()
+
+
+def test_a_connection_test_that_breaks_off_is_a_message(live, monkeypatch):
+    from sonotempo.errors import SourceError
+
+    def break_off(host, port, sdk):
+        raise SourceError("not enough shared memory")
+        yield
+
+    monkeypatch.setattr("napari_sonotempo.live.source_pages.check_steps", break_off)
+    box = live.widget.source_box
+    box.kind.setCurrentText("Clarius probe")
+    live.click(box.probe.test)
+    live.wait(box.probe.test.isEnabled, "the end of the test")
+    live.wait(lambda: "not enough shared memory" in live.messages, "the message")
+    assert not box.probe.results.isVisible()
 
 
 def test_a_stream_from_the_stand_in_for_a_probe_and_its_loss(live, tmp_path, monkeypatch):
@@ -251,9 +283,9 @@ def test_a_stream_from_the_stand_in_for_a_probe_and_its_loss(live, tmp_path, mon
     with socket.create_server(("127.0.0.1", 0)) as server:
         box = live.widget.source_box
         box.kind.setCurrentText("Clarius probe")
-        box.host.setText("127.0.0.1")
-        box.port.setValue(server.getsockname()[1])
-        box.sdk.setText(str(SDK))
+        box.probe.host.setText("127.0.0.1")
+        box.probe.port.setValue(server.getsockname()[1])
+        box.probe.sdk.setText(str(SDK))
         live.start(*write_models(tmp_path, "frame"))
         live.wait(live.widget.transport.probe["depth+"].isEnabled, "probe controls")
         os.kill(live.widget.link.session.source.pid, 9)
