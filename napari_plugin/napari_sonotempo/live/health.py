@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from html import escape
 
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy
 
 from napari_sonotempo.live.session import SIDES, LiveSession
 from sonotempo.live.stream_statistics import PipelineStatistics
 
-_NOT_RUNNING = "not running"
 _KEEPS_UP = 0.8  # frames segmented of frames captured
 _WARM_S = 3.0
 
@@ -77,27 +76,23 @@ def _advice(session: LiveSession, statistics: PipelineStatistics) -> str:
     )
 
 
-class HealthBox(QWidget):
+class HealthBox(QLabel):
     """Shows how the stream is doing."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.text = QLabel(_NOT_RUNNING)
-        self.text.setWordWrap(True)
-        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.text)
+        self.setWordWrap(True)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.show_health(None)
 
-    def show_health(self, health: Health) -> None:
-        """Show the rows as a table."""
+    def show_health(self, health: Health | None) -> None:
+        """Show the rows as a table; None while nothing is running."""
+        if health is None:
+            self.setText("not running")
+            return
         cells = "".join(
             f"<tr><td style='padding-right:8px'>{escape(name)}</td><td>{escape(value)}</td></tr>"
             for name, value in health.rows
         )
         notes = "".join(f"<br><i>{escape(note)}</i>" for note in health.notes)
-        self.text.setText(f"<b>{escape(health.source)}</b>{notes}<table>{cells}</table>")
-
-    def clear(self) -> None:
-        """Show that nothing is running."""
-        self.text.setText(_NOT_RUNNING)
+        self.setText(f"<b>{escape(health.source)}</b>{notes}<table>{cells}</table>")

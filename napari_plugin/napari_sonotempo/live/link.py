@@ -53,8 +53,8 @@ class LiveLink(QObject):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = viewer
-        self._state: State = "stopped"
-        self._session: LiveSession | None = None
+        self.state: State = "stopped"
+        self.session: LiveSession | None = None  # what is running, if anything
         self._layers: LiveLayers | None = None
         self._overlays = LiveOverlays(viewer)
         self._style = ViewStyle()
@@ -76,16 +76,6 @@ class LiveLink(QObject):
             application.aboutToQuit.connect(self.cleanup)
 
     @property
-    def state(self) -> State:
-        """The present state."""
-        return self._state
-
-    @property
-    def session(self) -> LiveSession | None:
-        """What is running, if anything."""
-        return self._session
-
-    @property
     def shown(self) -> StepResult | None:
         """The result that is drawn now."""
         return self._layers.shown if self._layers is not None else None
@@ -93,13 +83,13 @@ class LiveLink(QObject):
     @property
     def is_recording(self) -> bool:
         """Whether frames are being recorded."""
-        return self._session is not None and self._session.recorder is not None
+        return self.session is not None and self.session.recorder is not None
 
     # --- start and stop ---------------------------------------------------------------------
 
     def start(self, request: LiveRequest) -> None:
         """Open source and models in the background, then draw the stream."""
-        if self._state != "stopped":
+        if self.state != "stopped":
             return
         self._set_state("starting")
 
@@ -114,9 +104,9 @@ class LiveLink(QObject):
 
     def stop(self) -> None:
         """End the stream in the background; the last picture stays."""
-        if self._session is None:
+        if self.session is None:
             return
-        session, self._session = self._session, None
+        session, self.session = self.session, None
         if session.recorder is not None:
             self.recording_changed.emit(False)
         self._forget_held()
@@ -135,8 +125,8 @@ class LiveLink(QObject):
         self._timer.stop()
         self._viewer.layers.events.inserted.disconnect(self._note_layers)
         self._viewer.layers.events.removed.disconnect(self._note_layers)
-        if self._session is not None:
-            session, self._session = self._session, None
+        if self.session is not None:
+            session, self.session = self.session, None
             self._close(session)
         self._held = ()
         self.jobs.cancel(_CLEANUP_S)
@@ -156,7 +146,7 @@ class LiveLink(QObject):
             return
         if self._layers is not None:
             self._layers.remove()
-        self._session = session
+        self.session = session
         self._layers = LiveLayers(self._viewer, session.structures, session.names)
         self._layers.set_style(self._style)
         self._is_connected = True
@@ -183,7 +173,7 @@ class LiveLink(QObject):
         self._set_state("stopped")
 
     def _set_state(self, state: State) -> None:
-        self._state = state
+        self.state = state
         self.state_changed.emit(state)
 
     def _report_error(self, sentence: str) -> None:
@@ -198,8 +188,8 @@ class LiveLink(QObject):
         began = time.perf_counter()
         try:
             self.jobs.poll()
-            if self._session is not None and self._layers is not None:
-                self._pull(self._session, self._layers)
+            if self.session is not None and self._layers is not None:
+                self._pull(self.session, self._layers)
         finally:
             if not self._is_gone:
                 spent_ms = (time.perf_counter() - began) * 1e3
@@ -221,7 +211,7 @@ class LiveLink(QObject):
             self.stop()
             return
         now = time.monotonic()
-        if self._state == "live":
+        if self.state == "live":
             newest, shown = pipeline.newest(), layers.shown
             drawn = None if shown is None else shown.frame.index
             if newest is not None and newest.frame.index != drawn and self._is_connected:
@@ -243,7 +233,7 @@ class LiveLink(QObject):
             session.recorder.note(event)
         if event.kind in _DISCONNECTED:
             self._is_connected = False
-            if self._state == "live":
+            if self.state == "live":
                 layers.clear_masks()
         elif event.kind in ("connected", "running"):
             self._is_connected = True
@@ -262,15 +252,15 @@ class LiveLink(QObject):
 
     def toggle_freeze(self) -> None:
         """Freeze the picture to look back, or resume; a recording that has ended plays again."""
-        session, shown = self._session, self.shown
+        session, shown = self.session, self.shown
         if session is None or shown is None:
             return
-        if self._state == "frozen":
+        if self.state == "frozen":
             self._forget_held()
             self._set_state("live")
             if session.playback is not None:
                 session.playback.resume()
-        elif self._state == "live":
+        elif self.state == "live":
             if session.playback is not None and session.playback.state == "ended":
                 session.playback.resume()
                 return
@@ -282,7 +272,7 @@ class LiveLink(QObject):
             self.jobs.run("freeze", lambda: session.hold(last), self._hold, self._report_error)
 
     def _hold(self, held: tuple[StepResult, ...]) -> None:
-        if self._state == "frozen" and held:
+        if self.state == "frozen" and held:
             self._held = held
             self.held_changed.emit(len(held))
             self.show_held(len(held) - 1)
@@ -305,7 +295,7 @@ class LiveLink(QObject):
 
     def step(self, by: int) -> None:
         """Freeze a live stream, or move by some frames while frozen."""
-        if self._state == "live":
+        if self.state == "live":
             self.toggle_freeze()
         else:
             self.show_held(self._position + by)
@@ -314,9 +304,9 @@ class LiveLink(QObject):
 
     def send(self, command: Command) -> None:
         """Change depth or gain at the source, or freeze it."""
-        if self._session is not None:
+        if self.session is not None:
             try:
-                self._session.source.send(command)
+                self.session.source.send(command)
             except SonotempoError as error:
                 self.said.emit("warning", str(error))
 
@@ -325,13 +315,13 @@ class LiveLink(QObject):
         if self.is_recording:
             self.stop_recording()
             return
-        if self._session is None:
+        if self.session is None:
             self.said.emit("warning", "Nothing is running: press Start before you record.")
             return
         path = folder / f"{new_name('recording')}.mkv"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._session.record(path)
+            self.session.record(path)
         except OSError as error:
             self._report_error(
                 f"{folder} cannot be created ({error.strerror or error}); choose another folder"
@@ -344,7 +334,7 @@ class LiveLink(QObject):
 
     def stop_recording(self) -> None:
         """Finish the recording in the background; no frame received so far is lost."""
-        session = self._session
+        session = self.session
         if session is None or session.recorder is None:
             return
         recorder, session.recorder = session.recorder, None
@@ -358,7 +348,7 @@ class LiveLink(QObject):
 
     def snapshot(self, folder: Path) -> None:
         """Write the view, its frame and its masks to files."""
-        shown, session = self.shown, self._session
+        shown, session = self.shown, self.session
         if shown is None or session is None:
             self.said.emit("warning", "There is no picture yet: press Start.")
             return

@@ -1,4 +1,4 @@
-"""What is written over the pictures: scale bar, depth, and marks such as STALE."""
+"""Text over the pictures: scale bar, depth, and warnings such as STALE."""
 
 import time
 from typing import Any

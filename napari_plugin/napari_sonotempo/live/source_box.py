@@ -2,56 +2,81 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
-from napari_sonotempo.live.source_pages import (
-    AddressPage,
-    LayerPage,
-    ProbePage,
-    RecordingPage,
-    SimulationPage,
-    SourcePage,
-)
+from napari_sonotempo.live.connection_test import ConnectionTest
+from napari_sonotempo.shared.layers import recording_of
+from napari_sonotempo.shared.layouts import browsing, form
 from napari_sonotempo.shared.settings import LiveSettings
-from sonotempo.errors import SonotempoError
+from sonotempo.errors import SonotempoError, SourceError
 from sonotempo.live.sources import open as sources
+from sonotempo.live.sources.address import parse_address
+from sonotempo.live.sources.clarius.source import ClariusSource
+from sonotempo.live.sources.playback import PlaybackSource
+from sonotempo.live.sources.simulated import SimulatedSource
 from sonotempo.live.sources.source import FrameSource
+from sonotempo.phantom.settings import Procedure
 
-_LAYER = "layer"  # not a scheme: an open layer has no address
+_LAYER = "layer"  # in place of a scheme: an open layer has no address
 
 
 class SourceBox(QWidget):
     """Lets the user choose a source, and remembers the choice.
 
-    Every kind in :data:`~sonotempo.live.sources.open.SOURCES` has a page: its own, or a line for
-    its address.
+    Simulations, recordings and Clarius probes have controls of their own; any other kind in
+    :data:`~sonotempo.live.sources.open.SOURCES` gets a line for its address.
 
     Args:
         viewer: whose layers can be played.
         settings: the last choice.
     """
 
+    structures_changed = Signal(str)  # of the simulation
+
     def __init__(self, viewer: Any, settings: LiveSettings) -> None:
         super().__init__()
-        self._settings = settings
-        self.simulation = SimulationPage()
-        self.recording = RecordingPage()
-        self.probe = ProbePage()
-        self.layer = LayerPage(viewer)
-        own = {"phantom": self.simulation, "": self.recording, "clarius": self.probe}
+        self._viewer, self._settings = viewer, settings
         self.kind = QComboBox()
-        self._pages: dict[str, SourcePage] = {}
+        self.procedure = QComboBox()
+        self.procedure.addItems(get_args(Procedure))
+        self.procedure.currentTextChanged.connect(self.structures_changed)
+        self.seed = QLineEdit()
+        self.seed.setPlaceholderText("0")
+        self.seed.setToolTip("a whole number; the same seed shows the same anatomy")
+        self.path = QLineEdit()
+        self.path.setPlaceholderText("a file or folder")
+        self.host = QLineEdit()
+        self.port = QSpinBox()
+        self.port.setRange(1, 65535)
+        self.sdk = QLineEdit(settings.text("sdk"))
+        self.sdk.setPlaceholderText("folder of the SDK, if not installed")
+        self.test = ConnectionTest()
+        self.layer = QComboBox()
+        self.list_layers()
+        self._lines: dict[str, QLineEdit] = {}  # of kinds without controls, by their scheme
+        self._pages = {
+            "phantom": form(("Anatomy", self.procedure), ("Seed", self.seed)),
+            "": form(("File", browsing(self.path, self._choose_file))),
+            "clarius": form(
+                ("Address", self.host),
+                ("Port", self.port),
+                ("SDK", browsing(self.sdk, self._choose_sdk)),
+                self.test,
+            ),
+            _LAYER: form(("Layer", self.layer)),
+        }
+        for kind in sources.SOURCES:
+            self.kind.addItem(kind.title, kind.scheme)
+            if kind.scheme not in self._pages:
+                self._lines[kind.scheme] = QLineEdit()
+                self._pages[kind.scheme] = form(("Address", self._lines[kind.scheme]))
+        self.kind.addItem("Open layer", _LAYER)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.kind)
-        for kind in sources.SOURCES:
-            page = own[kind.scheme] if kind.scheme in own else AddressPage(kind.example)
-            self._pages[kind.scheme] = page
-            self.kind.addItem(kind.title, kind.scheme)
-        self._pages[_LAYER] = self.layer
-        self.kind.addItem("Open layer", _LAYER)
         for page in self._pages.values():
             layout.addWidget(page)
         self._restore()
@@ -68,45 +93,104 @@ class SourceBox(QWidget):
         Raises:
             SonotempoError: the text is not valid; the choice stays as it is.
         """
-        scheme = sources.kind_of(text).scheme
-        self._pages[scheme].show_text(text, sdk)
+        scheme, address = sources.kind_of(text).scheme, parse_address(text)
+        if scheme == "":
+            self.path.setText(text)
+        elif scheme == "phantom":
+            SimulatedSource.open(address)  # refuses what is not valid
+            self.procedure.setCurrentText(address.host)
+            self.seed.setText(address.options.get("seed", ""))
+        elif scheme == "clarius":
+            ClariusSource.open(address)  # refuses what is not valid
+            self.host.setText(address.host)
+            self.port.setValue(address.port or 5828)
+        else:
+            self._lines[scheme].setText(text)
+        if sdk is not None:
+            self.sdk.setText(str(sdk))
         self.kind.setCurrentIndex(self.kind.findData(scheme))
 
     def text(self) -> str:
-        """Return the text that names the chosen source."""
-        return self._page().text()
+        """Return the text that names the chosen source; for a layer, its name."""
+        scheme = self.kind.currentData()
+        if scheme == _LAYER:
+            return self.layer.currentText()
+        if scheme == "":
+            return self.path.text().strip()
+        if scheme == "phantom":
+            seed = self.seed.text().strip()
+            return f"phantom://{self.procedure.currentText()}" + (f"?seed={seed}" if seed else "")
+        if scheme == "clarius":
+            host = self.host.text().strip()
+            return f"clarius://{f'[{host}]' if ':' in host else host}:{self.port.value()}"
+        return self._lines[scheme].text().strip()
 
     def wanted(self) -> tuple[str, Callable[[], FrameSource]]:
         """Return the source's name on screen, and a function that opens it off the GUI thread.
 
         Raises:
-            SonotempoError: nothing is chosen yet.
+            SonotempoError: nothing is chosen yet, or the layer cannot be played.
         """
         self.remember()
-        return self._page().title(), self._page().opener()
+        scheme, text, sdk = self.kind.currentData(), self.text(), self.sdk_folder()
+        if scheme == _LAYER:
+            if text not in self._viewer.layers:
+                raise SourceError(
+                    "no layer is chosen that can be played; open a recording first (File → Open, "
+                    "or File → Open Sample → sonotempo)"
+                )
+            data, meta, _ = self._viewer.layers[text].as_layer_data_tuple()
+            recording = recording_of(data, meta)
+            return text, lambda: PlaybackSource(recording)
+        if not text:
+            raise SourceError(
+                "no recording is chosen; choose a file or folder as the source"
+                if scheme == ""
+                else f"no address is given; enter one such as {sources.kind_of(f'{scheme}://').example}"
+            )
+        titles = {"": Path(text).name, "phantom": f"simulated {self.procedure.currentText()}"}
+        return titles.get(scheme, text), lambda: sources.open_source(text, sdk=sdk)
+
+    def sdk_folder(self) -> Path | None:
+        """Return the folder of the vendor's SDK, if it is not installed."""
+        text = self.sdk.text().strip()
+        return Path(text).expanduser() if text else None
 
     def remember(self) -> None:
         """Save the choice for the next session."""
         self._settings.save("source", self.kind.currentData())
-        for scheme, page in self._pages.items():
-            self._settings.save(f"source {scheme}:", page.text())
-        self._settings.save("sdk", self.probe.sdk.text().strip())
+        self._settings.save(f"source {self.kind.currentData()}:", self.text())
+        self._settings.save("sdk", self.sdk.text().strip())
+
+    def list_layers(self) -> None:
+        """Offer the time series that are open."""
+        chosen = self.layer.currentText()
+        self.layer.clear()
+        for layer in self._viewer.layers:
+            if type(layer).__name__ == "Image" and layer.ndim == 3:
+                self.layer.addItem(layer.name)
+        self.layer.setCurrentText(chosen)
 
     def _restore(self) -> None:
-        self.probe.sdk.setText(self._settings.text("sdk"))
         for kind in sources.SOURCES:
             example = kind.example if kind.scheme else ""
-            page = self._pages[kind.scheme]
             try:
-                page.show_text(self._settings.text(f"source {kind.scheme}:", example))
-            except SonotempoError:  # saved while it was not complete
-                page.show_text(example)
-        last = self.kind.findData(self._settings.text("source", sources.SOURCES[0].scheme))
-        self.kind.setCurrentIndex(max(0, last))
-
-    def _page(self) -> SourcePage:
-        return self._pages[self.kind.currentData()]
+                self.choose(self._settings.text(f"source {kind.scheme}:", example))
+            except SonotempoError:  # saved before it was complete
+                self.choose(example)
+        last = self._settings.text("source", sources.SOURCES[0].scheme)
+        self.kind.setCurrentIndex(max(0, self.kind.findData(last)))
 
     def _show_page(self) -> None:
-        for page in self._pages.values():
-            page.setVisible(page is self._page())
+        for scheme, page in self._pages.items():
+            page.setVisible(scheme == self.kind.currentData())
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Recording", self.path.text())
+        if path:
+            self.path.setText(path)
+
+    def _choose_sdk(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Folder of the Clarius SDK", self.sdk.text())
+        if path:
+            self.sdk.setText(path)

@@ -1,6 +1,7 @@
 """Freeze, look back, loop and speed, snapshot, record, and the probe's own controls."""
 
 from collections.abc import Callable
+from functools import partial
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
@@ -51,7 +52,7 @@ class Transport(QWidget):
         self.probe = {
             command: _button(
                 text,
-                lambda wanted=command: self.command_wanted.emit(wanted),
+                partial(self.command_wanted.emit, command),
                 28 if text == "+" else None,
             )
             for text, command in _PROBE

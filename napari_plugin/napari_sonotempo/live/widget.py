@@ -9,10 +9,8 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QFileDialog,
     QGroupBox,
-    QLabel,
     QMainWindow,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -24,7 +22,7 @@ from napari_sonotempo.live.source_box import SourceBox
 from napari_sonotempo.live.transport import Transport
 from napari_sonotempo.live.view_box import ViewBox
 from napari_sonotempo.shared.layouts import row, scrolling
-from napari_sonotempo.shared.messages import COLORS, Messages
+from napari_sonotempo.shared.messages import Messages
 from napari_sonotempo.shared.models_box import ModelsBox
 from napari_sonotempo.shared.settings import LiveSettings
 from sonotempo.errors import SonotempoError
@@ -61,11 +59,7 @@ class LiveWidget(QWidget):
         self.folder = QPushButton()
         self.folder.setToolTip("where snapshots and recordings are saved")
         self.messages = Messages(_MESSAGES)
-        self.advice = QLabel()
-        self.advice.setWordWrap(True)
-        self.advice.setVisible(False)
-        self.advice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self.advice.setStyleSheet(f"color: {COLORS['warning']}")
+        self.advice = Messages()
         self._advised_at = -_ADVICE_S
         self._lay_out()
         self._connect()
@@ -163,8 +157,8 @@ class LiveWidget(QWidget):
         self.start.clicked.connect(self._press_start)
         self.setup.toggled.connect(self._setup_area.setVisible)
         self.folder.clicked.connect(self._choose_folder)
-        self.source_box.probe.test_wanted.connect(self._test)
-        self.source_box.simulation.structures_changed.connect(self.models_box.suggest)
+        self.source_box.test.button.clicked.connect(self._test)
+        self.source_box.structures_changed.connect(self.models_box.suggest)
         self.view_box.changed.connect(lambda: link.set_style(self.view_box.style_wanted()))
         transport.freeze_wanted.connect(link.toggle_freeze)
         transport.step_wanted.connect(link.step)
@@ -179,7 +173,7 @@ class LiveWidget(QWidget):
         link.held_changed.connect(transport.show_held)
         link.position_changed.connect(transport.show_position)
         link.recording_changed.connect(transport.show_recording)
-        link.layers_changed.connect(self.source_box.layer.list_layers)
+        link.layers_changed.connect(self.source_box.list_layers)
         for key, pressed in (
             ("Space", link.toggle_freeze),
             ("Left", lambda: link.step(-1)),
@@ -218,11 +212,11 @@ class LiveWidget(QWidget):
                 "warning", "Stop the stream first: a probe serves one connection at a time."
             )
             return
-        self.source_box.remember()
+        box = self.source_box
+        box.remember()
+        work = box.test.work(box.host.text().strip(), box.port.value(), box.sdk_folder())
         self.link.jobs.follow(
-            "connection test",
-            self.source_box.probe.check(),
-            lambda problem: self.messages.say("error", problem),
+            "connection test", work, lambda problem: self.messages.say("error", problem)
         )
 
     def _choose_folder(self) -> None:
@@ -236,7 +230,7 @@ class LiveWidget(QWidget):
     # --- what is shown ----------------------------------------------------------------------
 
     def _offer_ready(self, ready: Any) -> None:
-        self.models_box.offer(ready, self.source_box.simulation.procedure.currentText())
+        self.models_box.offer(ready, self.source_box.procedure.currentText())
 
     def _show_state(self, state: str) -> None:
         self.transport.show_state(state)
@@ -252,8 +246,8 @@ class LiveWidget(QWidget):
             self._set_playback()
         if state == "stopped":
             self.setup.setChecked(True)
-            self.health_box.clear()
-            self.advice.setVisible(False)
+            self.health_box.show_health(None)
+            self.advice.clear_all()
             self._advised_at = -_ADVICE_S
         self._show_commands()
 
@@ -262,9 +256,9 @@ class LiveWidget(QWidget):
         now = time.monotonic()
         if health.advice:
             self._advised_at = now
-            self.advice.setText(health.advice)
-        # Shown a moment longer than it applies, so that it does not flicker.
-        self.advice.setVisible(now - self._advised_at < _ADVICE_S)
+            self.advice.say("warning", health.advice)
+        elif now - self._advised_at > _ADVICE_S:  # a moment longer, so that it does not flicker
+            self.advice.clear_all()
         self._show_commands()
 
     def _show_commands(self) -> None:

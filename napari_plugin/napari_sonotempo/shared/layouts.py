@@ -14,9 +14,10 @@ from qtpy.QtWidgets import (
 )
 
 
-def form(parent: QWidget, *rows: tuple[str, QWidget] | QWidget) -> None:
-    """Fill a widget with labelled fields that take the whole width."""
-    layout = QFormLayout(parent)
+def form(*rows: tuple[str, QWidget] | QWidget) -> QWidget:
+    """Return labelled fields, and fields without a label, that take the whole width."""
+    whole = QWidget()
+    layout = QFormLayout(whole)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for one in rows:
@@ -24,6 +25,7 @@ def form(parent: QWidget, *rows: tuple[str, QWidget] | QWidget) -> None:
             layout.addRow(one)
         else:
             layout.addRow(*one)
+    return whole
 
 
 def row(*widgets: QWidget) -> QWidget:

@@ -79,7 +79,7 @@ def test_models_of_other_structures_are_refused_and_the_labels_named(models):
 
 
 def test_a_pair_beside_another_model_is_refused(models):
-    with pytest.raises(ModelError, match="3 models are chosen, two can be shown"):
+    with pytest.raises(ModelError, match="3 models are chosen, but only two can be shown"):
         LiveSession(request_for(HandSource(), models("frame", "sequence"), models("frame")))
 
 

@@ -55,7 +55,7 @@ def test_every_kind_of_address_comes_to_its_page_and_back(new_box, text, kind, b
     again = new_box()
     assert again.kind.currentText() == kind
     assert again.text() == (back or text)
-    assert (again.recording.path.text() != "") == (kind == "Recording file")
+    assert (again.path.text() != "") == (kind == "Recording file")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_new_kind_of_source_needs_no_change_in_the_plugin(new_box, tmp_path, m
 
 def test_a_simulation_suggests_models_of_its_anatomy(new_box, qtbot):
     box = new_box()
-    with qtbot.waitSignal(box.simulation.structures_changed) as heard:
+    with qtbot.waitSignal(box.structures_changed) as heard:
         box.choose("phantom://femoral")
     assert heard.args == ["femoral"]
-    assert box.simulation.procedure.currentText() == "femoral"
+    assert box.procedure.currentText() == "femoral"

@@ -135,9 +135,9 @@ def test_a_probes_process_is_ended_with_the_window(live, tmp_path, qtbot, monkey
     with socket.create_server(("127.0.0.1", 0)) as server:
         box = live.widget.source_box
         box.kind.setCurrentText("Clarius probe")
-        box.probe.host.setText("127.0.0.1")
-        box.probe.port.setValue(server.getsockname()[1])
-        box.probe.sdk.setText(str(SDK))
+        box.host.setText("127.0.0.1")
+        box.port.setValue(server.getsockname()[1])
+        box.sdk.setText(str(SDK))
         live.start(*write_models(tmp_path, "frame"))
         pid = live.widget.link.session.source.pid
         assert is_running(pid)

@@ -43,7 +43,7 @@ def saved(tmp_path, pattern):
 def test_a_persons_path_from_the_sample_to_the_stop(live, tmp_path):
     widget, link = live.widget, live.widget.link
     live.viewer.open_sample("sonotempo", "axillary")
-    assert widget.source_box.layer.layers.count() == 1
+    assert widget.source_box.layer.count() == 1
     live.viewer.layers.clear()
     live.start(*write_models(tmp_path, "frame", "sequence"))
     live.wait(lambda: link.shown.frame.index > 10, "frames to come")
@@ -131,15 +131,15 @@ def test_choices_are_remembered(live, make_napari_viewer_proxy):
 
     box = live.widget.source_box
     box.kind.setCurrentText("Clarius probe")
-    box.probe.host.setText("10.1.2.3")
-    box.probe.port.setValue(6000)
-    box.probe.sdk.setText("/opt/sdk")
+    box.host.setText("10.1.2.3")
+    box.port.setValue(6000)
+    box.sdk.setText("/opt/sdk")
     live.click(live.widget.start)  # no SDK there: refused, and remembered all the same
     live.widget.view_box.outline.setChecked(True)
     live.wait_state("stopped")
     again = LiveWidget(live.viewer)
     box = again.source_box
-    assert (box.kind.currentText(), box.probe.host.text(), box.probe.port.value(), box.probe.sdk.text()) == (
+    assert (box.kind.currentText(), box.host.text(), box.port.value(), box.sdk.text()) == (
         "Clarius probe", "10.1.2.3", 6000, "/opt/sdk",
     )  # fmt: skip
     assert again.view_box.style_wanted().outline
@@ -159,12 +159,12 @@ def refused(live):
 def test_a_file_that_is_no_recording_is_a_message(live, tmp_path):
     (tmp_path / "notes.txt").write_text("no pictures")
     live.widget.source_box.kind.setCurrentText("Recording file")
-    live.widget.source_box.recording.path.setText(str(tmp_path / "notes.txt"))
+    live.widget.source_box.path.setText(str(tmp_path / "notes.txt"))
     assert "notes.txt" in refused(live)
 
 
 def test_no_file_and_no_layer_are_messages(live):
-    live.widget.source_box.recording.path.setText("")
+    live.widget.source_box.path.setText("")
     live.widget.source_box.kind.setCurrentText("Recording file")
     assert "no recording is chosen" in refused(live)
     live.widget.source_box.kind.setCurrentText("Open layer")
@@ -184,7 +184,7 @@ def test_models_of_different_structures_are_a_message_that_says_which(live, tmp_
 def test_no_sdk_is_a_message(live, tmp_path):
     box = live.widget.source_box
     box.kind.setCurrentText("Clarius probe")
-    box.probe.sdk.setText(str(tmp_path / "nothing"))
+    box.sdk.setText(str(tmp_path / "nothing"))
     assert "SDK" in refused(live)
 
 
@@ -238,15 +238,15 @@ def test_the_connection_test_names_what_fails_and_keeps_the_window_alive(live, t
         port = server.getsockname()[1]
     box = live.widget.source_box
     box.kind.setCurrentText("Clarius probe")
-    box.probe.host.setText("127.0.0.1")
-    box.probe.port.setValue(port)
-    box.probe.sdk.setText(str(tmp_path / "nothing"))
-    live.click(box.probe.test)
-    assert not box.probe.test.isEnabled()
-    live.wait(box.probe.test.isEnabled, "the end of the test")
-    assert "✓ Python" in box.probe.results.text()
-    assert "✗ SDK" in box.probe.results.text()
-    assert "✗ address" in box.probe.results.text()
+    box.host.setText("127.0.0.1")
+    box.port.setValue(port)
+    box.sdk.setText(str(tmp_path / "nothing"))
+    live.click(box.test.button)
+    assert not box.test.button.isEnabled()
+    live.wait(box.test.button.isEnabled, "the end of the test")
+    assert "✓ Python" in box.test.results.text()
+    assert "✗ SDK" in box.test.results.text()
+    assert "✗ address" in box.test.results.text()
 
 
 def test_a_connection_test_while_streaming_is_refused_with_a_message(live, tmp_path):
@@ -254,9 +254,9 @@ def test_a_connection_test_while_streaming_is_refused_with_a_message(live, tmp_p
     live.widget.setup.setChecked(True)
     box = live.widget.source_box
     box.kind.setCurrentText("Clarius probe")
-    live.click(box.probe.test)
+    live.click(box.test.button)
     assert "Stop the stream first" in live.messages
-    assert box.probe.test.isEnabled()
+    assert box.test.button.isEnabled()
     live.stop()
 
 
@@ -267,13 +267,13 @@ def test_a_connection_test_that_breaks_off_is_a_message(live, monkeypatch):
         raise SourceError("not enough shared memory")
         yield
 
-    monkeypatch.setattr("napari_sonotempo.live.source_pages.check_steps", break_off)
+    monkeypatch.setattr("napari_sonotempo.live.connection_test.check_steps", break_off)
     box = live.widget.source_box
     box.kind.setCurrentText("Clarius probe")
-    live.click(box.probe.test)
-    live.wait(box.probe.test.isEnabled, "the end of the test")
+    live.click(box.test.button)
+    live.wait(box.test.button.isEnabled, "the end of the test")
     live.wait(lambda: "not enough shared memory" in live.messages, "the message")
-    assert not box.probe.results.isVisible()
+    assert not box.test.results.isVisible()
 
 
 def test_a_stream_from_the_stand_in_for_a_probe_and_its_loss(live, tmp_path, monkeypatch):
@@ -283,9 +283,9 @@ def test_a_stream_from_the_stand_in_for_a_probe_and_its_loss(live, tmp_path, mon
     with socket.create_server(("127.0.0.1", 0)) as server:
         box = live.widget.source_box
         box.kind.setCurrentText("Clarius probe")
-        box.probe.host.setText("127.0.0.1")
-        box.probe.port.setValue(server.getsockname()[1])
-        box.probe.sdk.setText(str(SDK))
+        box.host.setText("127.0.0.1")
+        box.port.setValue(server.getsockname()[1])
+        box.sdk.setText(str(SDK))
         live.start(*write_models(tmp_path, "frame"))
         live.wait(live.widget.transport.probe["depth+"].isEnabled, "probe controls")
         os.kill(live.widget.link.session.source.pid, 9)
