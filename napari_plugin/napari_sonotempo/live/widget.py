@@ -212,6 +212,7 @@ class LiveWidget(QWidget):
                 "warning", "Stop the stream first: a probe serves one connection at a time."
             )
             return
+        self.messages.clear_all()
         box = self.source_box
         box.remember()
         work = box.test.work(box.host.text().strip(), box.port.value(), box.sdk_folder())

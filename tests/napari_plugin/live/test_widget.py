@@ -40,7 +40,7 @@ def saved(tmp_path, pattern):
     return sorted((tmp_path / "saved").glob(pattern))
 
 
-def test_a_persons_path_from_the_sample_to_the_stop(live, tmp_path):
+def test_a_users_path_from_the_sample_to_the_stop(live, tmp_path):
     widget, link = live.widget, live.widget.link
     live.viewer.open_sample("sonotempo", "axillary")
     assert widget.source_box.layer.count() == 1
@@ -156,7 +156,7 @@ def refused(live):
     return live.messages
 
 
-def test_a_file_that_is_no_recording_is_a_message(live, tmp_path):
+def test_a_file_that_is_not_a_recording_is_a_message(live, tmp_path):
     (tmp_path / "notes.txt").write_text("no pictures")
     live.widget.source_box.kind.setCurrentText("Recording file")
     live.widget.source_box.path.setText(str(tmp_path / "notes.txt"))
@@ -209,7 +209,7 @@ def test_a_model_that_fails_stops_the_stream_with_a_message(live, tmp_path, monk
     assert not live.viewer.layers["masks"].data.any()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_model_whose_process_dies_stops_the_stream_with_a_message(live, tmp_path):
     live.start(*write_models(tmp_path, "frame"))
     os.kill(live.widget.link.session.predictors[0].pid, signal.SIGKILL)
@@ -218,7 +218,7 @@ def test_a_model_whose_process_dies_stops_the_stream_with_a_message(live, tmp_pa
     assert not live.viewer.layers["masks"].data.any()
 
 
-def test_a_model_that_cannot_keep_up_is_told_with_a_remedy(live, tmp_path, monkeypatch):
+def test_a_model_that_cannot_keep_up_is_reported_with_a_remedy(live, tmp_path, monkeypatch):
     from sonotempo.live.models.process import PredictorProcess
 
     step = PredictorProcess.step_on_grid
