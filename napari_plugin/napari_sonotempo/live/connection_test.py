@@ -50,7 +50,7 @@ class ConnectionTest(QWidget):
                         return
                     tell(add, step)
             finally:
-                steps.close()  # type: ignore[attr-defined]  # a generator: ends its process
+                steps.close()  # ends its process
                 tell(finish)
 
         return work

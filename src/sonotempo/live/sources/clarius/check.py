@@ -1,45 +1,28 @@
-"""Trying a Clarius connection step by step, to name what is missing."""
+"""Tests a Clarius connection step by step, to name what is missing."""
 
-import platform
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from sonotempo.errors import SourceError
 from sonotempo.live.buffer.ring_buffer import RingBuffer, RingReader
 from sonotempo.live.sources.clarius.host import CastProcess
 from sonotempo.live.sources.clarius.messages import CastSettings, Message
-from sonotempo.live.sources.clarius.sdk import (
-    PYTHON_VERSIONS,
-    RELEASES,
-    built_for,
-    built_on,
-    find_sdk,
-    machine_name,
-)
+from sonotempo.live.sources.clarius.sdk import PYTHON_VERSIONS, RELEASES, built_for, find_sdk
 
-StepName = Literal["Python", "SDK", "platform", "loading", "address", "connection", "images"]
+StepName = Literal["Python", "SDK", "loading", "address", "connection", "images"]
 Outcome = Literal["ok", "failed", "not tried"]
 
-STEPS: tuple[StepName, ...] = (
-    "Python",
-    "SDK",
-    "platform",
-    "loading",
-    "address",
-    "connection",
-    "images",
-)
+STEPS: tuple[StepName, ...] = get_args(StepName)
 
 _POLL_S = 0.05
 _STOP_S = 3.0
 _LOAD_S = 20.0
 _REACH_S = 3.0
-_SYSTEMS = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +30,7 @@ class CheckStep:
     """One step of a test of the connection.
 
     Attributes:
-        name: what was looked at.
+        name: what was tested.
         outcome: "not tried" if an earlier step failed that it needs.
         detail: what was found, and what to do about it if it failed.
     """
@@ -58,21 +41,21 @@ class CheckStep:
 
     @property
     def is_ok(self) -> bool:
-        """Whether it went well."""
+        """Whether it succeeded."""
         return self.outcome == "ok"
 
 
-def check_connection(
+def check_steps(
     host: str, port: int = 5828, sdk: Path | None = None, *, timeout_s: float = 10.0
-) -> tuple[CheckStep, ...]:
-    """Try everything between this program and a probe's images, and name what fails.
+) -> Generator[CheckStep]:
+    """Test everything between this program and a probe's images; yield each step when it is done.
 
-    Takes up to half a minute if nothing answers; :func:`check_steps` tells each step as it goes.
-    Nothing else may be connected to the probe through Cast meanwhile, this program included.
+    Takes up to half a minute if nothing answers; close the generator to stop early. No other
+    program may be connected to the probe through Cast meanwhile, nor this one.
 
-    >>> steps = check_connection("192.0.2.1", sdk=Path("no/such/folder"), timeout_s=0.01)
+    >>> steps = check_steps("192.0.2.1", sdk=Path("no/such/folder"), timeout_s=0.01)
     >>> [step.name for step in steps if step.outcome == "not tried"]
-    ['platform', 'loading', 'connection', 'images']
+    ['loading', 'connection', 'images']
 
     Args:
         host: the probe's address.
@@ -80,26 +63,17 @@ def check_connection(
         sdk: the SDK's folder, or None if it is installed.
         timeout_s: how long to wait for the SDK to connect, and again for an image.
 
-    Returns:
+    Yields:
         One record for each of ``STEPS``, in this order.
     """
-    return tuple(check_steps(host, port, sdk, timeout_s=timeout_s))
-
-
-def check_steps(
-    host: str, port: int = 5828, sdk: Path | None = None, *, timeout_s: float = 10.0
-) -> Iterator[CheckStep]:
-    """Yield the steps of :func:`check_connection` one by one; end the iteration to stop early."""
     yield _python(sdk)
     found = _sdk(sdk)
     yield found
-    fitting = _platform(sdk) if found.is_ok else _not_tried("platform", "there is no SDK")
-    yield fitting
-    if not fitting.is_ok:
-        yield _not_tried("loading", "there is no SDK for this machine")
+    if not found.is_ok:
+        yield _not_tried("loading", "there is no SDK")
         yield _address(host, port, min(_REACH_S, timeout_s))
-        yield _not_tried("connection", "there is no SDK for this machine")
-        yield _not_tried("images", "there is no SDK for this machine")
+        yield _not_tried("connection", "there is no SDK")
+        yield _not_tried("images", "there is no SDK")
         return
     settings = CastSettings(host, port, sdk)
     with (
@@ -112,7 +86,7 @@ def check_steps(
 def _python(sdk: Path | None) -> CheckStep:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     built = built_for(sdk) if sdk is not None and sdk.is_dir() else ()
-    # A module that is there counts for more than what was known when this was written.
+    # A module that was found matters more than the list of known versions.
     if own in (built or PYTHON_VERSIONS) or _sdk(sdk).is_ok:
         return CheckStep("Python", "ok", f"Python {own}")
     whose = f"the SDK in {sdk} is built" if built else "builds of the SDK are known"
@@ -129,29 +103,8 @@ def _sdk(sdk: Path | None) -> CheckStep:
         files = find_sdk(sdk)
     except SourceError as error:
         return CheckStep("SDK", "failed", str(error))
-    return CheckStep("SDK", "ok", str(files.module))
-
-
-def _platform(sdk: Path | None) -> CheckStep:
-    module = find_sdk(sdk).module
-    here = f"{_SYSTEMS.get(sys.platform, sys.platform)}, {machine_name(platform.machine())}"
-    if module.suffix == ".py":
-        return CheckStep("platform", "ok", f"{module.name} is plain Python, not the vendor's build")
-    try:
-        with module.open("rb") as file:
-            built = built_on(file.read(4096))
-    except OSError as error:
-        detail = f"{module} cannot be read: {error.strerror or error}; unpack the SDK again"
-        return CheckStep("platform", "failed", detail)
-    # A build for several machines names none.
-    if built and (here == built or here.startswith(f"{built}, ")):
-        return CheckStep("platform", "ok", f"built for {built}")
-    return CheckStep(
-        "platform",
-        "failed",
-        f"{module} is built for {built or 'no platform that is known'}, but this is {here}; take "
-        f"this platform's cast-VERSION-PLATFORM.zip from {RELEASES}",
-    )
+    plain = " (plain Python, not the vendor's build)" if files.module.suffix == ".py" else ""
+    return CheckStep("SDK", "ok", f"{files.module}{plain}")
 
 
 def _address(host: str, port: int, timeout_s: float) -> CheckStep:
@@ -162,15 +115,15 @@ def _address(host: str, port: int, timeout_s: float) -> CheckStep:
         return CheckStep(
             "address",
             "failed",
-            f"{host} is there, but nothing listens on port {port}; is the Clarius App running with "
-            "the probe, and is this the port that it shows? (5828 with the Cast permission "
-            "'Research', else another one each time)",
+            f"{host} answers, but nothing listens on port {port}. Check that the Clarius App is "
+            "running with the probe, and that this is the port that it shows (5828 with the Cast "
+            "permission 'Research', else a new one each time)",
         )
     except socket.gaierror as error:
         return CheckStep(
             "address",
             "failed",
-            f"{host!r} is no known address ({error.strerror or error}); give the one that the "
+            f"{host!r} is not a known address ({error.strerror or error}); give the one that the "
             "Clarius App shows, such as 192.168.1.1",
         )
     except (OSError, OverflowError) as error:
@@ -188,7 +141,7 @@ def _through_the_sdk(
     settings: CastSettings, buffer: RingBuffer, reader: RingReader, timeout_s: float
 ) -> Iterator[CheckStep]:
     """Load the SDK, connect and wait for an image, in a process such as the stream's."""
-    # First, as the process connects as soon as it is there, and the probe may serve one only.
+    # Before the process connects, as the probe may accept only one connection.
     address = _address(settings.host, settings.port, min(_REACH_S, timeout_s))
     child = CastProcess(settings, buffer.handle)
     heard = _Heard(child)
@@ -214,14 +167,14 @@ def _through_the_sdk(
 
 
 class _Heard:
-    """What a process has said so far, by kind."""
+    """The last message of a process, by kind."""
 
     def __init__(self, child: CastProcess) -> None:
         self._child = child
         self._last: dict[str, Message] = {}
 
     def wait(self, kinds: tuple[str, ...], timeout_s: float) -> Message | None:
-        """Wait for one of some kinds of message; None if the process ends or the time is over."""
+        """Wait for a message of one of these kinds; None if the process ends or at the timeout."""
         deadline = time.monotonic() + timeout_s
         is_alive = True
         while is_alive and time.monotonic() < deadline:
@@ -232,32 +185,32 @@ class _Heard:
         return None
 
     def listen(self) -> bool:
-        """Take in what is said next; return whether the process was still there before."""
+        """Read new messages; return whether the process was still running before."""
         is_alive = self._child.is_alive
         for message in self._child.messages(_POLL_S):
             self._last[message.kind] = message
         return is_alive
 
     def last(self, kind: str) -> str | None:
-        """Return the detail of the last such message, or None if there was none."""
+        """Return the detail of the last such message, or None."""
         message = self._last.get(kind)
         return message.detail if message is not None else None
 
     def silence(self, when: str, waited_s: float) -> str:
-        """Say why nothing more is heard."""
+        """Return why no message arrives."""
         if self._child.is_alive:
             return f"the SDK did not answer {when} within {waited_s:g} s; test again"
         how = self._child.how_it_ended() or "no reason given"
         return (
-            f"the SDK took its process down {when} ({how}); is it built for this system, and has "
-            f"it the App's version? {RELEASES}"
+            f"the SDK crashed its process {when} ({how}); take the build for this system and "
+            f"the App's version from {RELEASES}"
         )
 
 
 def _loading(heard: _Heard) -> CheckStep:
     message = heard.wait(("loaded", "fatal", "refused"), _LOAD_S)
     if message is None:
-        return CheckStep("loading", "failed", heard.silence("while it was loaded", _LOAD_S))
+        return CheckStep("loading", "failed", heard.silence("while loading", _LOAD_S))
     if message.kind == "loaded":
         return CheckStep("loading", "ok", "the SDK is loaded")
     return CheckStep("loading", "failed", message.detail)
@@ -266,14 +219,14 @@ def _loading(heard: _Heard) -> CheckStep:
 def _connection(heard: _Heard, timeout_s: float) -> CheckStep:
     message = heard.wait(("connected", "refused", "fatal"), timeout_s)
     if message is None:
-        detail = heard.silence("while it connected", timeout_s)
+        detail = heard.silence("while connecting", timeout_s)
         return CheckStep("connection", "failed", detail)
     if message.kind == "connected":
         return CheckStep("connection", "ok", f"connected to {message.detail}")
     return CheckStep(
         "connection",
         "failed",
-        f"{message.detail} As the address answers, the likely reason is the version: SDK and App "
+        f"{message.detail}. As the address answers, the likely reason is the version: SDK and App "
         f"do not work together unless theirs are the same; take the App's from {RELEASES}",
     )
 
@@ -282,23 +235,22 @@ def _images(heard: _Heard, reader: RingReader, timeout_s: float) -> CheckStep:
     deadline = time.monotonic() + timeout_s
     while reader.written == 0:
         if not heard.listen():
-            detail = heard.silence("while images were awaited", timeout_s)
+            detail = heard.silence("while waiting for images", timeout_s)
             return CheckStep("images", "failed", detail)
         if time.monotonic() > deadline:
             return CheckStep("images", "failed", _no_image(heard, timeout_s))
-    return CheckStep("images", "ok", "images come in")
+    return CheckStep("images", "ok", "images arrive")
 
 
 def _no_image(heard: _Heard, timeout_s: float) -> str:
     error = heard.last("error")
     if error is not None:
-        return f"images come but cannot be used: {error}"
+        return f"images arrive but cannot be used: {error}"
     if heard.last("frozen") is not None:
-        return "the probe is frozen; let it go on in the App or by its button, and test again"
+        return "the probe is frozen; unfreeze it in the App or with its button, and test again"
     return (
-        f"connected, but no image within {timeout_s:g} s; images come over UDP ports of their own: "
-        "allow Python to receive UDP in this machine's firewall, and see that the probe is not "
-        "frozen"
+        f"connected, but no image within {timeout_s:g} s; images use separate UDP ports: allow "
+        "Python to receive UDP in this machine's firewall, and check that the probe is not frozen"
     )
 
 
