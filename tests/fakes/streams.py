@@ -1,4 +1,4 @@
-"""A source that does what a test says, and models whose answers can be worked out beforehand."""
+"""A source that the test controls, and models with predictable answers."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ SIZE = 16
 
 
 class HandSource:
-    """Writes frames when it is told to, from the test's own thread."""
+    """Writes frames on request, from the test's own thread."""
 
     commands = ()
 
