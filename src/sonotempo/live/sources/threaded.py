@@ -124,7 +124,7 @@ class ThreadedSource(ABC):
 
     def _carry_out(self, command: Command) -> None:
         """Carry out one of :attr:`commands`; the lock is held."""
-        raise NotImplementedError(command)
+        raise AssertionError(f"{type(self).__name__} lists {command!r} but does not carry it out")
 
     def _wait(self, seconds: float) -> bool:
         """Wait, at most until stopped; return whether to continue."""
