@@ -90,5 +90,5 @@ def test_no_data_folder_is_a_sentence_with_the_key(tmp_path):
 def test_an_area_outside_the_frames_is_a_sentence(shapes, tmp_path):
     experiment = tiny_experiment(shapes, tmp_path / "cache")
     data = experiment.data.model_copy(update={"area": (100, 100, 200, 200)})
-    with pytest.raises(RecordingError, match=r"lies outside a frame of 32x32.*data\.area"):
+    with pytest.raises(RecordingError, match=r"is outside a frame of 32x32.*data\.area"):
         open_cohort(experiment.model_copy(update={"data": data}), Told())
