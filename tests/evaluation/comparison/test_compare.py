@@ -11,6 +11,7 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.compare import compare
 from sonotempo.evaluation.scoring.frames import per_subject, pooled
 from sonotempo.evaluation.scoring.scored_data import DataFacts
+from sonotempo.measures import COMPARED
 
 SMALL = EvaluateConfig(bootstrap_draws=200)
 
@@ -95,7 +96,7 @@ def test_the_table_is_the_runs_own_and_differences_are_of_its_numbers(run, compa
     subjects = per_subject(frames).drop(columns="subject").groupby(["structure", "arm"])
     over_frames = pooled(frames).set_index(["structure", "arm"])
     mean, sd, n = (subjects.agg(way) for way in ("mean", "std", "count"))
-    assert len(comparison.cells) == 2 * 6 * 6
+    assert len(comparison.cells) == 2 * 6 * len(COMPARED)
     for cell in comparison.cells:
         at = (cell.structure, cell.arm), cell.metric
         assert cell.mean == pytest.approx(mean.loc[at], abs=5.1e-4)

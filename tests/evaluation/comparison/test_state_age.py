@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 
 from sonotempo.evaluation.comparison.state_age import state_age_curve
-from sonotempo.evaluation.scoring.frames import FrameKey, FrameScore, frame_table
+from sonotempo.evaluation.scoring.frames import MEANS, FrameKey, FrameScore, frame_table
 
 
 def row(age, dice, *, arm="sequence", subject="A", tp=1, fp=0, fn=0, present=True):
-    score = FrameScore(
-        "nerve", tp, fp, fn, 0, 0, 0, 0, 1, 9 if present else 0, {"dice": dice, "nsd": np.nan}
-    )
+    values = dict.fromkeys((of.column for of in MEANS.values()), np.nan) | {"dice": dice}
+    score = FrameScore("nerve", tp, fp, fn, 0, 0, 0, 0, 1, 9 if present else 0, values)
     return FrameKey(arm, 0, subject, "scan", age, age), [score]
 
 

@@ -22,6 +22,7 @@ from sonotempo.evaluation.comparison.statistics import (
     subject_scores,
     verdict_of,
 )
+from sonotempo.evaluation.scoring.frames import MEANS
 from sonotempo.measures import measure
 
 NAN = float("nan")
@@ -31,14 +32,14 @@ def scores_of(counts=((1, 0, 0),), dice=None, structures=1):
     """One structure's counts (tp, fp, fn) and Dice, a row per subject."""
     counts_CSK = np.asarray(counts, float).T[:, :, None].repeat(structures, axis=2)
     values = np.ones(len(counts)) if dice is None else np.asarray(dice, float)
-    means = dict.fromkeys(("dice", "dice_all", "nsd"), values[:, None].repeat(structures, axis=1))
+    means = dict.fromkeys(MEANS, values[:, None].repeat(structures, axis=1))
     names = tuple(f"s{i}" for i in range(len(counts)))
     return SubjectScores(names, tuple(f"k{i}" for i in range(structures)), counts_CSK, means)
 
 
 def table_of(*rows):
     columns = ["subject", "structure", "tp", "fp", "fn", "dice"]
-    return pd.DataFrame(rows, columns=columns).assign(dice_all=0.5, nsd=NAN)
+    return pd.DataFrame(rows, columns=columns).assign(**dict.fromkeys(set(MEANS) - {"dice"}, NAN))
 
 
 def test_seeds_are_averaged_within_a_subject_and_undefined_ones_left_out():

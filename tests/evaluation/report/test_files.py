@@ -73,7 +73,7 @@ def test_json_holds_the_whole_record_sorted_and_without_nan(comparison, record):
     assert record["data"]["simulated"] is True
     assert record["summary"] == list(comparison.summary)
     measures = {one["name"]: one for one in record["settings"]["measures"]}
-    assert list(measures) == ["precision", "recall", "f1", "dice", "dice_all", "nsd"]
+    assert list(measures) == [one.name for one in COMPARED]
     assert measures["dice"]["margin"] == 0.02
     assert measures["dice"]["better"] == "higher"
     assert record["settings"]["primary_metrics"] == ["f1", "dice"]

@@ -11,7 +11,8 @@ from rich.console import Console
 from sonotempo.arms import ARMS
 from sonotempo.config import EvaluateConfig
 from sonotempo.evaluation.report.tables import run_table
-from sonotempo.evaluation.scoring.frames import FrameKey, FrameScore, frame_table
+from sonotempo.evaluation.scoring.frames import MEANS, FrameKey, FrameScore, frame_table
+from sonotempo.measures import COMPARED
 
 # tp, fp, fn and Dice per arm and subject: 'bone' is only seen in subject A, 'vein' never.
 COUNTS = {
@@ -32,7 +33,8 @@ def scored(arms=("frame", "sequence"), subjects="AB", values=()):
             for structure in ("nerve", "bone", "vein"):
                 tp, fp, fn, dice = COUNTS.get((arm, subject, structure), (0, 0, 0, np.nan))
                 area = 100 * (tp + fn > 0)
-                measured = {"dice": dice, "nsd": np.nan} | dict(values)
+                unknown = dict.fromkeys((of.column for of in MEANS.values()), np.nan)
+                measured = unknown | {"dice": dice} | dict(values)
                 counts = (tp, fp, fn) * 2
                 scores.append(FrameScore(structure, *counts, 0, 100 * tp, area, measured))
             rows.append((FrameKey(arm, 0, subject, "scan", 0, 1), scores))
@@ -144,7 +146,7 @@ def test_csv_and_markdown_agree():
     assert list(rows.columns[:8]) == (
         ["structure", "arm", "metric", "mean", "sd", "n", "reason", "pooled"]
     )
-    assert len(rows) == 3 * 2 * 6  # dice_all and nsd are in the CSV only
+    assert len(rows) == 3 * 2 * len(COMPARED)  # some of them are in the CSV only
     titles = {"precision": "Precision", "recall": "Recall", "f1": "F1", "dice": "Dice"}
     for row in rows[rows["metric"].isin(list(titles))].itertuples():
         shown = text_of(table, row.structure, row.arm, titles[row.metric])
