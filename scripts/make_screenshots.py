@@ -93,7 +93,7 @@ def picture_segment(out: Path, models: tuple[Path, ...]) -> None:
     viewer.window.add_dock_widget(widget, name="Segment recording")
     widget.models_box.choose(models)
     QTest.mouseClick(widget.segment, Qt.MouseButton.LeftButton)
-    wait_for(lambda: not widget.job.is_running, "the masks")
+    wait_for(lambda: not widget.jobs.is_busy, "the masks")
     show_frame(viewer)
     save(viewer, out / "napari-segment.png")
     viewer.close()

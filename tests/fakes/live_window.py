@@ -1,4 +1,4 @@
-"""A napari window with the live comparison, driven as a person would: clicks and keys."""
+"""A napari window with the live comparison, driven by clicks and keys."""
 
 import contextlib
 import os
@@ -12,13 +12,13 @@ from qtpy.QtTest import QTest
 from fakes.onnx_models import write_model
 from sonotempo.structures import AXILLARY
 
-# OpenVINO starts a thread when it is imported and keeps it, which the tests must not report.
+# OpenVINO starts a thread when it is imported and keeps it: not a leak of the tests.
 with contextlib.suppress(ImportError):
     import openvino  # noqa: F401
 
 
 def remember_in(folder):
-    """Keep what the widget remembers out of the user's own settings."""
+    """Keep the widget's settings out of the user's."""
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(folder))
 
 
@@ -96,7 +96,7 @@ class LiveWindow:
         self.wait_state("stopped")
 
     def forget(self):
-        """Drop all references, so that a test can check whether anything else keeps the window."""
+        """Drop all references to the window, so that a test can see who else holds one."""
         self.__dict__.clear()
 
     @property

@@ -1,4 +1,4 @@
-"""A source that does what a test says, and models whose answers can be worked out beforehand."""
+"""A source that the test controls, and models with predictable answers."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ import numpy as np
 
 from sonotempo.live.models.card import Member, ModelCard
 from sonotempo.live.models.onnx_predictor import GridPrediction
-from sonotempo.live.sources.source import EventLog
+from sonotempo.live.sources.source import BufferSize, EventLog
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Prediction
 from sonotempo.structures import NERVE_VESSEL
@@ -16,7 +16,7 @@ SIZE = 16
 
 
 class HandSource:
-    """Writes frames when it is told to, from the test's own thread."""
+    """Writes frames on request, from the test's own thread."""
 
     commands = ()
 
@@ -27,6 +27,9 @@ class HandSource:
         self.hang = threading.Event()  # set: stop() waits until it is cleared by release()
         self.released = threading.Event()
         self._writer = None
+
+    def buffer_size(self):
+        return BufferSize()
 
     def start(self, buffer):
         self.calls.append("start")
@@ -85,8 +88,7 @@ class StatelessModel:
         time.sleep(self.seconds)
         self.preprocess_ns = fitted_ns - began_ns
         self.inference_ns = time.perf_counter_ns() - fitted_ns
-        sure_SS = np.full_like(mask_SS, 255)
-        return (GridPrediction(mask_SS, sure_SS, fit, self.age, self.model.name),)
+        return (GridPrediction(mask_SS, fit, self.age, self.model.name),)
 
     def step(self, frame):
         (made,) = self.step_on_grid(frame)

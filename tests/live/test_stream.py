@@ -259,7 +259,7 @@ def test_ctrl_c_ends_the_stream_with_its_table_and_leaves_nothing_behind(models,
         rest, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert shared_memory(process.pid) == []
-    assert "stopped by hand" in rest
+    assert "stopped by Ctrl-C" in rest
     assert "capture to ready" in rest
     assert "Traceback" not in errors
 

@@ -1,4 +1,4 @@
-"""Tests of the plugin: the reason to skip those with windows, and a look for what they leave."""
+"""Tests of the plugin: when to skip those with windows, and a check for leaks."""
 
 import gc
 import os
@@ -14,7 +14,7 @@ def reason_to_skip() -> str | None:
         return reason
     displays = ("DISPLAY", "WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not any(map(os.environ.get, displays)):
-        return "there is no display; scripts/test.py brings one"
+        return "there is no display; scripts/test.py starts one"
     return None
 
 
@@ -36,7 +36,7 @@ def nothing_left(qapp):
     from qtpy.QtGui import QCursor
 
     def is_there(thing) -> bool:
-        """Whether Qt has not deleted it: Python may still hold the shell of a closed window's."""
+        """Whether Qt has not deleted it: Python may still hold the wrapper of a closed window's."""
         try:
             thing.objectName()
         except RuntimeError:
@@ -45,7 +45,7 @@ def nothing_left(qapp):
 
     def running() -> dict[str, set]:
         gc.collect()
-        # Widgets that were told to go 'later' are only gone once this is sent.
+        # Widgets under deleteLater() are only deleted once this is sent.
         qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         qapp.processEvents()
         # By type: isinstance would ask every object for its class, and some of torch's warn.

@@ -1,23 +1,23 @@
-"""What the label values of a folder's masks are called, and where that is written.
+"""The names of the label values in a folder's masks, and where they are stored.
 
-Annotation Web exports name no labels. These files do, in the folder of the frames or one of the
-three above it:
+Annotation Web exports name no labels. These files do, in the folder of the frames or in one of
+the three folders above it:
 
 - ``metadata.txt`` with lines such as ``label 1: blood`` (Annotation Web's own file of "key: value"
-  lines; the plugin's writer writes it);
-- ``cohort.json`` or ``subject.json`` of a simulated cohort, which say its procedure.
+  lines, which the plugin writes too);
+- ``cohort.json`` or ``subject.json`` of a simulated cohort, which name its procedure.
 
-Where none does, labelme polygons give their own names, and masks are looked at: the labels found
-are then called ``label 1``, ``label 2``…
+Otherwise labelme polygons give their own names, and the labels found in masks are called
+``label 1``, ``label 2``…
 """
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from napari_sonotempo.shared.layers import known_structures, label_names
 from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.io.dataset import still_folders
 from sonotempo.io.frame_files import image_files
 from sonotempo.io.images import read_labels
 from sonotempo.io.metaimage import read_mask
@@ -26,14 +26,14 @@ from sonotempo.structures import NAMED_SETS, NERVE_VESSEL, StructureSet, structu
 METADATA_FILE = "metadata.txt"
 _LABEL = re.compile(r"\s*label\s+(\d+)\s*:\s*(.*\S)\s*", re.IGNORECASE)
 _FOLDERS_UP = 3
-_MASKS_LOOKED_AT = 200
+_MASKS_READ = 200
 
 
 def named_structures(path: Path) -> StructureSet:
     """Return what the masks of a recording or folder of recordings mean.
 
     Raises:
-        ConfigError: the names that a file gives repeat.
+        ConfigError: a file repeats a name.
     """
     folder = path if path.is_dir() else path.parent
     resolved = folder.resolve()
@@ -42,7 +42,7 @@ def named_structures(path: Path) -> StructureSet:
         if found is not None:
             return found
     if not path.is_dir():
-        return NERVE_VESSEL  # one file holds no masks: the names are for those that a user draws
+        return NERVE_VESSEL  # one file holds no masks: these names are for masks the user draws
     drawn = _polygon_names(folder)
     if drawn:
         return drawn
@@ -85,17 +85,8 @@ def _from_phantom(folder: Path) -> StructureSet | None:
     return None
 
 
-def _still_masks(folder: Path) -> Iterator[Path]:
-    resolved = folder.resolve()
-    beside = (folder / "masks", resolved.with_name(f"{resolved.name}_masks"))
-    parent_masks = resolved.with_name("masks")
-    for masks in (*beside, *([parent_masks] if resolved.name == "images" else [])):
-        if masks.is_dir():
-            yield from image_files(masks)
-
-
 def _polygon_names(folder: Path) -> StructureSet | None:
-    """Return the names that labelme polygons have for labels: a named set that holds them all."""
+    """Return the labels of labelme polygons, as the named set that has them all if there is one."""
     names: list[str] = []
     for path in sorted(folder.rglob("*.json")):
         if not path.with_suffix(".png").is_file() and not path.with_suffix(".mhd").is_file():
@@ -104,7 +95,7 @@ def _polygon_names(folder: Path) -> StructureSet | None:
             shapes = json.loads(path.read_text(encoding="utf-8"))["shapes"]
             names += [str(shape["label"]).strip() for shape in shapes]
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # opening the recording says what is wrong with it
+            continue  # opening the recording reports what is wrong with it
     names = list(dict.fromkeys(names))
     numbers = [int(name) for name in names if name.isdecimal()]
     if not names or len(numbers) == len(names):
@@ -117,14 +108,15 @@ def _polygon_names(folder: Path) -> StructureSet | None:
 
 
 def _highest_label(folder: Path) -> int:
-    """Return the highest label value of 200 masks of a folder, evenly taken; 0 without masks."""
-    masks = [*sorted(folder.rglob("*_gt.mhd")), *_still_masks(folder)]
-    step = max(1, len(masks) // _MASKS_LOOKED_AT)
+    """Return the highest label value in up to 200 evenly spaced masks; 0 without masks."""
+    stills = still_folders(folder)
+    masks = [*sorted(folder.rglob("*_gt.mhd")), *(image_files(stills[1]) if stills else [])]
+    step = max(1, len(masks) // _MASKS_READ)
     highest = 0
     for mask in masks[::step]:
         try:
             labels_HW = read_mask(mask) if mask.suffix == ".mhd" else read_labels(mask)
         except RecordingError:
-            continue  # opening the recording says what is wrong with it
+            continue  # opening the recording reports what is wrong with it
         highest = max(highest, int(labels_HW.max(initial=0)))
     return highest

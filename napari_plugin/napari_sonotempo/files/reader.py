@@ -1,10 +1,9 @@
-"""Drop a recording on napari: which paths are recordings, and what is opened of them."""
+"""Drop a recording on napari: which paths are recordings, and which layers they become."""
 
-# sonotempo's readers are imported when a file is read, so that finding this plugin costs nothing.
+# sonotempo's readers are imported when a path is looked at, so that finding this plugin is quick.
 # ruff: noqa: PLC0415
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,25 +16,19 @@ if TYPE_CHECKING:
 
 ReaderFunction = Callable[[Any], "list[LayerData]"]
 
-#: How many recordings of a folder are opened at once; the message says how to open the others.
+#: How many recordings of a folder are opened at once; the message explains how to open the others.
 MOST_RECORDINGS = 5
 
-_RECORDING_SUFFIXES = frozenset(
-    {".dcm", ".dicom", ".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mha", ".mhd", ".raw"}
-)
-_FRAME_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
-_MASK_ENDING = "_gt"
-_NUMBERED = re.compile(r"\d\Z")
-# How far a dropped folder is looked through before it is left to other readers.
+# How far a dropped folder is searched before it is left to other readers.
 _MOST_ENTRIES = 2000
 _DEEPEST = 5
 _NOTHING: "list[Any]" = [(None,)]  # napari's sign for "read, and there is no layer to show"
 
 
 def get_reader(path: Any) -> ReaderFunction | None:
-    """Return the function that reads a path, or None where it is no ultrasound recording.
+    """Return the function that reads a path, or None if it is not an ultrasound recording.
 
-    Only names are looked at (and the first bytes of files without a suffix); no file is opened.
+    Names decide, and the first bytes of files that a name leaves open; no recording is opened.
 
     Args:
         path: a file or folder. A list is what napari gives to open files as one stack: a list of
@@ -51,14 +44,15 @@ def get_reader(path: Any) -> ReaderFunction | None:
 def is_recording(path: Path) -> bool:
     """Whether a path looks like a recording, or a folder like one that holds some.
 
-    A folder of images is one if its names are numbered, or if masks lie beside it; TIFF series
-    without masks are left to other readers.
+    A folder of images is one if its names are numbered, or if it has masks; TIFF series without
+    masks are left to other readers.
     """
     if not path.is_dir():
-        if path.suffix.lower() == ".raw":
-            return path.with_suffix(".yml").is_file()
-        return path.suffix.lower() in _RECORDING_SUFFIXES or _is_dicom(path)
-    if _stills_beside(path):
+        return _is_recording_file(path)
+    from napari_sonotempo.files.stills import images_of
+    from sonotempo.io.dataset import still_folders
+
+    if still_folders(images_of(path)) is not None:
         return True
     left, level = _MOST_ENTRIES, [path]
     for _ in range(_DEEPEST):
@@ -66,9 +60,9 @@ def is_recording(path: Path) -> bool:
         for folder in level:
             files, folders = _entries(folder, left)
             left -= len(files) + len(folders)
-            if _holds_recording(folder, files) or _holds_stills(folders):
+            if _holds_recording(files) or _holds_stills([inner.name for inner in folders]):
                 return True
-            below += [folder / name for name in folders]
+            below += folders
         level = below
         if not level or left <= 0:
             return False
@@ -78,10 +72,10 @@ def is_recording(path: Path) -> bool:
 def read_recordings(path: Any) -> "list[LayerData]":
     """Open a recording, or the first few of a folder, as layers.
 
-    What cannot be opened is told as a notification; without a viewer it is raised.
+    Problems are shown as notifications; without a viewer they are raised.
 
     Raises:
-        SonotempoError: nothing can be opened, and there is no viewer to say so in.
+        SonotempoError: nothing can be opened, and there is no viewer to show a notification.
     """
     from sonotempo.errors import SonotempoError
 
@@ -99,14 +93,15 @@ def read_recordings(path: Any) -> "list[LayerData]":
 def _layers_of_file(path: Path) -> "list[LayerData]":
     from napari_sonotempo.files.label_names import named_structures
     from sonotempo.io import open_recording
+    from sonotempo.io.formats import is_mask
 
-    if path.stem.endswith(_MASK_ENDING) and path.suffix.lower() == ".mhd":
-        return _layers_of_folder(path.parent)  # a mask is looked at on its frame
+    if is_mask(path):
+        return _layers_of_folder(path.parent)  # a mask is shown on its frame
     return _layers_with_predictions(open_recording(path, named_structures(path)), visible=True)
 
 
 def _layers_with_predictions(recording: "Recording", visible: bool) -> "list[LayerData]":
-    """Return a recording's layers, and those of the masks recorded with a stream."""
+    """Return a recording's layers, with those of the predictions recorded with a stream."""
     from napari_sonotempo.shared.layers import recording_layers
     from sonotempo.io.stream_files import is_stream
 
@@ -115,7 +110,7 @@ def _layers_with_predictions(recording: "Recording", visible: bool) -> "list[Lay
         from napari_sonotempo.files.streams import prediction_layers
         from sonotempo.io.stream_recording import StreamRecording
 
-        assert isinstance(recording, StreamRecording)  # its path says so
+        assert isinstance(recording, StreamRecording)  # as its path is a stream
         layers += prediction_layers(recording, visible)
     return layers
 
@@ -148,17 +143,14 @@ def _layers_of_folder(folder: Path) -> "list[LayerData]":
             else f"{folder} holds no recordings; drop the file or the folder of a recording"
         )
     if problems:
-        tell_warning(f"{len(problems)} files or folders are left out. The first: {problems[0]}")
+        tell_warning(f"{len(problems)} files or folders were left out. The first: {problems[0]}")
     if opened > 1 or len(paths) > opened + len(problems):
         tell(_others(folder, paths, opened))
     return layers
 
 
 def recording_paths(folder: Path) -> Iterator[Path]:
-    """Yield the files and folders at or below a folder that are recordings, in order.
-
-    Where there are annotated sequences, only those.
-    """
+    """Yield the recordings at or below a folder, in order: only annotated ones if there are any."""
     from sonotempo.io.annotation_web import sequence_folders
 
     annotated = False
@@ -181,95 +173,85 @@ def _plain_paths(folder: Path, levels: int) -> Iterator[Path]:
 
 
 def _opened(path: Path, root: Path) -> "tuple[Recording, list[str]]":
-    """Open one recording, with the reasons for what was left out of it."""
+    """Open one recording; return it with the reasons for frames that were left out."""
     from napari_sonotempo.files.label_names import named_structures
-    from sonotempo.io import open_dataset, open_recording
-    from sonotempo.io.annotation_web import is_annotated
+    from sonotempo.io import open_recording
+    from sonotempo.io.annotation_web import is_annotated, open_annotated
+    from sonotempo.io.formats import Request
 
     structures = named_structures(path)
     if path.is_dir() and is_annotated(path):
-        found = open_dataset(path, structures, layout="annotation_web")
-        return found.recordings[0], [skipped.reason for skipped in found.skipped]
+        recording, skipped = open_annotated(Request(path, structures))
+        return recording, [one.reason for one in skipped]
     inside = path.relative_to(root).parts
     subject = inside[0] if len(inside) > 1 else None
     return open_recording(path, structures, subject=subject), []
 
 
 def _still_layers(folder: Path) -> "list[LayerData]":
-    """Return labelled stills as one series, or nothing where the folder holds something else."""
+    """Return labelled stills as one series, or nothing if the folder holds something else."""
     from napari_sonotempo.files.label_names import named_structures
-    from napari_sonotempo.files.stills import as_series, has_masks_beside, images_of, largest_shape
+    from napari_sonotempo.files.stills import as_series, images_of, largest_shape
     from napari_sonotempo.shared.layers import recording_layers
-    from sonotempo.io import open_dataset
+    from sonotempo.io.dataset import open_dataset, still_folders
 
     folder = images_of(folder)
-    if not has_masks_beside(folder):
+    if still_folders(folder) is None:
         return []
     found = open_dataset(folder, named_structures(folder), layout="stills")
     if found.skipped:
         tell_warning(
-            f"{len(found.skipped)} stills are left out. The first: {found.skipped[0].reason}"
+            f"{len(found.skipped)} stills were left out. The first: {found.skipped[0].reason}"
         )
     series = as_series(found.recordings, folder)
     return recording_layers(series, shape_HW=largest_shape(found.recordings))
 
 
 def _others(folder: Path, paths: list[Path], opened: int) -> str:
-    shown = "The first is shown; click on the eye of another layer to see it."
+    shown = "The first is shown; click the eye icon of another layer to see it."
     if len(paths) <= MOST_RECORDINGS:
         return f"{folder.name} holds {opened} recordings. {shown}"
     following = paths[MOST_RECORDINGS].relative_to(folder)
     return (
         f"{folder.name} holds {len(paths)} recordings; the first {opened} are open. {shown} "
-        f"To open one of the others, drop it by itself, {following} for one."
+        f"To open one of the others, drop it on its own, for example {following}."
     )
 
 
-def _entries(folder: Path, most: int) -> tuple[list[str], list[str]]:
-    """Return the names of the files and of the folders in a folder, at most so many."""
-    files: list[str] = []
-    folders: list[str] = []
+def _entries(folder: Path, most: int) -> tuple[list[Path], list[Path]]:
+    """Return the files and the folders in a folder, up to a number of entries."""
+    files: list[Path] = []
+    folders: list[Path] = []
     try:
         with os.scandir(folder) as entries:
             for _, entry in zip(range(most), entries, strict=False):
                 if not entry.name.startswith("."):
-                    (folders if entry.is_dir() else files).append(entry.name)
+                    (folders if entry.is_dir() else files).append(folder / entry.name)
     except OSError:
-        return [], []  # a folder that cannot be listed holds nothing to be opened
+        return [], []  # nothing can be opened in a folder that cannot be listed
     return files, sorted(folders)
 
 
-def _holds_recording(folder: Path, names: list[str]) -> bool:
-    files = [Path(name) for name in names]
-    known = set(names)
-    for file in files:
-        suffix = file.suffix.lower()
-        if suffix == ".raw":
-            if file.with_suffix(".yml").name in known:
-                return True
-        elif suffix in _RECORDING_SUFFIXES:
-            return True
-    images = [file for file in files if file.suffix.lower() in _FRAME_SUFFIXES]
-    if images and len(images) > 1 and all(_NUMBERED.search(image.stem) for image in images):
-        return True
-    without_suffix = [name for name in names if not Path(name).suffix.strip(".0123456789")]
-    return any(_is_dicom(folder / name) for name in without_suffix[:3])
+def _is_recording_file(path: Path) -> bool:
+    """Whether a file, or the frame that it is a mask of, is a recording; pictures are not."""
+    from sonotempo.io.formats import IMAGES, format_of, is_recording
+
+    if path.suffix.lower() == ".raw":
+        return is_recording(path)
+    return format_of(path) not in (None, IMAGES)
+
+
+def _holds_recording(files: list[Path]) -> bool:
+    from sonotempo.io.formats import IMAGES
+    from sonotempo.io.frame_files import frame_number
+
+    images = [file for file in files if IMAGES.matches(file) and "tif" not in file.suffix.lower()]
+    are_frames = len(images) > 1 and all(frame_number(image) is not None for image in images)
+    return are_frames or any(map(_is_recording_file, files))
 
 
 def _holds_stills(folders: list[str]) -> bool:
-    """Whether there are folders of images with one of masks for each."""
+    """Whether there is a folder of images with one of masks."""
     return {"images", "masks"} <= set(folders) or any(
         f"{name}_masks" in folders for name in folders
     )
-
-
-def _stills_beside(folder: Path) -> bool:
-    from napari_sonotempo.files.stills import has_masks_beside, images_of
-
-    return has_masks_beside(images_of(folder))
-
-
-def _is_dicom(path: Path) -> bool:
-    from sonotempo.io.formats import is_dicom
-
-    return path.is_file() and is_dicom(path)

@@ -1,6 +1,6 @@
-"""File → Open Sample: a simulated recording of either procedure, made on the spot."""
+"""File → Open Sample: a recording of either procedure, simulated on request."""
 
-# The simulation is imported when a sample is opened, so that finding this plugin costs nothing.
+# The simulation is imported when a sample is opened, so that finding this plugin is quick.
 # ruff: noqa: PLC0415
 
 from typing import TYPE_CHECKING
@@ -30,13 +30,13 @@ def femoral() -> "list[LayerData]":
 
 
 def simulated_recording(procedure: "Procedure", seconds: float) -> "Recording":
-    """Simulate a recording with masks into memory, with a progress bar.
+    """Simulate a recording with masks in memory, with a progress bar.
 
-    No frame is lost and the depth stays, so the time axis is even and the spacing known.
+    No frame is lost and the depth is constant, so the time axis is even and the spacing known.
 
     Args:
         procedure: ``axillary`` or ``femoral``.
-        seconds: how long it lasts.
+        seconds: its length.
     """
     from functools import partial
     from pathlib import Path

@@ -1,11 +1,10 @@
-"""Labelled stills, one image file and one mask file each, as one series to page through."""
+"""Labelled stills, one image file and one mask file each, as one series."""
 
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from sonotempo.io.frame_files import image_files
 from sonotempo.io.images import image_shape
 from sonotempo.io.timing import nominal_timestamps
 from sonotempo.recording import Image, Recording
@@ -24,18 +23,8 @@ class _Stills:
         return self._stills[index].images[0]
 
 
-def has_masks_beside(folder: Path) -> bool:
-    """Whether a folder holds ``images`` and ``masks``, or images with their masks beside it."""
-    if (folder / "images").is_dir() and (folder / "masks").is_dir():
-        return bool(image_files(folder / "images"))
-    resolved = folder.resolve()
-    beside = (resolved.with_name(f"{resolved.name}_masks"), resolved.with_name("masks"))
-    is_masks = resolved.name == "masks" or resolved.name.endswith("_masks")
-    return not is_masks and any(path.is_dir() for path in beside) and bool(image_files(folder))
-
-
 def images_of(folder: Path) -> Path:
-    """Return the folder of images where this one holds their masks, else the folder itself."""
+    """Return the folder of the images if this one holds their masks, else the folder itself."""
     resolved = folder.resolve()
     if resolved.name == "masks" and resolved.with_name("images").is_dir():
         return resolved.with_name("images")
@@ -44,11 +33,11 @@ def images_of(folder: Path) -> Path:
 
 
 def as_series(stills: tuple[Recording, ...], folder: Path) -> Recording:
-    """Put stills one after the other, at the nominal frame rate.
+    """Join stills into one recording at the nominal frame rate.
 
     Args:
         stills: recordings of one frame each, at least one.
-        folder: that they were read from; it names the series.
+        folder: where they were read from; it names the series.
     """
     numbers = np.arange(len(stills), dtype=np.int64)
     return Recording(
@@ -64,7 +53,7 @@ def as_series(stills: tuple[Recording, ...], folder: Path) -> Recording:
 
 
 def largest_shape(stills: tuple[Recording, ...]) -> tuple[int, int]:
-    """Return rows and columns that hold every still, from the files' headers."""
+    """Return the rows and columns that every still fits into, from the files' headers."""
     shapes = np.array([image_shape(still.source) for still in stills])
     height, width = shapes.max(0).tolist()
     return height, width
@@ -72,5 +61,5 @@ def largest_shape(stills: tuple[Recording, ...]) -> tuple[int, int]:
 
 def _mask(still: Recording) -> Image:
     mask_HW = still.mask(0)
-    assert mask_HW is not None  # only labelled stills are asked
+    assert mask_HW is not None  # asked of labelled stills only
     return mask_HW

@@ -1,4 +1,4 @@
-"""The masks that models made while a stream was recorded, as Labels layers over its frames."""
+"""The masks recorded with a stream, as Labels layers over its frames."""
 
 from dataclasses import replace
 from types import MappingProxyType
@@ -17,12 +17,11 @@ _FEWEST_LABELS = 8  # a structure may come into view later
 def prediction_layers(recording: StreamRecording, visible: bool) -> list[LayerData]:
     """Return one Labels layer for each model whose masks were recorded with a stream.
 
-    A recorded stream names no labels, so they are called by their numbers, as many as the first
-    masks hold.
+    A recorded stream names no labels, so unless its folder does, labels are called by number.
 
     Args:
         recording: the stream.
-        visible: whether the first of them is shown at once.
+        visible: whether the first layer is visible.
 
     Raises:
         RecordingError: a file of masks is missing or damaged.
@@ -48,6 +47,6 @@ def prediction_layers(recording: StreamRecording, visible: bool) -> list[LayerDa
 
 
 def _enough(structures: StructureSet, highest: int) -> StructureSet:
-    """Return the structures if the stream's folder names them, else numbers for every label."""
+    """Return the structures if the stream's folder names them, else numbers as names."""
     is_named = structures is not NERVE_VESSEL and highest <= len(structures)
     return structures if is_named else label_names(max(highest, _FEWEST_LABELS))

@@ -37,7 +37,7 @@ class _Edited:
         name: of the layer.
         masks_THW: its data, time first.
         positions: of the frames to write.
-        recording: what was labelled: images, time stamps, spacing, subject and name.
+        recording: the labelled recording: images, time stamps, spacing, subject and name.
         has_images: whether the recording's images are known; if not, only masks are written.
         structures: what the label values mean.
     """
@@ -54,24 +54,24 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Write Labels layers as ``<path>/<subject>/<sequence>/frame_<number>.mhd`` with ``_gt`` masks.
 
     ``sonotempo.io.open_dataset(path, ...)`` reads them back, and so does training with
-    ``data.root=<path>``. Only frames are written that have labels, that had a mask, or that were
-    painted on; each with its image, its frame number and its time stamp. ``metadata.txt`` beside
-    them names the labels. The images are those of the recording that the labels were opened with,
-    or else of the Image layer that is saved together with them.
+    ``data.root=<path>``. Only frames that have labels, had a mask or were painted on are
+    written, each with its image, frame number and time stamp. ``metadata.txt`` in the same folder
+    names the labels. The images come from the recording that the labels were opened with, or else
+    from the Image layer that is saved together with them.
 
-    What was opened is never written over, nor is anything else that this writer has not made. The
-    same recording saved to the same folder again replaces what was saved before, as a whole.
+    Only files that this writer made are ever overwritten. Saving a recording to the same folder
+    again replaces the earlier save as a whole.
 
     Args:
-        path: the folder of the data set; made if missing.
+        path: the folder of the data set; created if missing.
         layers: of napari, as (data, attributes, type): one or more Labels, with or without Image.
 
     Returns:
         The sequence folders that were written.
 
     Raises:
-        SonotempoError: nothing is labelled, a label value is too high, two layers are of one
-            recording, the place is taken, or it cannot be written.
+        SonotempoError: nothing is labelled, a label value is too high, two layers belong to one
+            recording, the folder holds other files, or it cannot be written.
     """
     root = Path(path)
     images = [layer for layer in layers if layer[2] == "image"]
@@ -81,7 +81,7 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
     if twice:
         raise RecordingError(
             f"{len(twice)} of the layers to be saved would become {twice[0]}; save them one at a "
-            "time, each to a folder of its own"
+            "time, each to its own folder"
         )
     for folder, layer in zip(folders, edited, strict=True):
         _refuse_taken(folder, layer.recording)
@@ -90,8 +90,9 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
     for layer in edited:
         if not layer.has_images:
             tell_warning(
-                f"The masks of {layer.name!r} are saved without images, as nothing says what they "
-                "were drawn on; to train on them, select the Image layer too and save both together"
+                f"The masks of {layer.name!r} are saved without images, because the images they "
+                "were drawn on are unknown; to train on them, select the Image layer too and save "
+                "both together"
             )
     frames = sum(len(layer.positions) for layer in edited)
     tell(f"Saved {frames} labelled frames in {root}")
@@ -116,7 +117,7 @@ def _edited(layer: LayerData, images: Iterable[LayerData]) -> _Edited:
     lowest = min(int(np.min(masks_THW[position])) for position in positions)
     if lowest < 0 or highest > _HIGHEST_LABEL:
         raise RecordingError(
-            f"the layer {name!r} holds label values from {lowest} to {highest}; a mask of 8 bits "
+            f"the layer {name!r} holds label values from {lowest} to {highest}; an 8-bit mask "
             f"holds 0 to {_HIGHEST_LABEL}: change the others"
         )
     structures = structures_of(meta)
@@ -126,7 +127,7 @@ def _edited(layer: LayerData, images: Iterable[LayerData]) -> _Edited:
 
 
 def _drawn_on(layer: LayerData, images: Iterable[LayerData]) -> Recording | None:
-    """Return the recording that labels were drawn on, or None where nothing tells."""
+    """Return the recording that labels were drawn on, or None if it is unknown."""
     data, meta, _ = layer
     if isinstance(data, LazyMasks):
         return data.recording
@@ -148,18 +149,18 @@ def _reopened(labels_THW: Any, facts: Mapping[str, Any]) -> Recording | None:
         )
         shape = (len(recording), *recording.images[0].shape)
     except RecordingError:
-        return None  # moved or damaged since: the masks are saved without it
+        return None  # moved or damaged: the masks are saved without it
     return recording if shape == tuple(labels_THW.shape) else None
 
 
 def _is_over(labels: Any, image: LayerData) -> bool:
-    """Whether labels have the rows, columns and frames of an Image layer."""
+    """Whether labels have the same frames, rows and columns as an Image layer."""
     shape = image[0].shape[:-1] if image[1].get("rgb") else image[0].shape
     return tuple(shape) == tuple(labels.shape)
 
 
 def _positions(masks_THW: Any, facts: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the frames that have labels, that had a mask, or that were painted on."""
+    """Return the frames that have labels, had a mask or were painted on."""
     if isinstance(masks_THW, LazyMasks):
         return masks_THW.labelled
     had = {int(position) for position in facts.get("labelled", ()) if position < len(masks_THW)}
@@ -168,7 +169,7 @@ def _positions(masks_THW: Any, facts: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _folder_name(name: str) -> str:
-    """Return a name that every file system takes."""
+    """Return a name that every file system accepts."""
     kept = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in name).strip(" .")
     return kept or "unnamed"
 
@@ -179,17 +180,17 @@ def _sequence_name(edited: _Edited) -> str:
 
 
 def _refuse_taken(folder: Path, recording: Recording) -> None:
-    """Refuse to write over the files of the recording, or over what is not this writer's."""
+    """Refuse to overwrite the recording's files, or files that this writer did not make."""
     sources = {recording.source.resolve(), *(file.resolve().parent for file in recording.files)}
     if folder.resolve() in sources:
         raise RecordingError(
-            f"{folder} is what these masks were opened from, and is never written over; save to "
-            "another folder"
+            f"{folder} is the source of these masks and is never overwritten; save to another "
+            "folder"
         )
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not folder.is_dir() or not _is_own(folder):
-        raise RecordingError(f"{folder} holds something else already; save to another folder")
+        raise RecordingError(f"{folder} already holds other files; save to another folder")
 
 
 def _is_own(folder: Path) -> bool:
@@ -198,7 +199,7 @@ def _is_own(folder: Path) -> bool:
 
 
 def _write_sequence(folder: Path, edited: _Edited) -> None:
-    """Write a sequence beside its place, then put it there: what was there stays until then."""
+    """Write a sequence to a temporary folder, then swap it in: an earlier save stays until then."""
     draft = folder.with_name(f".{folder.name}.part")
     former = folder.with_name(f".{folder.name}.former")
     try:
@@ -213,8 +214,8 @@ def _write_sequence(folder: Path, edited: _Edited) -> None:
         if former.is_dir() and not folder.exists():
             former.replace(folder)
         raise SonotempoError(
-            f"{folder} cannot be written ({error.strerror or error}); make room or save to another "
-            "folder: nothing that was saved before is lost"
+            f"{folder} cannot be written ({error.strerror or error}); free some space or save to "
+            "another folder. Earlier saves are intact"
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -235,7 +236,7 @@ def _write_frame(folder: Path, position: int, edited: _Edited) -> None:
     image_HW: Image = recording.images[position]
     rows, columns = image_HW.shape
     fitted_HW = np.zeros(image_HW.shape, np.uint8)
-    shown_HW = mask_HW[:rows, :columns]  # smaller frames are shown filled up with black
+    shown_HW = mask_HW[:rows, :columns]  # smaller frames are shown padded with black
     fitted_HW[: shown_HW.shape[0], : shown_HW.shape[1]] = shown_HW
     write_frame(
         folder,

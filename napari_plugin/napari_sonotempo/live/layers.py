@@ -1,7 +1,7 @@
-"""The napari layers of the live picture, written in place: picture, masks, difference, words.
+"""The napari layers of the live picture, written in place: picture, masks, difference, names.
 
-Side by side, both pictures are one Image layer and both masks one Labels layer: the same frame is
-in both by construction, pan and zoom are common, and half as much is painted.
+Side by side, both pictures are one Image layer and both masks one Labels layer: both show the same
+frame by construction, share pan and zoom, and cost half as much to paint.
 """
 
 import time
@@ -34,7 +34,7 @@ DIFFERENCE_NAMES = ("only A", "only B", "another structure")
 
 NOT_SEGMENTED = "not segmented"
 _GAP = 0.04  # between two pictures, as a share of their width
-_MARGIN = 0.08  # around all, for the titles
+_MARGIN = 0.08  # around the pictures, for the titles
 _WORDS_S = 0.1
 _IN_PLACE = {"thumbnail": False, "highlight": False, "extent": False}
 _BROAD, _THIN = 2, 1  # outlines, in pixels of the network grid
@@ -43,12 +43,12 @@ _DIFFERENCE_OPACITY = 0.7  # at least
 
 
 class LiveLayers:
-    """Owns the layers: made at the first frame, then only written to.
+    """Owns the layers: added at the first frame, then written in place.
 
     Args:
-        viewer: that they are added to.
-        structures: what the masks mean, or None without a model.
-        names: of the models, A and B, as far as there are.
+        viewer: gets the layers.
+        structures: of the masks, or None without a model.
+        names: of the models: none, A, or A and B.
     """
 
     def __init__(self, viewer: Any, structures: StructureSet | None, names: Sequence[str]) -> None:
@@ -64,16 +64,16 @@ class LiveLayers:
         self._offset_px = 0
         self._worded_at = 0.0
         self._was_segmented = False
-        #: The result that is shown now.
+        #: The result on screen.
         self.shown: StepResult | None = None
 
     def show(self, result: StepResult, *, in_a_hurry: bool = False) -> None:
-        """Draw a frame with what the models made of it: always of the same frame.
+        """Draw a frame and its predictions.
 
         Args:
-            result: to be drawn.
-            in_a_hurry: whether another one follows at once; words, the slowest part, then move
-                ten times a second.
+            result: what to draw.
+            in_a_hurry: whether another one follows at once; names, the slowest part, then move
+                only ten times a second.
         """
         is_other = self._fit_to(result)
         image = self._image
@@ -90,21 +90,21 @@ class LiveLayers:
             self._draw_masks()
 
     def clear_masks(self) -> None:
-        """Take the masks away and leave the picture."""
+        """Remove the masks and keep the picture."""
         if self.shown is not None and self._image is not None:
             shown = self.shown
             self.shown = StepResult(shown.frame, (), shown.captured_ns, shown.ready_ns)
             self._draw_masks()
 
     def set_style(self, style: ViewStyle) -> None:
-        """Draw what is shown in another way."""
+        """Change how the result on screen is drawn."""
         self._style = style
         if self.shown is not None and self._image is not None:
             self._arrange()
             self.show(self.shown)
 
     def remove(self) -> None:
-        """Take the layers out of the viewer."""
+        """Remove the layers from the viewer."""
         for layer in self._all():
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
@@ -133,7 +133,7 @@ class LiveLayers:
     # --- making and placing -----------------------------------------------------------------
 
     def _fit_to(self, result: StepResult) -> bool:
-        """Make the layers if need be, and bring them to the frame's shape; whether that changed."""
+        """Add the layers if needed and fit them to the frame; return whether the shape changed."""
         if self._image is None or any(layer not in self._viewer.layers for layer in self._all()):
             self.remove()
             self._make("mm" if result.frame.spacing_mm is not None else "pixel")
@@ -142,7 +142,7 @@ class LiveLayers:
             (made.fit.area, made.fit.input_size, made.fit.scaled_rows)
             for made in result.predictions
         }
-        # Without a mask the grid is as it was.
+        # Without a mask the grid stays as it was.
         grid = grids or (self._geometry[3] if self._geometry else set())
         geometry = (shape_HW, pixel, self._is_double, grid)
         if geometry == self._geometry:
@@ -158,7 +158,7 @@ class LiveLayers:
         return is_other
 
     def _set_offset(self, result: StepResult, pixel: Pair) -> None:
-        """Say how far B's picture is to the right, in grid columns and in pixels."""
+        """Set how far B's picture is to the right, in grid columns and in pixels."""
         width = result.frame.image_HW.shape[1]
         step_px = 1.0
         if result.predictions:
@@ -167,7 +167,7 @@ class LiveLayers:
         self._offset_px = round(self._columns * step_px)
 
     def _make(self, units: str) -> None:
-        """Add all layers; those of masks are two pixels large until there is one."""
+        """Add all layers; mask layers have 2x2 pixels until there is a mask."""
         add = self._viewer.add_layer
         self._image = add(
             Image(
@@ -197,12 +197,12 @@ class LiveLayers:
         return Labels(data, name=name, colormap=colormap, opacity=MASK_OPACITY, units=units)
 
     def _arrange(self) -> None:
-        """Set what changes with the style alone."""
+        """Apply what depends on the style only."""
         style = self._style
         is_difference = self._is_pair and style.view == "difference"
         if self._masks is not None:
             # Where both are drawn, A is a broad line in the structure's colour and B a thin,
-            # light one upon it: told apart without seeing colours.
+            # light one on top of it: distinct for colour-blind people too.
             contour = _BROAD if self._is_both else _THIN if style.outline else 0
             if self._masks.contour != contour:
                 self._masks.contour = contour
@@ -217,12 +217,12 @@ class LiveLayers:
             self._difference.opacity = max(_DIFFERENCE_OPACITY, style.opacity)
         for layer in (self._masks, self._masks_of_b, self._difference):
             if layer is not None and not layer.visible and layer.data.shape != (2, 2):
-                layer.data = np.zeros((2, 2), np.uint8)  # else it would keep the view wide
+                layer.data = np.zeros((2, 2), np.uint8)  # or it would widen the view
 
     def _fit_view(self) -> None:
-        """Show all of it, now that the layers' extents have changed."""
+        """Fit the view to the layers after their extents have changed."""
         if self._words is not None:
-            self._words.layer.refresh()  # written in place, its extent was left as it was
+            self._words.layer.refresh()  # writing in place does not update its extent
         self._viewer.reset_view(margin=_MARGIN)
 
     # --- every frame ------------------------------------------------------------------------
@@ -262,7 +262,7 @@ class LiveLayers:
             for side in self._sides_named(len(masks)):
                 found = centres(masks[side], count)
                 found = kept_inside(found, self._structures.names, line, 0.0, width)
-                if not self._is_double and side == 1:  # over one picture a name is written once
+                if not self._is_double and side == 1:  # one picture shows each name once
                     found[~np.isnan(places[:count, 0])] = np.nan
                 found[:, 1] += offsets[side]
                 places[side * count : (side + 1) * count] = found
@@ -275,7 +275,7 @@ class LiveLayers:
         self._words.write(titles, np.array(title_places), names, places)
 
     def _sides_named(self, count: int) -> list[int]:
-        """Whose structures get names."""
+        """Return whose structures get names: 0 for A, 1 for B."""
         if self._is_pair and self._style.view == "one" and self._style.shown != "both":
             return ["AB".index(self._style.shown)] if count else []
         return list(range(count))
@@ -301,11 +301,11 @@ def _compared(masks: Sequence[Mask]) -> tuple[Mask, ...]:
 
 
 def _write(labels: Labels, masks: Sequence[Mask], columns: int = 0) -> None:
-    """Write masks beside each other into a layer, in place; only another shape costs more.
+    """Write masks side by side into a layer, in place unless the shape changes.
 
     Args:
-        labels: the layer; without masks it becomes empty.
-        masks: of one grid.
+        labels: the layer; it becomes empty if there are no masks.
+        masks: on one grid.
         columns: from one to the next.
     """
     if not masks:
@@ -323,7 +323,7 @@ def _write(labels: Labels, masks: Sequence[Mask], columns: int = 0) -> None:
 
 
 def _place(layer: Layer, step: Pair, origin: Pair) -> None:
-    """Set scale and translation if they are others: setting them is slow."""
+    """Set scale and translation if they changed: setting them is slow."""
     if not np.allclose(layer.scale, step, rtol=1e-9):
         layer.scale = step
     if not np.allclose(layer.translate, origin, rtol=1e-9, atol=1e-9):
@@ -339,6 +339,5 @@ def _colors(structures: StructureSet, lighter: float) -> dict[int | None, tuple[
 
 def _difference_colors() -> dict[int | None, tuple[float, ...]]:
     colors: dict[int | None, tuple[float, ...]] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
-    for value, rgb in enumerate(DIFFERENCE_RGB, start=1):
-        colors[value] = (*(c / 255 for c in rgb), 1.0)
+    colors |= {value: (*(c / 255 for c in rgb), 1.0) for value, rgb in enumerate(DIFFERENCE_RGB, 1)}
     return colors

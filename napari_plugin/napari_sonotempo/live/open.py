@@ -1,6 +1,6 @@
-"""napari with the live comparison running: what ``sonotempo live`` opens."""
+"""napari with the live comparison running, for ``sonotempo live``."""
 
-# napari is slow to import, and a mistake in the command should be told before.
+# napari is slow to import; mistakes in the command are reported before.
 # ruff: noqa: PLC0415
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from sonotempo.structures import StructureSet
 
 TITLE = "Live comparison"
 _SIZE = (1280, 800)
-# napari's own docks, which take the room of the pictures; the menu Window shows them again.
+# napari's own docks, which take space from the pictures; the menu Window shows them again.
 _HIDDEN_DOCKS = ("layer controls", "layer list")
 
 
@@ -27,11 +27,11 @@ def open_live(  # noqa: PLR0917
 
     Args:
         source: as on the command line.
-        models: files of model A and, if wanted, B.
+        models: files of model A and optionally B.
         sdk: the folder of the Clarius SDK, if it is not installed.
-        engine: as :func:`sonotempo.live.models.engines.open_engine` takes it.
-        threads: cores for a model, or None for all but one, which the window needs.
-        structures: what the channels of a file of another origin mean.
+        engine: see :func:`sonotempo.live.models.engines.open_engine`.
+        threads: cores per model, or None for all but one, which the window needs.
+        structures: the channels of an external model.
     """
     import napari
     from qtpy.QtWidgets import QDockWidget
@@ -52,7 +52,7 @@ def open_live(  # noqa: PLR0917
 
 
 def run_live(*arguments: Any, loop: Callable[[], object] | None = None) -> None:
-    """Open the viewer and show it until it is closed; nothing is left running.
+    """Open the viewer and show it until it is closed; then end everything.
 
     Args:
         arguments: of :func:`open_live`.

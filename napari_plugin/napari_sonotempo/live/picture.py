@@ -1,4 +1,4 @@
-"""From one result to what is drawn: masks in their places, disagreement, where names belong."""
+"""What to draw of a result: masks in their places, disagreement, places for names."""
 
 import math
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from sonotempo.recording import Image
 #: Values of a difference.
 AGREED, ONLY_A, ONLY_B, OTHER = 0, 1, 2, 3
 
-_LEAST_AREA = 1 / 1500  # of the grid: smaller regions get no name
-_LETTER = 0.62  # how wide a letter is, as a share of a line's height
+_LEAST_AREA = 1 / 1500  # of the grid; smaller regions get no name
+_LETTER = 0.62  # width of a letter, as a share of a line's height
 _COARSE = 2  # names are placed on every second row and column
 
 Pair = tuple[float, float]
@@ -24,12 +24,12 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """A mask and where it lies.
+    """A mask and its place.
 
     Attributes:
         labels_HW: uint8, of any resolution.
-        step: size of its pixels in units of the picture, as row, column.
-        origin: the centre of its first pixel in units of the picture.
+        step: row and column size of its pixels, in units of the picture.
+        origin: row and column of its first pixel's centre, in units of the picture.
     """
 
     labels_HW: Image
@@ -38,12 +38,12 @@ class Mask:
 
 
 def pixel_size(result: StepResult) -> Pair:
-    """Return the size of a pixel in millimetres, or 1 where it is not known."""
+    """Return the size of a pixel in millimetres, or 1 where it is unknown."""
     return result.frame.spacing_mm or (1.0, 1.0)
 
 
 def grid_mask(prediction: GridPrediction, pixel: Pair, hidden: frozenset[int]) -> Mask:
-    """Return a prediction's mask on its network grid, which is several times cheaper to paint.
+    """Return a prediction's mask on the network grid, which is several times cheaper to paint.
 
     Args:
         prediction: of any frame.
@@ -52,7 +52,7 @@ def grid_mask(prediction: GridPrediction, pixel: Pair, hidden: frozenset[int]) -
     """
     fit = prediction.fit
     height, width = fit.area.shape
-    # Frame pixels in a grid pixel; rows beyond the content are padding, not picture.
+    # Frame pixels in a grid pixel; rows beyond the content are padding.
     rows, columns = height / fit.scaled_rows, width / fit.input_size
     labels_SS = prediction.mask_SS
     if hidden:
@@ -68,7 +68,7 @@ def grid_mask(prediction: GridPrediction, pixel: Pair, hidden: frozenset[int]) -
 
 
 def shown_labels(hidden: frozenset[int]) -> NDArray[np.uint8]:
-    """Return a table from label to label, hidden ones to background."""
+    """Return a look-up table that turns hidden labels into background."""
     table = np.arange(256, dtype=np.uint8)
     table[list(hidden)] = 0
     return table
@@ -77,7 +77,7 @@ def shown_labels(hidden: frozenset[int]) -> NDArray[np.uint8]:
 def on_one_grid(
     made: Sequence[GridPrediction], pixel: Pair, hidden: frozenset[int]
 ) -> tuple[Mask, ...]:
-    """Return the masks of one frame on one grid: their own if they share it, else the frame's.
+    """Return the masks of one frame on one grid: their own if they share it, otherwise the frame's.
 
     Args:
         made: predictions of one frame.
@@ -95,8 +95,8 @@ def on_one_grid(
 def columns_between(width_px: int, step_px: float, gap_px: float) -> int:
     """Return how many grid columns the second of two pictures lies to the right of the first.
 
-    So many that it is a whole number of pixels too, as far as possible: a picture and its mask
-    must not be shifted against each other.
+    The distance is a whole number of pixels too, as far as possible: otherwise the picture and its
+    mask would not line up.
 
     >>> columns_between(640, 2.5, 20), columns_between(640, 1.0, 20)
     (264, 660)
@@ -120,11 +120,11 @@ def disagreement(a_HW: Image, b_HW: Image) -> Image:
 
 
 def centres(mask: Mask, count: int) -> NDArray[np.float64]:
-    """Return the centre of the largest region of every structure, in units of the picture.
+    """Return the centre of each structure's largest region, in units of the picture.
 
     Args:
         mask: with labels up to ``count``.
-        count: how many structures there are.
+        count: number of structures.
 
     Returns:
         ``count`` rows of row and column; NaN where a structure is absent or tiny.
@@ -153,7 +153,7 @@ def centres(mask: Mask, count: int) -> NDArray[np.float64]:
 def kept_inside(
     places: NDArray[np.float64], names: Sequence[str], line: float, left: float, right: float
 ) -> NDArray[np.float64]:
-    """Move names sideways until they end within their picture, as far as they fit into it.
+    """Move names sideways into their picture, as far as they fit.
 
     >>> kept_inside(np.array([[5.0, 0.0], [6.0, 50.0]]), ["nerve", "bone"], 4.0, 0.0, 100.0)
     array([[ 5. ,  6.2],
@@ -166,12 +166,12 @@ def kept_inside(
 
 
 def spread(places: NDArray[np.float64], names: Sequence[str], line: float) -> NDArray[np.float64]:
-    """Move names down until none lies over another.
+    """Move names down until none overlaps another.
 
     Args:
-        places: row and column of each name's centre; NaN for none.
-        names: the words.
-        line: how high a line of text is, in the same units.
+        places: row and column of each name's centre; NaN for an absent one.
+        names: the texts.
+        line: height of a line of text, in the same units.
 
     >>> spread(np.array([[0.0, 0.0], [0.2, 0.0], [9.0, 0.0]]), ["ulnar", "median", "bone"], 1.0)
     array([[0., 0.],

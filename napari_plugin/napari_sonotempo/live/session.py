@@ -1,4 +1,4 @@
-"""One run of a source with its models: everything that has to be opened and closed again."""
+"""One run of a source with its models: everything that must be opened and closed."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_sonotempo.shared.models_box import require_comparable
 from sonotempo.errors import SonotempoError
 from sonotempo.live.buffer.ring_buffer import RingBuffer
+from sonotempo.live.history import StepResult
 from sonotempo.live.models.card import ModelCard
 from sonotempo.live.models.external import card_of
 from sonotempo.live.models.process import ModelRequest, PredictorProcess
@@ -20,6 +21,7 @@ from sonotempo.live.sources.source import FrameSource
 from sonotempo.structures import StructureSet
 
 SIDES = ("A", "B")
+_HELD_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,12 @@ class LiveRequest:
     """What the user asked for.
 
     Attributes:
-        title: what the source is called on screen.
+        title: the source's name on screen.
         make_source: opens the source; called off the GUI thread.
-        models: the files of model A and, if wanted, B; none shows pictures alone.
-        engine: as :func:`sonotempo.live.models.engines.open_engine` takes it.
-        threads: cores for a model, or None for all but one, which the window needs.
-        structures: what the channels of a file of another origin mean.
+        models: the files of model A and optionally B; without models only pictures are shown.
+        engine: see :func:`sonotempo.live.models.engines.open_engine`.
+        threads: cores per model, or None for all but one, which the window needs.
+        structures: the channels of an external model.
     """
 
     title: str
@@ -44,15 +46,15 @@ class LiveRequest:
 
 
 class LiveSession:
-    """Owns the source, the ring buffer, the models, the pipeline and a recorder, if any.
+    """Owns the source, the ring buffer, the models, the pipeline and the recorder, if any.
 
-    Opening and closing take time and may block: neither is for the GUI thread.
+    Opening and closing may block: do neither on the GUI thread.
 
     Args:
         request: what to open. The stream is running when this returns.
 
     Raises:
-        SonotempoError: what cannot be opened, and what to do about it.
+        SonotempoError: something cannot be opened; the message says what to do.
     """
 
     def __init__(self, request: LiveRequest) -> None:
@@ -78,23 +80,23 @@ class LiveSession:
             self._parts = parts.pop_all()
         #: What the models find, or None without a model.
         self.structures = cards[0].structures if cards else None
-        #: One name for each prediction: model A, then B.
+        #: A name for each prediction: model A, then B.
         self.names = tuple(
             _member_name(card, member.arm, cards) for card in cards for member in card.members
         )
         #: Which predictor makes each of them.
         self.predictor_of = tuple(i for i, card in enumerate(cards) for _ in card.members)
-        #: What belongs beside every result, such as "trained on simulated subjects".
+        #: Shown with every result, such as "trained on simulated subjects".
         self.notes = tuple(dict.fromkeys(card.note for card in cards if card.note))
         self.recorder: Recorder | None = None
 
     @property
     def playback(self) -> PlaybackSource | None:
-        """The source if it is a recording, which can be paused, looped and played faster."""
+        """The source if it is a recording: it can be paused, looped and played faster."""
         return self.source if isinstance(self.source, PlaybackSource) else None
 
     def record(self, path: Path) -> None:
-        """Begin to record all frames.
+        """Start to record all frames.
 
         Raises:
             SourceError: it cannot be written, or PyAV is missing.
@@ -102,15 +104,41 @@ class LiveSession:
         self.recorder = Recorder(self.buffer.reader("now"), path)
 
     def stop_recording(self) -> RecorderStatistics | None:
-        """Write all that came until now; for a slow disk this takes time."""
+        """Write all frames received so far; on a slow disk this takes time."""
         recorder, self.recorder = self.recorder, None
         return recorder.stop() if recorder is not None else None
+
+    def hold(self, last: int) -> tuple[StepResult, ...]:
+        """Copy the frames of the last 10 seconds that are still in the ring buffer.
+
+        Takes tens of milliseconds and as much memory as the ring buffer: not for the GUI thread.
+
+        Args:
+            last: the number of the newest frame wanted.
+
+        Returns:
+            Oldest first. A frame that no model has seen has no predictions.
+        """
+        results: list[StepResult] = []
+        with self.buffer.reader() as reader:
+            for number in range(reader.oldest, last + 1):
+                result = self.pipeline.history.get(number)
+                if result is None:
+                    streamed = reader.read(number)
+                    if streamed is None:  # overwritten meanwhile
+                        results.clear()
+                        continue
+                    result = StepResult(streamed.frame, (), streamed.host_ns, streamed.host_ns)
+                results.append(result)
+        return tuple(
+            one for one in results if results[-1].captured_ns - one.captured_ns <= _HELD_NS
+        )
 
     def close(self) -> None:
         """End everything; may be called twice.
 
         Raises:
-            PipelineError: the engine or the source hangs; the rest is closed all the same.
+            PipelineError: the engine or the source hangs; everything else is closed.
         """
         try:
             self.stop_recording()
@@ -119,13 +147,13 @@ class LiveSession:
 
 
 def _member_name(card: ModelCard, arm: str, cards: Sequence[ModelCard]) -> str:
-    """The arm where that tells the models apart, else the model's name."""
+    """Return the arm if it identifies the model, otherwise the model's name."""
     arms = [other for one in cards for other in one.arms]
-    return arm if arms.count(arm) == 1 else f"{card.name}"
+    return arm if arms.count(arm) == 1 else card.name
 
 
 def closed_quietly(session: LiveSession) -> str:
-    """Close a session; return what hangs in words, or nothing."""
+    """Close a session; return a sentence about what hangs, or an empty one."""
     try:
         session.close()
     except SonotempoError as error:

@@ -1,4 +1,4 @@
-"""A snapshot: the picture as seen, the frame, every model's mask, and what they are, as files."""
+"""A snapshot as files: the view, the frame, every model's mask, and a description."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from sonotempo.structures import StructureSet
 
 
 def new_name(kind: str) -> str:
-    """Return a name with the time in it, fit for every file system."""
+    """Return a file name that contains the time."""
     return f"{kind}-{datetime.now():%Y%m%d-%H%M%S-%f}"[:-3]
 
 
@@ -31,7 +31,7 @@ def write_snapshot(  # noqa: PLR0917
 ) -> Path:
     """Write ``view.png``, ``frame.png``, ``mask-A.png``… and ``snapshot.json`` into a new folder.
 
-    Masks have the frame's own shape and hold label values.
+    Masks have the frame's shape and contain label values.
 
     Raises:
         SonotempoError: it cannot be written.

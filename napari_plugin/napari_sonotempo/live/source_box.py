@@ -1,218 +1,189 @@
-"""The choice of a source: simulated, a recording, an open layer, or a Clarius probe with a test."""
+"""The choice of a source: a page of controls for each kind, and one for layers that are open."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, get_args
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QSpinBox,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
+from napari_sonotempo.live.connection_test import ConnectionTest
 from napari_sonotempo.shared.layers import recording_of
+from napari_sonotempo.shared.layouts import browsing, form
 from napari_sonotempo.shared.settings import LiveSettings
-from sonotempo.errors import SourceError
-from sonotempo.live.sources.clarius.check import CheckStep, check_steps
-from sonotempo.live.sources.open import open_source
+from sonotempo.errors import SonotempoError, SourceError
+from sonotempo.live.sources import open as sources
+from sonotempo.live.sources.address import parse_address
+from sonotempo.live.sources.clarius.source import ClariusSource
 from sonotempo.live.sources.playback import PlaybackSource
+from sonotempo.live.sources.simulated import SimulatedSource
 from sonotempo.live.sources.source import FrameSource
+from sonotempo.phantom.settings import Procedure
 
-DEFAULT_PORT = 5828
-DEFAULT_HOST = "192.168.1.1"
-_KINDS = ("Simulation", "Recording file", "Open layer", "Clarius probe")
-_SIGNS = {"ok": "✓", "failed": "✗", "not tried": "–"}
+_LAYER = "layer"  # in place of a scheme: an open layer has no address
 
 
 class SourceBox(QWidget):
-    """Says which source is wanted, and remembers it.
+    """Lets the user choose a source, and remembers the choice.
+
+    Simulations, recordings and Clarius probes have controls of their own; any other kind in
+    :data:`~sonotempo.live.sources.open.SOURCES` gets a line for its address.
 
     Args:
         viewer: whose layers can be played.
-        settings: what was chosen last.
+        settings: the last choice.
     """
 
-    test_wanted = Signal()
-    procedure_changed = Signal(str)
+    structures_changed = Signal(str)  # of the simulation
 
     def __init__(self, viewer: Any, settings: LiveSettings) -> None:
         super().__init__()
         self._viewer, self._settings = viewer, settings
         self.kind = QComboBox()
-        self.kind.addItems(_KINDS)
         self.procedure = QComboBox()
-        self.procedure.addItems(["axillary", "femoral"])
-        self.path = QLineEdit(settings.text("recording"))
+        self.procedure.addItems(get_args(Procedure))
+        self.procedure.currentTextChanged.connect(self.structures_changed)
+        self.seed = QLineEdit()
+        self.seed.setPlaceholderText("0")
+        self.seed.setToolTip("a whole number; the same seed shows the same anatomy")
+        self.path = QLineEdit()
         self.path.setPlaceholderText("a file or folder")
-        self.layer = QComboBox()
-        self.host = QLineEdit(settings.text("host", DEFAULT_HOST))
+        self.host = QLineEdit()
         self.port = QSpinBox()
         self.port.setRange(1, 65535)
-        self.port.setValue(int(settings.number("port", DEFAULT_PORT)))
         self.sdk = QLineEdit(settings.text("sdk"))
         self.sdk.setPlaceholderText("folder of the SDK, if not installed")
-        self.test = QPushButton("Test connection")
-        self.test.clicked.connect(self.test_wanted)
-        self.results = QLabel()
-        self.results.setWordWrap(True)
-        self.results.setVisible(False)
-        self._pages = QStackedWidget()
-        for page in (
-            _form(("Anatomy", self.procedure)),
-            _form(("File", _with_button(self.path, "…", self._choose_file))),
-            _form(("Layer", self.layer)),
-            self._clarius_page(),
-        ):
-            self._pages.addWidget(page)
+        self.test = ConnectionTest()
+        self.layer = QComboBox()
+        self.list_layers()
+        self._lines: dict[str, QLineEdit] = {}  # of kinds without controls, by their scheme
+        self._pages = {
+            "phantom": form(("Anatomy", self.procedure), ("Seed", self.seed)),
+            "": form(("File", browsing(self.path, self._choose_file))),
+            "clarius": form(
+                ("Address", self.host),
+                ("Port", self.port),
+                ("SDK", browsing(self.sdk, self._choose_sdk)),
+                self.test,
+            ),
+            _LAYER: form(("Layer", self.layer)),
+        }
+        for kind in sources.SOURCES:
+            self.kind.addItem(kind.title, kind.scheme)
+            if kind.scheme not in self._pages:
+                self._lines[kind.scheme] = QLineEdit()
+                self._pages[kind.scheme] = form(("Address", self._lines[kind.scheme]))
+        self.kind.addItem("Open layer", _LAYER)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.kind)
-        layout.addWidget(self._pages)
+        for page in self._pages.values():
+            layout.addWidget(page)
+        self._restore()
         self.kind.currentIndexChanged.connect(self._show_page)
-        self.procedure.currentTextChanged.connect(self.procedure_changed)
-        self.procedure.setCurrentText(settings.text("procedure", "axillary"))
-        self.kind.setCurrentIndex(int(settings.number("source", 0)) % len(_KINDS))
         self._show_page()
 
-    def wanted(self) -> tuple[str, Callable[[], FrameSource]]:
-        """Return what the source is called, and a function that opens it off the GUI thread.
+    def choose(self, text: str, sdk: Path | None = None) -> None:
+        """Choose what a text such as ``phantom://axillary`` names.
+
+        Args:
+            text: as on the command line.
+            sdk: the folder of the vendor's SDK, if it is not installed.
 
         Raises:
-            SonotempoError: nothing is chosen yet, or the layer is no recording.
+            SonotempoError: the text is not valid; the choice stays as it is.
         """
-        self._remember()
-        kind = self.kind.currentIndex()
-        if kind == 0:
-            text = f"phantom://{self.procedure.currentText()}"
-            return f"simulated {self.procedure.currentText()}", lambda: open_source(text)
-        if kind == 1:
-            text = self.path.text().strip()
-            if not text:
-                raise SourceError("no recording is chosen; choose a file or folder as the source")
-            return Path(text).name, lambda: open_source(text)
-        if kind == 2:
-            name = self.layer.currentText()
-            if name not in self._viewer.layers:
+        scheme, address = sources.kind_of(text).scheme, parse_address(text)
+        if scheme == "":
+            self.path.setText(text)
+        elif scheme == "phantom":
+            SimulatedSource.open(address)  # refuses what is not valid
+            self.procedure.setCurrentText(address.host)
+            self.seed.setText(address.options.get("seed", ""))
+        elif scheme == "clarius":
+            ClariusSource.open(address)  # refuses what is not valid
+            self.host.setText(address.host)
+            self.port.setValue(address.port or 5828)
+        else:
+            self._lines[scheme].setText(text)
+        if sdk is not None:
+            self.sdk.setText(str(sdk))
+        self.kind.setCurrentIndex(self.kind.findData(scheme))
+
+    def text(self) -> str:
+        """Return the text that names the chosen source; for a layer, its name."""
+        scheme = self.kind.currentData()
+        if scheme == _LAYER:
+            return self.layer.currentText()
+        if scheme == "":
+            return self.path.text().strip()
+        if scheme == "phantom":
+            seed = self.seed.text().strip()
+            return f"phantom://{self.procedure.currentText()}" + (f"?seed={seed}" if seed else "")
+        if scheme == "clarius":
+            host = self.host.text().strip()
+            return f"clarius://{f'[{host}]' if ':' in host else host}:{self.port.value()}"
+        return self._lines[scheme].text().strip()
+
+    def wanted(self) -> tuple[str, Callable[[], FrameSource]]:
+        """Return the source's name on screen, and a function that opens it off the GUI thread.
+
+        Raises:
+            SonotempoError: nothing is chosen yet, or the layer cannot be played.
+        """
+        self.remember()
+        scheme, text, sdk = self.kind.currentData(), self.text(), self.sdk_folder()
+        if scheme == _LAYER:
+            if text not in self._viewer.layers:
                 raise SourceError(
-                    "no layer is chosen that could be played; open a recording first (File → Open, "
+                    "no layer is chosen that can be played; open a recording first (File → Open, "
                     "or File → Open Sample → sonotempo)"
                 )
-            data, meta, _ = self._viewer.layers[name].as_layer_data_tuple()
+            data, meta, _ = self._viewer.layers[text].as_layer_data_tuple()
             recording = recording_of(data, meta)
-            return name, lambda: PlaybackSource(recording)
-        text, sdk = self._address(), self._sdk()
-        return text, lambda: open_source(text, sdk=sdk)
+            return text, lambda: PlaybackSource(recording)
+        if not text:
+            raise SourceError(
+                "no recording is chosen; choose a file or folder as the source"
+                if scheme == ""
+                else f"no address is given; enter one such as {sources.kind_of(f'{scheme}://').example}"
+            )
+        titles = {"": Path(text).name, "phantom": f"simulated {self.procedure.currentText()}"}
+        return titles.get(scheme, text), lambda: sources.open_source(text, sdk=sdk)
 
-    def choose(self, text: str, sdk: Path | None = None) -> None:
-        """Choose what a text such as ``phantom://axillary`` names; anything else is a path."""
-        scheme = text.partition("://")[0] if "://" in text else ""
-        if scheme == "phantom" and text.partition("://")[2] in ("axillary", "femoral"):
-            self.kind.setCurrentIndex(0)
-            self.procedure.setCurrentText(text.partition("://")[2])
-        elif scheme == "clarius":
-            address = urlsplit(text)
-            self.kind.setCurrentIndex(3)
-            self.host.setText(address.hostname or "")
-            self.port.setValue(address.port or DEFAULT_PORT)
-            if sdk is not None:
-                self.sdk.setText(str(sdk))
-        else:
-            self.kind.setCurrentIndex(1)
-            self.path.setText(text)
+    def sdk_folder(self) -> Path | None:
+        """Return the folder of the vendor's SDK, if it is not installed."""
+        text = self.sdk.text().strip()
+        return Path(text).expanduser() if text else None
 
-    def check(self) -> Callable[[Callable[..., None], Any], None]:
-        """Return the test of the probe as work for a thread, which tells step by step."""
-        self._remember()
-        host, port, sdk = self.host.text().strip(), self.port.value(), self._sdk()
-        self.results.setText("testing…")
-        self.results.setVisible(True)
-        self.test.setEnabled(False)
-        lines: list[str] = []
-
-        def add(step: CheckStep) -> None:
-            lines.append(f"{_SIGNS[step.outcome]} {step.name}: {step.detail}")
-            self.results.setText("\n".join(lines))
-
-        def work(tell: Callable[..., None], cancelled: Any) -> None:
-            steps = check_steps(host, port, sdk)
-            try:
-                for step in steps:
-                    if cancelled.is_set():
-                        return
-                    tell(add, step)
-            finally:
-                steps.close()  # type: ignore[attr-defined]  # a generator: ends its process
-                tell(self.test.setEnabled, True)
-
-        return work
-
-    def _clarius_page(self) -> QWidget:
-        page = _form(
-            ("Address", self.host),
-            ("Port", self.port),
-            ("SDK", _with_button(self.sdk, "…", self._choose_sdk)),
-        )
-        layout = page.layout()
-        layout.addRow(self.test)
-        layout.addRow(self.results)
-        return page
-
-    def _show_page(self) -> None:
-        self._pages.setCurrentIndex(self.kind.currentIndex())
-        # The other pages must not keep room for themselves.
-        for index in range(self._pages.count()):
-            page = self._pages.widget(index)
-            is_shown = index == self._pages.currentIndex()
-            policy = page.sizePolicy()
-            vertical = policy.Policy.Preferred if is_shown else policy.Policy.Ignored
-            page.setSizePolicy(policy.Policy.Preferred, vertical)
-        self._pages.adjustSize()
-        self.list_layers()
+    def remember(self) -> None:
+        """Save the choice for the next session."""
+        self._settings.save("source", self.kind.currentData())
+        self._settings.save(f"source {self.kind.currentData()}:", self.text())
+        self._settings.save("sdk", self.sdk.text().strip())
 
     def list_layers(self) -> None:
         """Offer the time series that are open."""
         chosen = self.layer.currentText()
         self.layer.clear()
-        self.layer.addItems(
-            [
-                layer.name
-                for layer in self._viewer.layers
-                if type(layer).__name__ == "Image" and layer.ndim == 3
-            ]
-        )
+        for layer in self._viewer.layers:
+            if type(layer).__name__ == "Image" and layer.ndim == 3:
+                self.layer.addItem(layer.name)
         self.layer.setCurrentText(chosen)
 
-    def _remember(self) -> None:
-        save = self._settings.save
-        save("source", self.kind.currentIndex())
-        save("procedure", self.procedure.currentText())
-        save("recording", self.path.text().strip())
-        save("host", self.host.text().strip())
-        save("port", self.port.value())
-        save("sdk", self.sdk.text().strip())
+    def _restore(self) -> None:
+        for kind in sources.SOURCES:
+            example = kind.example if kind.scheme else ""
+            try:
+                self.choose(self._settings.text(f"source {kind.scheme}:", example))
+            except SonotempoError:  # saved before it was complete
+                self.choose(example)
+        last = self._settings.text("source", sources.SOURCES[0].scheme)
+        self.kind.setCurrentIndex(max(0, self.kind.findData(last)))
 
-    def _address(self) -> str:
-        host = self.host.text().strip()
-        if not host:
-            raise SourceError(
-                "the probe's address is missing; the Clarius App shows it, 192.168.1.1 in the "
-                "probe's own Wi-Fi"
-            )
-        return f"clarius://{host}:{self.port.value()}"
-
-    def _sdk(self) -> Path | None:
-        text = self.sdk.text().strip()
-        return Path(text).expanduser() if text else None
+    def _show_page(self) -> None:
+        for scheme, page in self._pages.items():
+            page.setVisible(scheme == self.kind.currentData())
 
     def _choose_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Recording", self.path.text())
@@ -223,25 +194,3 @@ class SourceBox(QWidget):
         path = QFileDialog.getExistingDirectory(self, "Folder of the Clarius SDK", self.sdk.text())
         if path:
             self.sdk.setText(path)
-
-
-def _form(*rows: tuple[str, QWidget]) -> QWidget:
-    page = QWidget()
-    layout = QFormLayout(page)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    for label, field in rows:
-        layout.addRow(label, field)
-    return page
-
-
-def _with_button(field: QWidget, text: str, pressed: Callable[[], None]) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    button = QPushButton(text)
-    button.setFixedWidth(28)
-    button.clicked.connect(pressed)
-    layout.addWidget(field)
-    layout.addWidget(button)
-    return row

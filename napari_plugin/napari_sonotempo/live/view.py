@@ -1,10 +1,10 @@
-"""How the stream is to be looked at: which view, which structures, filled or as outlines."""
+"""How the stream is shown: which view, which structures, filled or as outlines."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-#: ``one``: a single picture with the masks of A, B or both; ``side``: A left and B right, the same
-#: frame in both; ``difference``: where A and B disagree.
+#: ``one``: a single picture with the masks of A, B or both; ``side``: the same frame twice, A left
+#: and B right; ``difference``: where A and B disagree.
 View = Literal["one", "side", "difference"]
 #: Whose masks the single picture shows; both are always outlines.
 Shown = Literal["A", "B", "both"]
@@ -22,7 +22,7 @@ class ViewStyle:
         shown: whose masks the view ``one`` shows.
         opacity: of the masks, 0 to 1.
         outline: whether masks are outlines instead of filled.
-        names: whether the structures' names are written at their centres.
+        names: whether names are written at the structures' centres.
         hidden: label values that are not shown.
     """
 

@@ -1,50 +1,43 @@
-"""The dock widget "Live comparison": it puts its parts together and passes on what they say."""
+"""The dock widget "Live comparison": assembles its panels and connects them with the stream."""
 
 import time
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QKeySequence
+from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFrame,
     QGroupBox,
-    QHBoxLayout,
-    QLabel,
     QMainWindow,
     QPushButton,
-    QScrollArea,
-    QShortcut,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_sonotempo.live.health import Health
-from napari_sonotempo.live.health_box import HealthBox
+from napari_sonotempo.live.health import Health, HealthBox
 from napari_sonotempo.live.link import LiveLink
 from napari_sonotempo.live.session import LiveRequest
 from napari_sonotempo.live.source_box import SourceBox
 from napari_sonotempo.live.transport import Transport
 from napari_sonotempo.live.view_box import ViewBox
-from napari_sonotempo.shared.messages import COLORS, Messages
+from napari_sonotempo.shared.layouts import row, scrolling
+from napari_sonotempo.shared.messages import Messages
 from napari_sonotempo.shared.models_box import ModelsBox
 from napari_sonotempo.shared.settings import LiveSettings
 from sonotempo.errors import SonotempoError
 from sonotempo.live.models.ready import ready_models
 from sonotempo.structures import StructureSet
 
-_WIDTH_PX = 345
 _MESSAGES = 3
 _ADVICE_S = 5.0
 
 
 class LiveWidget(QWidget):
-    """Choose a source and models, start, look, freeze, record.
+    """Choose a source and models; start, view, freeze and record the stream.
 
     Args:
-        napari_viewer: where the stream is drawn.
+        napari_viewer: draws the stream.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -52,7 +45,6 @@ class LiveWidget(QWidget):
         settings = LiveSettings()
         self._settings = settings
         self._structures: StructureSet | None = None
-        self._viewer = napari_viewer
         self._main_window: QMainWindow | None = None
         self.link = LiveLink(napari_viewer)
         self.source_box = SourceBox(napari_viewer, settings)
@@ -67,11 +59,7 @@ class LiveWidget(QWidget):
         self.folder = QPushButton()
         self.folder.setToolTip("where snapshots and recordings are saved")
         self.messages = Messages(_MESSAGES)
-        self.advice = QLabel()
-        self.advice.setWordWrap(True)
-        self.advice.setVisible(False)
-        self.advice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self.advice.setStyleSheet(f"color: {COLORS['warning']}")
+        self.advice = Messages()
         self._advised_at = -_ADVICE_S
         self._lay_out()
         self._connect()
@@ -82,44 +70,38 @@ class LiveWidget(QWidget):
             "ready models", ready_models, self._offer_ready, self.models_box.show_problem
         )
 
-    # --- what others call -------------------------------------------------------------------
-
     def start_stream(
         self, source: str | None = None, models: tuple[Path, ...] | None = None, **options: Any
     ) -> None:
         """Start as the Start button does.
 
         Args:
-            source: what to choose before, as on the command line.
-            models: to choose before.
+            source: to choose first, as on the command line.
+            models: to choose first.
             options: further attributes of :class:`LiveRequest`, and ``sdk``.
         """
-        if source is not None:
-            self.source_box.choose(source, options.pop("sdk", None))
-        if models is not None:
-            self.models_box.choose(models)
         self.messages.clear_all()
         try:
+            if source is not None:
+                self.source_box.choose(source, options.pop("sdk", None))
+            if models is not None:
+                self.models_box.choose(models)
             title, make_source = self.source_box.wanted()
-            request = LiveRequest(
-                title,
-                make_source,
-                self.models_box.wanted(),
-                **{"engine": self.models_box.engine.currentText(), **options},
-            )
+            options = {"engine": self.models_box.engine.currentText(), **options}
+            request = LiveRequest(title, make_source, self.models_box.wanted(), **options)
         except SonotempoError as error:
             self.messages.say("error", str(error))
             return
         self.link.start(request)
 
+    # --- the end: with the dock, with the window, or with the program -----------------------
+
     def cleanup(self) -> None:
-        """End everything that runs, and let go of the window."""
+        """End everything that runs, and restore the viewer."""
         self.link.cleanup()
         window, self._main_window = self._main_window, None
         if window is not None:
             window.removeEventFilter(self)
-
-    # --- how it goes: with its dock, with the window, or with the program -------------------
 
     def event(self, event: QEvent) -> bool:
         """Clean up when napari takes the widget out of its dock, which is how it removes it."""
@@ -129,7 +111,7 @@ class LiveWidget(QWidget):
         return bool(super().event(event))
 
     def showEvent(self, event: Any) -> None:
-        """Keep an eye on the window that the widget is in."""
+        """Watch the window that the widget is in."""
         parent = self.parent()
         while parent is not None and not isinstance(parent, QMainWindow):
             parent = parent.parent()
@@ -139,16 +121,13 @@ class LiveWidget(QWidget):
         super().showEvent(event)
 
     def eventFilter(self, watched: Any, event: QEvent) -> bool:
-        """Clean up when the window has closed; one that is only minimised hides spontaneously."""
-        if (
-            watched is self._main_window
-            and event.type() == QEvent.Type.Hide
-            and not event.spontaneous()
-        ):
+        """Clean up when the window has closed; a minimised one hides spontaneously."""
+        is_hidden = event.type() == QEvent.Type.Hide and not event.spontaneous()
+        if watched is self._main_window and is_hidden:
             self.cleanup()
         return False
 
-    # --- putting together -------------------------------------------------------------------
+    # --- assembly ---------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
         self._setup_area = QWidget()
@@ -160,36 +139,26 @@ class LiveWidget(QWidget):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
-        top = QHBoxLayout()
-        top.addWidget(self.setup)
-        top.addWidget(self.start)
-        layout.addLayout(top)
-        layout.addWidget(self.messages)
-        layout.addWidget(self.advice)
-        layout.addWidget(self._setup_area)
-        layout.addWidget(_group("View", self.view_box))
-        transport = _group("Transport", self.transport)
-        transport.layout().addWidget(self.folder)
-        layout.addWidget(transport)
-        layout.addWidget(_group("Health", self.health_box))
+        for widget in (
+            row(self.setup, self.start),
+            self.messages,
+            self.advice,
+            self._setup_area,
+            _group("View", self.view_box),
+            _group("Transport", self.transport, self.folder),
+            _group("Health", self.health_box),
+        ):
+            layout.addWidget(widget)
         layout.addStretch()
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inner)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
-        self.setMinimumWidth(_WIDTH_PX)
+        scrolling(self, inner)
 
     def _connect(self) -> None:
         link, transport = self.link, self.transport
         self.start.clicked.connect(self._press_start)
         self.setup.toggled.connect(self._setup_area.setVisible)
         self.folder.clicked.connect(self._choose_folder)
-        self.source_box.test_wanted.connect(self._test)
-        self.source_box.procedure_changed.connect(self.models_box.suggest)
+        self.source_box.test.button.clicked.connect(self._test)
+        self.source_box.structures_changed.connect(self.models_box.suggest)
         self.view_box.changed.connect(lambda: link.set_style(self.view_box.style_wanted()))
         transport.freeze_wanted.connect(link.toggle_freeze)
         transport.step_wanted.connect(link.step)
@@ -197,14 +166,14 @@ class LiveWidget(QWidget):
         transport.snapshot_wanted.connect(lambda: link.snapshot(self._folder()))
         transport.record_wanted.connect(self._press_record)
         transport.command_wanted.connect(link.send)
-        transport.speed_changed.connect(self._set_playback)
-        transport.loop_changed.connect(self._set_playback)
+        transport.playback_changed.connect(self._set_playback)
         link.state_changed.connect(self._show_state)
         link.said.connect(self.messages.say)
         link.health_changed.connect(self._show_health)
         link.held_changed.connect(transport.show_held)
         link.position_changed.connect(transport.show_position)
         link.recording_changed.connect(transport.show_recording)
+        link.layers_changed.connect(self.source_box.list_layers)
         for key, pressed in (
             ("Space", link.toggle_freeze),
             ("Left", lambda: link.step(-1)),
@@ -218,11 +187,8 @@ class LiveWidget(QWidget):
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
             shortcut.activated.connect(pressed)
         self.destroyed.connect(link.cleanup)
-        layers = self._viewer.layers.events
-        layers.inserted.connect(self.source_box.list_layers)
-        layers.removed.connect(self.source_box.list_layers)
 
-    # --- what is pressed --------------------------------------------------------------------
+    # --- what the user does -----------------------------------------------------------------
 
     def _press_start(self) -> None:
         if self.link.state == "stopped":
@@ -234,7 +200,7 @@ class LiveWidget(QWidget):
         self.link.record(self._folder())
         self.transport.show_recording(self.link.is_recording)
 
-    def _set_playback(self, *_: object) -> None:
+    def _set_playback(self) -> None:
         session = self.link.session
         if session is not None and session.playback is not None:
             session.playback.rate = self.transport.speed_wanted
@@ -242,10 +208,16 @@ class LiveWidget(QWidget):
 
     def _test(self) -> None:
         if self.link.state != "stopped":
-            self.say("warning", "Stop the stream first: a probe serves one connection at a time.")
+            self.messages.say(
+                "warning", "Stop the stream first: a probe serves one connection at a time."
+            )
             return
+        self.messages.clear_all()
+        box = self.source_box
+        box.remember()
+        work = box.test.work(box.host.text().strip(), box.port.value(), box.sdk_folder())
         self.link.jobs.follow(
-            "connection test", self.source_box.check(), lambda why: self.say("error", why)
+            "connection test", work, lambda problem: self.messages.say("error", problem)
         )
 
     def _choose_folder(self) -> None:
@@ -275,8 +247,8 @@ class LiveWidget(QWidget):
             self._set_playback()
         if state == "stopped":
             self.setup.setChecked(True)
-            self.health_box.clear()
-            self.advice.setVisible(False)
+            self.health_box.show_health(None)
+            self.advice.clear_all()
             self._advised_at = -_ADVICE_S
         self._show_commands()
 
@@ -285,9 +257,9 @@ class LiveWidget(QWidget):
         now = time.monotonic()
         if health.advice:
             self._advised_at = now
-            self.advice.setText(health.advice)
-        # A moment longer than true, so that it does not flicker.
-        self.advice.setVisible(bool(health.advice) or now - self._advised_at < _ADVICE_S)
+            self.advice.say("warning", health.advice)
+        elif now - self._advised_at > _ADVICE_S:  # a moment longer, so that it does not flicker
+            self.advice.clear_all()
         self._show_commands()
 
     def _show_commands(self) -> None:
@@ -310,9 +282,10 @@ class LiveWidget(QWidget):
         self.folder.setText(f"Save to {shown}")
 
 
-def _group(title: str, inner: QWidget) -> QGroupBox:
+def _group(title: str, *contents: QWidget) -> QGroupBox:
     box = QGroupBox(title)
     layout = QVBoxLayout(box)
     layout.setContentsMargins(6, 4, 6, 4)
-    layout.addWidget(inner)
+    for widget in contents:
+        layout.addWidget(widget)
     return box

@@ -1,4 +1,4 @@
-"""The words on the picture: the structures' names at their centres, and the models' titles."""
+"""The texts on the picture: structures' names at their centres, and the models' titles."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +15,11 @@ _IN_PLACE = {"thumbnail": False, "highlight": False, "extent": False}
 
 
 class Words:
-    """One Points layer that shows nothing but texts; absent words are empty texts.
+    """One Points layer that shows only texts; absent ones are empty.
 
     Args:
-        viewer: that the layer is added to.
-        count: how many words there can be.
+        viewer: gets the layer.
+        count: the number of texts.
         units: of the layer.
     """
 
@@ -43,7 +43,7 @@ class Words:
 
     @property
     def line(self) -> float:
-        """How high a line of text is at the present zoom, in world units."""
+        """The height of a line of text at the present zoom, in world units."""
         return _LINE_PX / max(float(self._camera.zoom), 1e-9)
 
     def write(
@@ -53,13 +53,13 @@ class Words:
         names: Sequence[str],
         places: NDArray[np.float64],
     ) -> None:
-        """Write titles where they belong, and names there too, or below if there is no room.
+        """Write titles and names at their places; names move down where they would overlap.
 
         Args:
             fixed: the titles.
             fixed_places: row and column of each, in world units.
             names: the structures' names.
-            places: of them; NaN for those that are absent.
+            places: of the names; NaN for absent structures.
         """
         texts = [
             *fixed,
@@ -68,7 +68,7 @@ class Words:
                 for name, place in zip(names, places, strict=True)
             ),
         ]
-        # What is absent lies where a title is: it must not make the view wider.
+        # Absent names are placed at a title, so that they do not widen the view.
         moved = np.where(np.isnan(places), fixed_places[:1], spread(places, names, self.line))
         self.layer.data[...] = np.vstack([fixed_places, moved])
         if texts == self._texts:

@@ -1,4 +1,4 @@
-"""How large each structure is in every mask of a recording, over time."""
+"""The area of each structure in every mask of a recording, over time."""
 
 import csv
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from sonotempo.structures import StructureSet
 AreaUnit = Literal["mm²", "px"]
 FloatArray = NDArray[np.float64]
 
-#: What the recording's own masks are called beside the models.
+#: The name of the recording's own masks next to those of the models.
 REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AreaSeries:
-    """The areas that one model, or whoever drew the masks, gives to every structure.
+    """The area of every structure according to one model, or to the recording's own masks.
 
     Attributes:
         name: of the model.
-        area_TK: one row a frame, one column a structure; NaN where there is no mask.
+        area_TK: one row per frame, one column per structure; NaN where there is no mask.
     """
 
     name: str
@@ -35,15 +35,15 @@ class AreaSeries:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Areas:
-    """Areas over time, of one model or two and of the recording's own masks.
+    """Areas over time, of one or two models and of the recording's own masks.
 
     Attributes:
         structures: what the columns of every series mean.
-        times_s: of the frames, from the first one on.
-        frame_numbers: as the recording's files carry them.
-        unit: of all areas: pixels where the spacing is unknown.
+        times_s: of the frames, since the first.
+        frame_numbers: as in the recording's files.
+        unit: of all areas; pixels if the spacing is unknown.
         models: A before B.
-        reference: the recording's own masks, or None where it has none of these structures.
+        reference: the recording's own masks, or None if they show none of these structures.
     """
 
     structures: StructureSet
@@ -60,7 +60,7 @@ class Areas:
 
 
 def pixel_area(recording: Recording) -> tuple[float, AreaUnit]:
-    """Return how large a pixel is, and in what unit."""
+    """Return the area of a pixel and its unit."""
     if recording.spacing_mm is None:
         return 1.0, "px"
     row_mm, column_mm = recording.spacing_mm
@@ -74,19 +74,17 @@ def structure_areas(mask_HW: Image, structures: int, area_of_pixel: float = 1.0)
     array([1.5, 0. , 0.5])
     """
     counts = np.bincount(mask_HW.ravel(), minlength=structures + 1)
-    areas_K: FloatArray = counts[1 : structures + 1] * area_of_pixel
-    return areas_K
+    return np.asarray(counts[1 : structures + 1] * area_of_pixel, np.float64)
 
 
 class ReferenceAreas:
-    """Gathers the areas of a recording's own masks, for the structures of other masks.
+    """Collects the areas of a recording's own masks, for the structures of a model.
 
-    Structures are the same if their names are; labels of which only the numbers are known are
-    taken to have the same numbers.
+    Structures are matched by name; labels known only by number are matched by number.
 
     Args:
-        recording: whose masks these are.
-        structures: what is looked for.
+        recording: with masks.
+        structures: of the model.
     """
 
     def __init__(self, recording: Recording, structures: StructureSet) -> None:
@@ -103,7 +101,7 @@ class ReferenceAreas:
 
     @property
     def names_others(self) -> bool:
-        """Whether there are masks, but none of what is looked for."""
+        """Whether there are masks, but of other structures only."""
         return bool(self._readers) and all(column is None for column in self._columns)
 
     def add(self, frame: Frame) -> None:
@@ -111,7 +109,7 @@ class ReferenceAreas:
         if frame.index not in self._readers or self.names_others:
             return
         try:
-            # Not recording.mask(), which would read the frame once more.
+            # Not recording.mask(), which would read the frame again.
             mask_HW = self._readers[frame.index]()
         except SonotempoError:
             self.unread += 1
@@ -125,14 +123,14 @@ class ReferenceAreas:
                 self._area_TK[frame.index, column] = own_K[own]
 
     def series(self) -> AreaSeries | None:
-        """Return what was gathered; None without masks of what is looked for."""
+        """Return the areas; None without masks of these structures."""
         if not self._readers or self.names_others:
             return None
         return AreaSeries(REFERENCE, self._area_TK)
 
 
 def write_areas(path: Path, areas: Areas) -> None:
-    """Write a table: one row a frame and structure, one column a series; empty without a mask.
+    """Write a table: one row per frame and structure, one column per series; empty without a mask.
 
     Raises:
         RecordingError: the file cannot be written.

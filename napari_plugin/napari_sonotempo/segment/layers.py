@@ -1,15 +1,13 @@
-"""What models made of a recording as Labels layers over the Image layer that shows it."""
+"""The masks of a segmented recording as Labels layers over the Image layer that shows it."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from napari_sonotempo.segment.job import GridMask, SegmentResult
+from napari_sonotempo.segment.job import SegmentResult
 from napari_sonotempo.shared.layers import METADATA_KEY, LayerData, masks_layer
 from napari_sonotempo.shared.lazy_stack import LazyMasks
-from sonotempo.recording import Image, Recording
+from sonotempo.recording import Image
 
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 _OUTLINE_PX = 2
@@ -19,36 +17,32 @@ class GridMasks(LazyMasks):
     """Masks on the network grid as an array THW in the frames' shape, that can be painted on.
 
     Args:
-        recording: that they were made of, without masks of its own.
+        result: of segmenting a recording.
         shape_HW: rows and columns of the Image layer.
-        grid: the masks by position; background elsewhere.
+        arm: which of the predictions to show; frames without one are background.
     """
 
-    def __init__(
-        self, recording: Recording, shape_HW: tuple[int, int], grid: Mapping[int, GridMask]
-    ) -> None:
-        super().__init__(recording, shape_HW, masks={})
-        self._grid = grid
+    def __init__(self, result: SegmentResult, shape_HW: tuple[int, int], arm: int) -> None:
+        super().__init__(result.recording, shape_HW, masks={})
+        self._result, self._arm = result, arm
 
     @property
     def labelled(self) -> tuple[int, ...]:
         """The positions of the frames that were segmented or painted on, in order."""
-        return tuple(sorted({*self._grid, *self._changed}))
+        return tuple(sorted({*self._result.predictions, *self._changed}))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "GridMasks":
-        copied = GridMasks(self.recording, self.shape[1:], self._grid)
+        copied = GridMasks(self._result, self.shape[1:], self._arm)
         copied._changed = {position: mask.copy() for position, mask in self._changed.items()}
         return copied
 
     def _read(self, position: int) -> Image | None:
-        mask = self._grid.get(position)
-        return None if mask is None else mask.mask_HW()
+        made = self._result.predictions.get(position)
+        return None if made is None else made[self._arm].mask_HW()
 
 
 def result_layers(result: SegmentResult, image: LayerData) -> list[LayerData]:
-    """Return a Labels layer for each model, over an Image layer.
-
-    The second one is drawn as outlines, so that both are seen at once.
+    """Return a Labels layer for each arm, over an Image layer.
 
     Args:
         result: of the Image layer's recording.
@@ -56,27 +50,27 @@ def result_layers(result: SegmentResult, image: LayerData) -> list[LayerData]:
     """
     data, meta, _ = image
     shape = data.shape[:-1] if meta.get("rgb") else data.shape
-    recording = replace(result.recording, mask_readers={})
     layers = []
-    for number, model in enumerate(result.models):
-        masks_THW = GridMasks(recording, tuple(shape[-2:]), model.masks)
+    for arm, (name, card) in enumerate(zip(result.names, result.cards, strict=True)):
         masks, about, kind = masks_layer(
-            recording, masks_THW, name=f"{meta['name']} · {model.name}"
+            result.recording,
+            GridMasks(result, tuple(shape[-2:]), arm),
+            name=f"{meta['name']} · {name}",
         )
         if len(shape) == 2:
             masks = np.asarray(masks[0])
         about |= {key: meta[key] for key in _PLACE if key in meta}
         about["metadata"][METADATA_KEY] |= {
-            "model": model.card.name,
-            "trained_on": model.card.trained_on,
-            "note": model.card.note,
+            "model": card.name,
+            "trained_on": card.trained_on,
+            "note": card.note,
         }
-        if number > 0:
-            about |= {"opacity": 1.0}
+        if arm > 0:
+            about["opacity"] = 1.0  # for the outlines, see outline()
         layers.append((masks, about, kind))
     return layers
 
 
 def outline(layer: Any) -> None:
-    """Draw a Labels layer as outlines; napari takes this only from a layer that is there."""
+    """Draw a Labels layer as outlines, which napari allows only once the layer exists."""
     layer.contour = _OUTLINE_PX

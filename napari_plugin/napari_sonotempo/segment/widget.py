@@ -1,6 +1,8 @@
-"""The dock widget "Segment recording": choose a layer and models, and see what they find when."""
+"""The dock widget "Segment recording": choose a layer and models, get masks and their areas."""
 
+import threading
 import weakref
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ from qtpy.QtWidgets import (
 
 from napari_sonotempo.segment.area_plot import AreaPlot
 from napari_sonotempo.segment.areas import Areas, write_areas
-from napari_sonotempo.segment.job import Progress, SegmentJob, SegmentRequest, SegmentResult
+from napari_sonotempo.segment.job import SegmentRequest, SegmentResult, segment
 from napari_sonotempo.segment.layers import outline, result_layers
+from napari_sonotempo.shared.jobs import Jobs
 from napari_sonotempo.shared.layers import LayerData, recording_of
 from napari_sonotempo.shared.messages import Level, Messages
 from napari_sonotempo.shared.models_box import ModelsBox
@@ -35,29 +38,29 @@ from sonotempo.structures import NAMED_SETS, StructureSet, structure_set
 
 _WIDTH_PX = 345
 _POLL_MS = 50
-_END_S = 3.0  # for the frame that is being read; a disk that hangs is not waited for
+_END_S = 3.0  # to finish the current frame; a hanging disk is not waited for
 _NOTHING_OPEN = (
-    "no image layer is open that could be segmented; open a recording first (File → Open, or "
+    "no image layer is open to segment; open a recording first (File → Open, or "
     "File → Open Sample → sonotempo)"
 )
 
 
 class SegmentWidget(QWidget):
-    """Runs one model or two over an open recording; masks become layers, areas a plot.
+    """Runs one or two models over an open recording; masks become layers, areas a plot.
 
     Args:
-        napari_viewer: whose layers are segmented.
+        napari_viewer: holds the layers to segment.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._viewer = napari_viewer
         self._settings = LiveSettings()
-        self._images: list[Any] = []  # as in the box of recordings
-        self._areas: dict[Any, Areas] = {}  # by Image layer: what was found in it last
+        self._images: list[Any] = []  # in the order of the box of recordings
+        self._areas: dict[Any, Areas] = {}  # of each Image layer, from its last run
         self._image: tuple[Any, LayerData] | None = None  # the layer that is being segmented
         self._is_cancelled = False
-        self.job = SegmentJob()
+        self.jobs = Jobs()
         self.recordings = QComboBox()
         self.recordings.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -67,14 +70,14 @@ class SegmentWidget(QWidget):
         self.structures = QLineEdit()
         self.structures.setPlaceholderText("for external models: nerve, vessel")
         self.structures.setToolTip(
-            "What the channels of a model mean that sonotempo has not exported, in order, without "
-            "the background"
+            "For a model that was not exported by sonotempo: what its channels mean, in order, "
+            "without the background"
         )
         self.segment = QPushButton("Segment")
         self.cancel = QPushButton("Cancel")
         self.bar = QProgressBar()
         self.messages = Messages()
-        self.plot = AreaPlot()
+        self.plot = AreaPlot(napari_viewer.theme)
         self.save = QPushButton("Save areas…")
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
@@ -82,13 +85,13 @@ class SegmentWidget(QWidget):
         self._connect()
         self.list_layers()
         self._show_running(False)
-        self.job.run("ready models", ready_models, self._offer, self.models_box.show_problem)
+        self.jobs.run("ready models", ready_models, self._offer, self.models_box.show_problem)
         self._timer.start()
 
-    # --- what is pressed --------------------------------------------------------------------
+    # --- user actions -----------------------------------------------------------------------
 
     def start(self) -> None:
-        """Segment the chosen recording with the chosen models, as the button does."""
+        """Segment the chosen recording with the chosen models."""
         if self._image is not None:
             return
         self.messages.clear_all()
@@ -108,7 +111,12 @@ class SegmentWidget(QWidget):
         self.bar.setRange(0, 0)
         self.bar.setFormat("opening the models…")
         self._show_running(True)
-        self.job.start(request, partial(self._show_progress, layer), self._finish, self._fail)
+
+        def work(tell: Callable[..., None], cancelled: threading.Event) -> None:
+            show_progress = partial(tell, self._show_progress, layer)
+            tell(self._finish, segment(request, show_progress, cancelled.is_set))
+
+        self.jobs.follow("segment", work, self._fail)
         self._timer.start()
 
     def stop(self) -> None:
@@ -116,10 +124,10 @@ class SegmentWidget(QWidget):
         if self._image is not None:
             self._is_cancelled = True
             self.cancel.setEnabled(False)
-            self.job.cancel()
+            self.jobs.cancel(0)
 
     def save_areas(self, path: Path) -> None:
-        """Write the areas that are shown as a table."""
+        """Write the areas on display as a table."""
         areas = self.plot.areas
         if areas is None:
             return
@@ -130,16 +138,16 @@ class SegmentWidget(QWidget):
         else:
             self.messages.say("info", f"Saved the areas of {len(areas.times_s)} frames in {path}")
 
-    # --- what comes back --------------------------------------------------------------------
+    # --- results ----------------------------------------------------------------------------
 
-    def _show_progress(self, layer: Any, progress: Progress) -> None:
+    def _show_progress(self, layer: Any, done: int, seconds: float) -> None:
         if self._is_cancelled:
             return
         frames = layer.data.shape[0] if layer.ndim == 3 else 1
         self.bar.setRange(0, frames)
-        self.bar.setValue(progress.done)
-        rate = f" · {progress.done / progress.seconds:.0f} per s" if progress.seconds > 0.5 else ""
-        self.bar.setFormat(f"{progress.done} of {frames} frames{rate}")
+        self.bar.setValue(done)
+        rate = f" · {done / seconds:.0f} per s" if seconds > 0.5 else ""
+        self.bar.setFormat(f"{done} of {frames} frames{rate}")
 
     def _finish(self, result: SegmentResult | None) -> None:
         assert self._image is not None
@@ -168,14 +176,14 @@ class SegmentWidget(QWidget):
         self.models_box.offer(ready, self._structure_set())
 
     def _poll(self) -> None:
-        self.job.poll()
-        if not self.job.is_running:
+        self.jobs.poll()
+        if not self.jobs.is_busy:
             self._timer.stop()
 
-    # --- what is shown ----------------------------------------------------------------------
+    # --- display ----------------------------------------------------------------------------
 
     def list_layers(self, *_: object) -> None:
-        """Offer the Image layers that are open, and forget the areas of those that are not."""
+        """Offer the open Image layers, and forget the areas of closed ones."""
         chosen = self._chosen()
         self._images = [layer for layer in self._viewer.layers if type(layer).__name__ == "Image"]
         self._areas = {
@@ -201,7 +209,7 @@ class SegmentWidget(QWidget):
         self._follow()
 
     def _follow(self, *_: object) -> None:
-        """Move the plot's line to the frame that the viewer shows."""
+        """Move the plot's line to the frame in the viewer."""
         areas, layer = self.plot.areas, self._chosen()
         if areas is None or layer is None:
             return
@@ -211,8 +219,11 @@ class SegmentWidget(QWidget):
         place = layer.world_to_data(self._viewer.dims.point)[0]
         self.plot.show_frame(min(max(round(float(place)), 0), len(areas.times_s) - 1))
 
+    def _set_theme(self, *_: object) -> None:
+        self.plot.set_theme(self._viewer.theme)
+
     def _go_to(self, frame: int) -> None:
-        """Have the viewer show a frame."""
+        """Show a frame in the viewer."""
         layer = self._layer()
         if layer.ndim >= 3:
             axis = self._viewer.dims.ndim - 3
@@ -224,10 +235,10 @@ class SegmentWidget(QWidget):
         self.cancel.setEnabled(is_running)
         self.bar.setVisible(is_running)
 
-    # --- inside -----------------------------------------------------------------------------
+    # --- private ----------------------------------------------------------------------------
 
     def _chosen(self) -> Any:
-        """Return the chosen Image layer; None where there is none, or while it is removed."""
+        """Return the chosen Image layer; None if there is none, or while it is being removed."""
         place = self.recordings.currentIndex()
         layer = self._images[place] if 0 <= place < len(self._images) else None
         return layer if layer is not None and layer in self._viewer.layers else None
@@ -239,12 +250,12 @@ class SegmentWidget(QWidget):
         return layer
 
     def _structure_set(self) -> str:
-        """Return the name of the chosen recording's structures, or nothing."""
+        """Return the name of the chosen recording's structure set, or nothing."""
         try:
             data, meta, _ = self._layer().as_layer_data_tuple()
             return str(recording_of(data, meta).structures.name)
         except SonotempoError:
-            return ""  # said when Segment is pressed
+            return ""  # reported when Segment is pressed
 
     def _choose_table(self) -> None:
         name = f"{self.recordings.currentText()} areas.csv".replace("/", "-")
@@ -254,17 +265,17 @@ class SegmentWidget(QWidget):
             self.save_areas(Path(path))
 
     def changeEvent(self, event: QEvent) -> None:
-        """Stop when the dock is closed: napari takes the widget out before it is deleted."""
+        """Stop when the dock is closed: napari takes the widget out before deleting it."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.stop()
         super().changeEvent(event)
 
     def cleanup(self) -> None:
-        """End what runs, and hear nothing of the viewer any more; may be called twice."""
-        while self._heard:
-            event, heard = self._heard.pop()
-            event.disconnect(heard)
-        self.job.cancel(_END_S)
+        """Stop the job and disconnect from the viewer; may be called twice."""
+        while self._connected:
+            event, callback = self._connected.pop()
+            event.disconnect(callback)
+        self.jobs.cancel(_END_S)
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -305,35 +316,36 @@ class SegmentWidget(QWidget):
         self.recordings.currentIndexChanged.connect(self._choose_recording)
         self.plot.frame_wanted.connect(self._go_to)
         self._timer.timeout.connect(self._poll)
-        self._heard = [
+        self._connected = [
             (self._viewer.layers.events.inserted, self.list_layers),
             (self._viewer.layers.events.removed, self.list_layers),
             (self._viewer.dims.events.current_step, self._follow),
+            (self._viewer.events.theme, self._set_theme),
         ]
         renamed = getattr(self._viewer.layers.events, "renamed", None)
-        if renamed is not None:  # since napari 0.7; else the old name is shown
-            self._heard.append((renamed, self.list_layers))
-        for event, heard in self._heard:
-            event.connect(heard)
-        # Qt must not hold the widget, and with it the viewer, by what it calls at the end.
-        let_go = partial(_let_go, self.job, weakref.ref(self))
-        self.destroyed.connect(let_go)
+        if renamed is not None:  # since napari 0.7; before, the old name stays
+            self._connected.append((renamed, self.list_layers))
+        for event, callback in self._connected:
+            event.connect(callback)
+        # A bound method would keep the widget, and with it the viewer, alive in Qt.
+        clean_up = partial(_clean_up, self.jobs, weakref.ref(self))
+        self.destroyed.connect(clean_up)
         application = QApplication.instance()
         if application is not None:
-            application.aboutToQuit.connect(let_go)
+            application.aboutToQuit.connect(clean_up)
 
 
-def _let_go(job: SegmentJob, widget: "weakref.ref[SegmentWidget]", *_: object) -> None:
-    """End what runs when the widget or the program ends; of the widget, Qt's part is gone."""
+def _clean_up(jobs: Jobs, widget: "weakref.ref[SegmentWidget]", *_: object) -> None:
+    """Stop the jobs when the widget or the program ends; Qt may have deleted its part already."""
     rest = widget()
     if rest is None:
-        job.cancel(_END_S)
+        jobs.cancel(_END_S)
     else:
         rest.cleanup()
 
 
 def _structures(text: str) -> StructureSet | None:
-    """Return what the user wrote: the name of a set, or names; None for nothing."""
+    """Return the structures that the user named, by the name of a set or one by one, or None."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         return None
@@ -341,15 +353,14 @@ def _structures(text: str) -> StructureSet | None:
 
 
 def _summary(result: SegmentResult) -> tuple[Level, str]:
-    """Return a level and a sentence about what was done and what was not."""
-    rate = result.frames / max(result.seconds, 1e-9)
-    parts = [
-        f"{result.frames} frames in {result.seconds:.1f} s ({rate:.0f} per s, {result.engine})"
-    ]
+    """Return a level, and a sentence that reports what was done and what was not."""
+    frames = len(result.predictions)
+    rate = frames / max(result.seconds, 1e-9)
+    parts = [f"{frames} frames in {result.seconds:.1f} s ({rate:.0f} per s, {result.engine})"]
     breaks = [f"{reason} before frame {number}" for number, reason in result.resets[1:]]
     if breaks:
         more = f" and {len(breaks) - 3} more" if len(breaks) > 3 else ""
-        parts.append(f"the models began anew {len(breaks)} times ({', '.join(breaks[:3])}{more})")
+        parts.append(f"model state was reset {len(breaks)} times ({', '.join(breaks[:3])}{more})")
     if result.skipped:
         parts.append(
             f"{len(result.skipped)} could not be read and have no mask ({result.skipped[0]})"
@@ -358,9 +369,9 @@ def _summary(result: SegmentResult) -> tuple[Level, str]:
         parts.append(f"{result.unread_masks} of the recording's own masks could not be read")
     if result.other_masks:
         parts.append(
-            f"the recording's own masks are of other structures ({', '.join(result.other_masks)}) "
-            "and not in the plot"
+            f"the recording's own masks show other structures ({', '.join(result.other_masks)}) "
+            "and are not in the plot"
         )
-    parts += result.notes
+    parts += dict.fromkeys(card.note for card in result.cards if card.note)
     is_whole = not result.skipped and not result.unread_masks
     return "info" if is_whole else "warning", "; ".join(parts)

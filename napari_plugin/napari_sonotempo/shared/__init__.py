@@ -1,4 +1,1 @@
-"""What live and segment both use: layers, jobs, settings, messages and the choice of models.
-
-Nothing here imports them.
-"""
+"""Used by several widgets: layers, jobs, settings, messages and the choice of models."""

@@ -1,4 +1,4 @@
-"""How a recording becomes napari layers and back: scale, units, colours, names and facts."""
+"""Recordings as napari layers and back: scale, units, colours, names and facts."""
 
 import math
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from sonotempo.structures import NAMED_SETS, NERVE_VESSEL, StructureSet, structu
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-#: The key of a layer's metadata under which the facts of its recording are.
+#: The key for the facts of the recording in a layer's metadata.
 METADATA_KEY = "sonotempo"
 
 AXIS_LABELS = ("time", "depth", "lateral")
 MASK_OPACITY = 0.5
 _NOMINAL_PERIOD_S = 0.04
-# How far a frame may come from its place on an even time axis, as a share of the period.
+# How far a frame may be from its place on an even time axis, as a share of the period.
 _EVEN = 0.25
 
 
@@ -34,14 +34,14 @@ def recording_layers(
 ) -> list[LayerData]:
     """Return an Image layer of a recording, and a Labels layer where it has masks.
 
-    Nothing but the first frame is read. Layers are in seconds and millimetres; in pixels where the
+    Only the first frame is read. Layers are in seconds and millimetres, or in pixels where the
     spacing is unknown. The time axis steps by the median time between frames; the true time stamps
     are in the metadata (:func:`recording_facts`).
 
     Args:
         recording: to show.
         name: of the Image layer; by default the recording's.
-        visible: whether the layers are shown at once.
+        visible: whether the layers are shown.
         shape_HW: rows and columns to show, for frames of several sizes; by default those of the
             first frame.
 
@@ -57,7 +57,7 @@ def recording_layers(
             "name": name,
             "visible": visible,
             "metadata": {METADATA_KEY: recording_facts(recording)},
-            # Given, so that napari does not read the whole stack to find them.
+            # Set, so that napari does not read the whole stack to find them.
             "contrast_limits": (0, 255),
             "colormap": "gray",
             "rgb": False,
@@ -80,8 +80,8 @@ def masks_layer(
 ) -> LayerData:
     """Return a Labels layer over a recording's Image layer, with its structures' names and colours.
 
-    The names are the column ``structure`` of the layer's features, which napari's status bar shows
-    for the label under the cursor.
+    The names are in the column ``structure`` of the layer's features: napari's status bar shows
+    that of the label under the cursor.
     """
     structures = recording.structures
     return (
@@ -119,10 +119,10 @@ def label_features(structures: StructureSet) -> dict[str, list[Any]]:
 
 
 def recording_facts(recording: Recording) -> dict[str, Any]:
-    """Return what is known of a recording as plain data that JSON can hold.
+    """Return what is known about a recording, as plain data for JSON.
 
-    ``source``, ``subject``, ``name``; ``timestamps_ns`` and ``frame_numbers``, one a frame;
-    ``even_times``, whether the layer's time axis shows them truly; ``frame_period_s``;
+    ``source``, ``subject``, ``name``; ``timestamps_ns`` and ``frame_numbers``, one per frame;
+    ``even_times``, whether the layer's time axis matches them; ``frame_period_s``;
     ``spacing_mm`` as row, column, or None; ``area`` as top, left, bottom, right, or None;
     ``structures`` with names and colours in label order; ``labelled``, positions with a mask.
     """
@@ -155,7 +155,7 @@ def frame_period_s(recording: Recording) -> float:
 
 
 def has_even_times(recording: Recording) -> bool:
-    """Whether every frame comes where an axis of even steps shows it."""
+    """Whether every frame was captured when an axis of even steps shows it."""
     times_s = recording.timestamps_ns / 1e9
     period_s = frame_period_s(recording)
     shown_s = times_s[0] + period_s * np.arange(len(times_s))
@@ -163,11 +163,11 @@ def has_even_times(recording: Recording) -> bool:
 
 
 def recording_of(data: Any, meta: Mapping[str, Any]) -> Recording:
-    """Return the recording behind an Image or Labels layer, or make one of the layer's own array.
+    """Return the recording that a layer shows, or make one from the layer's own array.
 
-    An array of an unknown origin is taken as THW (or HW), grey or colour; where it is not of 8
-    bits, the layer's contrast limits become black and white. Time and spacing come from scale and
-    units; without them they are 25 Hz and unknown.
+    Any other array is read as THW (or HW), grey or colour; unless it has 8 bits, the layer's
+    contrast limits become black and white. Time and spacing come from scale and units; without
+    units they are 25 Hz and unknown.
 
     Args:
         data: the layer's data.
@@ -209,7 +209,7 @@ def recording_of(data: Any, meta: Mapping[str, Any]) -> Recording:
 
 
 def facts_of(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of the recording that a layer was made of; empty if it was not."""
+    """Return the facts of the recording that a layer was made from; empty if there is none."""
     found = (meta.get("metadata") or {}).get(METADATA_KEY)
     return found if isinstance(found, dict) else {}
 
@@ -223,7 +223,7 @@ def structures_of(meta: Mapping[str, Any]) -> StructureSet | None:
 
 
 def known_structures(names: list[str]) -> StructureSet:
-    """Return the named set that has these names in this order, or a set of one's own."""
+    """Return the named set that has these names in this order, or a new set."""
     for known in NAMED_SETS.values():
         if list(known.names) == names:
             return known
@@ -231,7 +231,7 @@ def known_structures(names: list[str]) -> StructureSet:
 
 
 def label_names(count: int) -> StructureSet:
-    """Return names for labels of which only the numbers are known.
+    """Return names for labels that have only numbers.
 
     >>> label_names(2).names
     ('label 1', 'label 2')
@@ -240,7 +240,7 @@ def label_names(count: int) -> StructureSet:
 
 
 class _ArrayStack:
-    """The frames of a layer's own array as uint8 grey."""
+    """The frames of a layer's own array, as uint8 grey."""
 
     def __init__(self, data: Any, is_still: bool, is_colour: bool, limits: Any) -> None:
         self._data, self._is_still, self._is_colour = data, is_still, is_colour
@@ -275,7 +275,7 @@ def _placed(recording: Recording) -> dict[str, Any]:
 
 
 def _steps(meta: Mapping[str, Any], axes: int) -> tuple[float, Spacing | None]:
-    """Return the seconds between frames and the spacing that a layer's scale and units say."""
+    """Return the seconds between frames and the spacing, from a layer's scale and units."""
     scale = [float(step) for step in meta.get("scale", (1.0,) * axes)]
     units = [str(unit) for unit in meta.get("units") or ("pixel",) * axes]
     period_s = _converted(scale[0], units[0], "second") if axes == 3 else None
@@ -286,18 +286,19 @@ def _steps(meta: Mapping[str, Any], axes: int) -> tuple[float, Spacing | None]:
 
 
 def _converted(step: float, unit: str, wanted: str) -> float | None:
-    """Return a step in another unit, or None where the units measure something else."""
+    """Return a step in another unit, or None where it cannot be converted."""
     import pint  # noqa: PLC0415  # napari has loaded it by the time a layer exists
 
     try:
-        value = float(pint.get_application_registry().Quantity(step, unit).to(wanted).magnitude)
+        registry = pint.get_application_registry()  # type: ignore[no-untyped-call]  # pint's gap
+        value = float(registry.Quantity(step, unit).to(wanted).magnitude)
     except (pint.DimensionalityError, pint.UndefinedUnitError):
         return None
     return value if math.isfinite(value) and value > 0 else None
 
 
 def _named(features: Any) -> list[str]:
-    """Read structure names off a features table, in label order; empty if it holds none."""
+    """Return the structure names in a features table, in label order; empty if there are none."""
     if features is None or "structure" not in features or "index" not in features:
         return []
     rows = zip(features["index"], features["structure"], strict=True)

@@ -1,7 +1,7 @@
-"""Recordings as arrays that napari shows: a frame is read when it is looked at, and not before.
+"""Recordings as arrays for napari: a frame is read only when it is shown.
 
-dask would do for images that are only read, at several times the cost a frame; masks that are
-painted on need an array that can be written to frame by frame.
+dask would work for read-only images, at several times the cost per frame; masks need an array
+that can be painted on frame by frame.
 """
 
 import math
@@ -18,23 +18,23 @@ from napari_sonotempo.shared.notify import tell_error
 from sonotempo.errors import SonotempoError
 from sonotempo.recording import Image, Recording
 
-#: Frames kept in memory by each image stack, so that going back and forth does not decode again.
+#: Memory for the frames that each stack keeps, so that going back does not decode them again.
 CACHE_BYTES = 128 << 20
 
-#: A frame that takes longer to read comes from a video that has to be decoded from a key frame far
-#: before it. Going back, so many frames are then read at once, in order, as that costs the same.
+#: A frame that takes longer is in a video that is decoded from a key frame far before it. When the
+#: user goes back, this many frames are then read at once, in order, at the same cost.
 SLOW_SECONDS = 0.03
 FRAMES_BACK = 32
 
 
 class LazyStack:
-    """A recording's frames as a uint8 array THW that reads what it is asked for.
+    """A recording's frames as a uint8 array THW that reads frames on demand.
 
-    A frame that cannot be read is black, and the reason is told once. A frame of another size
-    than the stack's is cut or filled up with black at the bottom and on the right.
+    A frame that cannot be read is black, and the reason is reported once. A frame of another size
+    is cropped or padded with black at the bottom and on the right.
 
     Args:
-        recording: whose frames these are.
+        recording: with the frames.
         shape_HW: rows and columns; by default those of the first frame.
 
     Raises:
@@ -50,12 +50,12 @@ class LazyStack:
         self.shape = (len(recording), height, width)
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, Image] = OrderedDict()
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
         self._is_slow = False
 
     @property
     def size(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return math.prod(self.shape)
 
     def __len__(self) -> int:
@@ -65,10 +65,10 @@ class LazyStack:
         return np.asarray(self[:], dtype)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "LazyStack":
-        return self  # nothing in it can be changed, and decoders cannot be copied
+        return self  # it never changes, and decoders cannot be copied
 
     def __getitem__(self, key: Any) -> Any:
-        """Read like a numpy array; only the frames that the key names are read."""
+        """Read like a numpy array; only the frames in the key are read."""
         if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim == self.ndim:
             key = np.nonzero(key)
         when, inside = _split(key)
@@ -84,7 +84,7 @@ class LazyStack:
         return out
 
     def _picked(self, when: NDArray[Any], inside: tuple[Any, ...]) -> NDArray[np.uint8]:
-        """Read single pixels, given by an array for every axis, or whole frames."""
+        """Read single pixels (an index array for every axis) or whole frames."""
         if len(inside) < 2 or any(isinstance(index, slice) for index in inside):
             rows = [self._frame(self._position(t))[inside] for t in when.tolist()]
             return np.array(rows, self.dtype)
@@ -102,7 +102,7 @@ class LazyStack:
         return position
 
     def _frame(self, position: int) -> Image:
-        """Return a frame from memory, or read it; not to be written to."""
+        """Return a frame, read-only, from memory or from the recording."""
         with self._lock:
             if position in self._kept:
                 self._kept.move_to_end(position)
@@ -128,26 +128,25 @@ class LazyStack:
         return self.recording.images[position]
 
     def _shown(self, position: int) -> Image:
-        """Read a frame in the stack's shape; black, and told once, where it cannot be read."""
+        """Read a frame in the stack's shape; black, and reported once, if it cannot be read."""
         try:
             return _fitted(self._read(position), self.shape[1:])
         except SonotempoError as error:
-            if position not in self._told:
-                self._told.add(position)
+            if position not in self._reported:
+                self._reported.add(position)
                 tell_error(str(error))
             return _fitted(None, self.shape[1:])
 
 
 class LazyMasks(LazyStack):
-    """A recording's masks as an array THW that can be painted on; the files stay as they are.
+    """A recording's masks as an array THW that can be painted on; the files do not change.
 
-    Frames without a mask are background. What is changed is kept in memory, frame by frame.
+    Frames without a mask are background. Changed frames are kept in memory.
 
     Args:
-        recording: whose masks these are.
+        recording: with the masks.
         shape_HW: rows and columns; by default those of the first frame.
-        masks: to show instead of the recording's own, by position; for example what a model made
-            of it.
+        masks: to show instead of the recording's own, by position; for example a model's.
     """
 
     def __init__(
@@ -164,7 +163,7 @@ class LazyMasks(LazyStack):
 
     @property
     def labelled(self) -> tuple[int, ...]:
-        """The positions of the frames that had a mask or were painted on, in order."""
+        """The positions of the frames with a mask or paint, in order."""
         own = self.recording.labelled if self._has_own else ()
         return tuple(sorted({*own, *self._changed}))
 
@@ -175,12 +174,12 @@ class LazyMasks(LazyStack):
         return copied
 
     def __getitem__(self, key: Any) -> Any:
-        """Read like a numpy array; always a copy, as napari writes into what it is shown."""
+        """Read like a numpy array; always a copy, because napari writes into what it shows."""
         found = super().__getitem__(key)
         return found.copy() if isinstance(found, np.ndarray) else found
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """Write like into a numpy array; only the frames that the key names are touched."""
+        """Write like a numpy array; only the frames in the key change."""
         if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim == self.ndim:
             key = np.nonzero(key)
         when, inside = _split(key)
@@ -195,7 +194,7 @@ class LazyMasks(LazyStack):
                 self._editable(position)[inside] = values[place]
             return
         if len(inside) < 2 or any(isinstance(index, slice) for index in inside):
-            raise IndexError("masks are written by numbers, slices or one index array an axis")
+            raise IndexError("masks can be written by numbers, slices or one index array per axis")
         when, *places = np.broadcast_arrays(when, *inside)
         values = np.broadcast_to(np.asarray(value), when.shape)
         for position in np.unique(when).tolist():
@@ -217,7 +216,7 @@ class LazyMasks(LazyStack):
 
 
 def _fitted(given_HW: Image | None, shape_HW: tuple[int, int]) -> Image:
-    """Cut an image to a shape, or fill it up with black at the bottom and on the right."""
+    """Crop an image to a shape, or pad it with black at the bottom and on the right."""
     if given_HW is not None and given_HW.shape == shape_HW:
         return given_HW.view()
     fitted_HW = np.zeros(shape_HW, np.uint8)
@@ -228,7 +227,7 @@ def _fitted(given_HW: Image | None, shape_HW: tuple[int, int]) -> Image:
 
 
 def _split(key: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Split an index into the one for time and those for rows and columns."""
+    """Split an index into time, and rows and columns."""
     parts = list(key) if isinstance(key, tuple) else [key]
     dots = [place for place, part in enumerate(parts) if part is Ellipsis]
     if dots:

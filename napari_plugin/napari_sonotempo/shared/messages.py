@@ -1,4 +1,4 @@
-"""What a widget tells its user, in sentences whose level is seen by colour and sign."""
+"""Messages in a widget: sentences with a colour and a sign for their level."""
 
 from html import escape
 from typing import Literal
@@ -8,16 +8,16 @@ from qtpy.QtWidgets import QLabel, QSizePolicy
 
 Level = Literal["info", "warning", "error"]
 
-#: Told apart without colour vision too; readable on napari's dark and light themes.
+#: Distinct for colour-blind people too; readable on napari's dark and light themes.
 COLORS: dict[Level, str] = {"error": "#ff9e3d", "warning": "#f0e442", "info": "#9fc5e8"}
 _SIGNS: dict[Level, str] = {"error": "✗", "warning": "!", "info": "i"}
 
 
 class Messages(QLabel):
-    """The last sentences that were said, each once; hidden while there is none.
+    """The last messages, each once; hidden while there is none.
 
     Args:
-        kept: how many stay.
+        kept: how many messages are shown.
     """
 
     def __init__(self, kept: int = 1) -> None:
@@ -31,14 +31,14 @@ class Messages(QLabel):
         self.setVisible(False)
 
     def say(self, level: Level, sentence: str) -> None:
-        """Add a sentence below the others; one that is there already moves down."""
+        """Add a sentence below the others; a repeated one moves down."""
         line = (
             f'<span style="color:{COLORS[level]}"><b>{_SIGNS[level]}</b> {escape(sentence)}</span>'
         )
         self._show([*[one for one in self._lines if one != line], line][-self._kept :])
 
     def clear_all(self) -> None:
-        """Take all sentences away."""
+        """Remove all sentences."""
         self._show([])
 
     def _show(self, lines: list[str]) -> None:

@@ -1,19 +1,13 @@
-"""The choice of model A and model B: ready-made ones or exported files, and what computes them."""
+"""The choice of model A, model B and the engine: ready-made models or exported files."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
+from napari_sonotempo.shared.layouts import browsing, form
 from napari_sonotempo.shared.settings import LiveSettings
 from sonotempo.errors import ModelError, SonotempoError
 from sonotempo.live.models.card import ModelCard
@@ -24,10 +18,10 @@ _NONE = "none"
 
 
 class ModelsBox(QWidget):
-    """Says which model files are wanted, and remembers them.
+    """Lets the user choose model files, and remembers them.
 
     Args:
-        settings: what was chosen last.
+        settings: the last choice.
     """
 
     def __init__(self, settings: LiveSettings) -> None:
@@ -42,30 +36,21 @@ class ModelsBox(QWidget):
         self.note = QLabel(NO_READY_MODELS)
         self.note.setWordWrap(True)
         self.note.setVisible(False)
-        layout = QFormLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows: list[tuple[str, QWidget] | QWidget] = []
         for side, box in zip("AB", self.models, strict=True):
             box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(12)
             box.addItem(_NONE, "")
             self._add_file(box, settings.text(f"model {side}"))
             box.activated.connect(self._note_choice)
-            button = QPushButton("…")
-            button.setFixedWidth(28)
-            button.setToolTip("Choose an .onnx file, as `sonotempo export` writes it")
-            button.clicked.connect(lambda _=False, box=box: self._browse(box))
-            row = QWidget()
-            row_layout = QHBoxLayout(row)
-            row_layout.setContentsMargins(0, 0, 0, 0)
-            row_layout.addWidget(box)
-            row_layout.addWidget(button)
-            layout.addRow(f"Model {side}", row)
-        layout.addRow("Engine", self.engine)
-        layout.addRow(self.note)
+            tip = "Choose an .onnx file, as `sonotempo export` writes it"
+            rows.append((f"Model {side}", browsing(box, partial(self._browse, box), tip)))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(form(*rows, ("Engine", self.engine), self.note))
 
     def offer(self, ready: tuple[ReadyModel, ...], structures: str) -> None:
-        """Offer the ready-made models, and choose those of a set if nothing else is chosen."""
+        """Offer the ready-made models, and choose those for a set if nothing else is chosen."""
         self._ready = ready
         for box in self.models:
             for model in ready:
@@ -76,16 +61,16 @@ class ModelsBox(QWidget):
         self.suggest(structures)
 
     def suggest(self, structures: str) -> None:
-        """Choose the ready-made models of a set of structures, unless the user has chosen."""
+        """Choose the ready-made models for a set of structures, unless the user has chosen."""
         if self._was_chosen or not self._ready:
             return
         known = {str(model.path) for model in self._ready}
         if any(str(path) not in known for path in self.chosen()):
-            return  # a file of the user's own, remembered
+            return  # the user's own file, remembered
         try:
             models = defaults_for(structures, self._ready)
         except ModelError:
-            return  # none of this set: whatever is chosen stays
+            return  # no model for this set: the choice stays
         self.choose(tuple(model.path for model in models), by_user=False)
 
     def choose(self, paths: tuple[Path, ...], *, by_user: bool = True) -> None:
@@ -115,7 +100,7 @@ class ModelsBox(QWidget):
         return self.chosen()
 
     def show_problem(self, error: SonotempoError | str) -> None:
-        """Say what is wrong with the ready-made models."""
+        """Show what is wrong with the ready-made models."""
         self.note.setText(str(error))
         self.note.setVisible(True)
 
@@ -143,17 +128,17 @@ class ModelsBox(QWidget):
 
 
 def require_comparable(cards: Sequence[ModelCard]) -> None:
-    """Refuse models that do not look for the same structures, or more than two predictions.
+    """Refuse models that find different structures, or more than two predictions.
 
     Raises:
-        ModelError: says which model finds what.
+        ModelError: names what each model finds.
     """
     members = sum(len(card.members) for card in cards)
     if members > 2:
         held = "; ".join(f"{card.name!r} holds {' and '.join(card.arms)}" for card in cards)
         raise ModelError(
-            f"{members} models are chosen, two can be shown: {held}. A pair is chosen alone: set "
-            "model B to none"
+            f"{members} models are chosen, but only two can be shown: {held}. Set model B to none "
+            "to show a pair"
         )
     if len(cards) == 2 and cards[0].structures.names != cards[1].structures.names:
         differing = [
@@ -164,6 +149,6 @@ def require_comparable(cards: Sequence[ModelCard]) -> None:
             if first != second
         ]
         raise ModelError(
-            f"model A, {cards[0].name!r}, and model B, {cards[1].name!r}, look for different "
-            f"structures (label {'; '.join(differing)}); choose two models of the same set"
+            f"model A, {cards[0].name!r}, and model B, {cards[1].name!r}, find different "
+            f"structures (label {'; '.join(differing)}); choose two models for the same structures"
         )

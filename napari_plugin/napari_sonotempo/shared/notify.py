@@ -1,15 +1,15 @@
-"""What the user is told: in the viewer as a notification, in a script as a warning."""
+"""Messages for the user: a notification in the viewer, a warning in a script."""
 
-# napari is imported when there is something to say, so that finding this plugin costs nothing.
+# napari is imported when there is a message, so that discovering this plugin costs nothing.
 # ruff: noqa: PLC0415
 
+import sys
 import warnings
+from typing import Literal
 
 
 def has_viewer() -> bool:
-    """Whether a window is open that notifications appear in."""
-    import sys
-
+    """Whether a window is open in which notifications appear."""
     if "napari" not in sys.modules:
         return False
     from napari import current_viewer
@@ -18,28 +18,24 @@ def has_viewer() -> bool:
 
 
 def tell_error(message: str) -> None:
-    """Tell what went wrong, without a traceback."""
-    if has_viewer():
-        from napari.utils.notifications import show_error
-
-        show_error(message)
-    else:
-        warnings.warn(message, stacklevel=2)
+    """Report an error without a traceback."""
+    _tell("error", message)
 
 
 def tell_warning(message: str) -> None:
-    """Tell what the user should know before going on."""
-    if has_viewer():
-        from napari.utils.notifications import show_warning
-
-        show_warning(message)
-    else:
-        warnings.warn(message, stacklevel=2)
+    """Report what the user should know."""
+    _tell("warning", message)
 
 
 def tell(message: str) -> None:
-    """Tell what was done; silent in a script."""
-    if has_viewer():
-        from napari.utils.notifications import show_info
+    """Report what was done; silent in a script."""
+    _tell("info", message)
 
-        show_info(message)
+
+def _tell(level: Literal["error", "warning", "info"], message: str) -> None:
+    if has_viewer():
+        from napari.utils import notifications
+
+        getattr(notifications, f"show_{level}")(message)
+    elif level != "info":
+        warnings.warn(message, stacklevel=3)

@@ -1,4 +1,4 @@
-"""What the live widget remembers from one session to the next, all under one key."""
+"""What the widgets remember from one session to the next."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _GROUP = "live"
 
 
 class LiveSettings:
-    """Named values in an INI file of the user; what cannot be read is as if never saved."""
+    """Named values in an INI file of the user; a value that cannot be read is the default."""
 
     def __init__(self) -> None:
         self._values = QSettings(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from sonotempo.cli.terminal import make_console
+from sonotempo.cli.window import require_window
 from sonotempo.errors import SonotempoError
 from sonotempo.folders import make_folder, writing
 
@@ -29,13 +30,13 @@ Threads = Annotated[
 ]
 ThreadsBesideWindow = Annotated[
     int | None,
-    typer.Option(min=1, help="Cores that a model may use; by default all but the window's one."),
+    typer.Option(min=1, help="Cores that a model may use; by default all but one, for the window."),
 ]
 ExternalStructures = Annotated[
     str | None,
     typer.Option(
         "--structures",
-        help="What a model of another origin finds: a named set, or names separated by commas.",
+        help="The structures of a model from another tool: a named set, or names with commas.",
     ),
 ]
 MaxGap = Annotated[
@@ -50,39 +51,40 @@ def stream(  # noqa: PLR0917
     ],
     model: Models,
     policy: Annotated[
-        str, typer.Option(help="newest skips frames if models are slow, every does not.")
+        str, typer.Option(help="newest: skip frames if models are slow. every: segment all frames.")
     ] = "newest",
     record: Annotated[
-        Path | None, typer.Option(help="Keep all frames: a .mkv file, or a folder.")
+        Path | None, typer.Option(help="Record all frames to a .mkv file or a folder.")
     ] = None,
     record_predictions: Annotated[
-        bool, typer.Option("--record-predictions", help="Keep the masks in the recording too.")
+        bool, typer.Option("--record-predictions", help="Record the masks too.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="How long; by default until the end or Ctrl-C.")
+        float | None,
+        typer.Option(min=0, help="Duration; by default until the end or Ctrl-C."),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the statistics there.")
+        Path | None, typer.Option("--json", help="Write the statistics to this file.")
     ] = None,
     sdk: Annotated[
         Path | None, typer.Option(help="The folder of the Clarius SDK, if not installed.")
     ] = None,
     rate: Annotated[float, typer.Option(help="How many times faster to play a recording.")] = 1.0,
-    loop: Annotated[bool, typer.Option("--loop", help="Play a recording again and again.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Repeat a recording until stopped.")] = False,
     engine: EngineOption = "auto",
     threads: Threads = None,
     structures: ExternalStructures = None,
     max_gap_ms: MaxGap = 500.0,
 ) -> None:
-    """Segment a live source with one model or several, and show how fast that is."""
+    """Segment a live source with one or more models, and show timing statistics."""
     import json
 
     from sonotempo.live.sources.open import open_source
     from sonotempo.live.stream import run_stream, stream_report
 
-    chosen = cast("Policy", policy)  # the pipeline refuses what is none
+    chosen = cast("Policy", policy)  # the pipeline refuses other values
     if record_predictions and record is None:
-        raise SonotempoError("--record-predictions needs a recording; name it with --record")
+        raise SonotempoError("--record-predictions needs a recording; give its path with --record")
     if json_file is not None:
         make_folder(json_file.parent, "--json")
     opened = open_source(source, sdk=sdk, rate=rate, loop=loop)
@@ -118,8 +120,8 @@ def live(  # noqa: PLR0917
         list[str] | None,
         typer.Option(
             "--model",
-            help="An .onnx file or a ready-made model's name; twice for A and B. By default the "
-            "ready-made ones for the source.",
+            help="An .onnx file or a ready-made model's name; give two to compare them. By default "
+            "the ready-made models for the source.",
         ),
     ] = None,
     sdk: Annotated[
@@ -129,11 +131,11 @@ def live(  # noqa: PLR0917
     threads: ThreadsBesideWindow = None,
     structures: ExternalStructures = None,
 ) -> None:
-    """Open napari with the live comparison running: both models on the same frames."""
+    """Open napari and start the live comparison: both models on the same frames."""
     from sonotempo.inspection import parse_structures
     from sonotempo.live.models.ready import model_path, models_for_source
 
-    _require_window()
+    require_window()
     paths = tuple(map(model_path, model)) if model else models_for_source(source)
     known = parse_structures(structures) if structures else None
     from napari_sonotempo.live.open import run_live
@@ -142,7 +144,7 @@ def live(  # noqa: PLR0917
 
 
 def segment(  # noqa: PLR0917
-    recording: Annotated[Path, typer.Argument(help="A file or folder that holds one recording.")],
+    recording: Annotated[Path, typer.Argument(help="A file or folder with one recording.")],
     model: Annotated[
         str,
         typer.Option(help="An .onnx file of `sonotempo export`, or a ready-made model's name."),
@@ -178,35 +180,12 @@ def segment(  # noqa: PLR0917
             on_frame=lambda: progress.advance(bar),
         )
         card = predictor.model
-        said = [f"{card.name} on {predictor.engine}", *([card.note] if card.note else [])]
-    said += [f"left out: {one.reason}" for one in done.skipped]
-    said += [f"state reset at frame {number}: {why}" for number, why in done.resets[1:]]
-    said += [f"{done.frames} frames, {arm}: {folder}" for arm, folder in done.folders.items()]
-    for line in [*said, *([f"video: {video}"] if video else [])]:
+        lines = [f"{card.name} on {predictor.engine}", *([card.note] if card.note else [])]
+    lines += [f"left out: {problem}" for problem in done.skipped]
+    lines += [f"state reset at frame {number}: {why}" for number, why in done.resets[1:]]
+    lines += [f"{done.frames} frames, {arm}: {folder}" for arm, folder in done.folders.items()]
+    for line in [*lines, *([f"video: {video}"] if video else [])]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _require_window() -> None:
-    """Refuse to open a window where that cannot be, before Qt ends the program over it."""
-    import os
-    import sys
-    from importlib.util import find_spec
-
-    install = "install it with: pip install 'sonotempo[napari,pyside6]'"
-    if find_spec("napari") is None or find_spec("qtpy") is None:
-        raise SonotempoError(f"this command needs napari; {install}")
-    try:
-        import qtpy  # noqa: F401  # looks for a Qt binding
-    except ImportError as error:
-        raise SonotempoError(
-            f"this command needs a Qt binding, and none is installed; {install}"
-        ) from error
-    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    if sys.platform == "linux" and not any(os.environ.get(name) for name in screens):
-        raise SonotempoError(
-            "this command opens a window, and there is no screen here (neither DISPLAY nor "
-            "WAYLAND_DISPLAY is set); use `sonotempo stream`, or xvfb-run"
-        )
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def _folder(frames_root: Path | str | None) -> Path | None:
 def _detected(root: Path) -> Layout:
     from sonotempo.io.annotation_web import sequence_folders
 
-    if _still_folders(root) is not None:
+    if still_folders(root) is not None:
         return "stills"
     if next(sequence_folders(root), None) is not None:
         return "annotation_web"
@@ -171,8 +171,13 @@ def _exported(
     return recordings
 
 
-def _still_folders(root: Path) -> tuple[Path, Path] | None:
-    """Return the folders of images and of masks, or None if this is not a folder of stills."""
+def still_folders(root: Path) -> tuple[Path, Path] | None:
+    """Return the folders of images and of masks, or None if this is not a folder of stills.
+
+    Args:
+        root: holds ``images`` and ``masks``, or the images themselves with the folder
+            ``<root>_masks`` or ``masks`` next to it.
+    """
     resolved = root.resolve()
     pairs = (
         (root / "images", root / "masks"),
@@ -188,7 +193,7 @@ def _still_folders(root: Path) -> tuple[Path, Path] | None:
 def _stills(root: Path, structures: StructureSet, skipped: list[Skipped]) -> list[Recording]:
     from sonotempo.io.images import open_still
 
-    folders = _still_folders(root)
+    folders = still_folders(root)
     if folders is None:
         raise RecordingError(
             f"{root} has no folders of images and masks; expected {root / 'images'} and "

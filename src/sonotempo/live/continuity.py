@@ -1,16 +1,16 @@
-"""When the state that a model carries is worth nothing any more, and why."""
+"""When the state that a model carries is no longer valid, and why."""
 
 from dataclasses import dataclass
 
 from sonotempo.recording import Box, Frame, Spacing
 
-#: A longer silence between two frames than this, and the anatomy may have moved on.
+#: After a longer gap between two frames the anatomy may have moved.
 MAX_GAP_MS = 500.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What of the last frame decides whether the next one continues it."""
+    """The values of a frame that decide whether the next one continues it."""
 
     timestamp_ns: int
     host_ns: int
@@ -20,11 +20,11 @@ class _Seen:
 
 
 class Continuity:
-    """Tells for every frame whether it continues the one before.
+    """Decides for every frame whether it continues the previous one.
 
-    It does not if the geometry changed, or if more than ``max_gap_ms`` lie between the two on the
-    probe's clock. A probe's clock that goes back was restarted. If it does not move at all, the
-    host's clock is asked. Recordings played faster or slower thus keep their state.
+    It does not if the geometry has changed, or if more than ``max_gap_ms`` lie between the two on
+    the probe's clock. A clock that goes back was restarted. If it does not change at all, the
+    host's clock decides. So recordings played faster or slower keep their state.
 
     >>> import numpy as np
     >>> rules = Continuity(max_gap_ms=100)
@@ -41,11 +41,11 @@ class Continuity:
         self._last: _Seen | None = None
 
     def broken_by(self, frame: Frame, host_ns: int = 0) -> str | None:
-        """Return why a state from the frames before is worth nothing for this one, or None.
+        """Return why the state from earlier frames is not valid for this one, or None.
 
         Args:
             frame: the next frame that a model will see.
-            host_ns: when it was captured on the host's clock; unimportant for recordings.
+            host_ns: when it was captured on the host's clock; not needed for recordings.
         """
         now = _Seen(frame.timestamp_ns, host_ns, frame.image_HW.shape, frame.spacing_mm, frame.area)
         last, self._last = self._last, now

@@ -1,13 +1,15 @@
-"""What the models said in the last seconds, by frame number, to look back at.
+"""The models' results of the last seconds, by frame number.
 
-Masks are kept on the network grid and pixels not at all: those are still in the ring buffer, and
-are put together with their masks when a frame is asked for.
+Masks are kept on the network grid. Pixels are not kept: they are still in the ring buffer, from
+which :meth:`PredictionHistory.get` reads them.
 """
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from sonotempo.live.buffer.ring_buffer import RingReader
 from sonotempo.recording import Frame
@@ -15,22 +17,25 @@ from sonotempo.recording import Frame
 if TYPE_CHECKING:
     from sonotempo.live.models.onnx_predictor import GridPrediction
 
-#: What is known of a frame: ``segmented`` (a result can be had), ``not segmented`` (it is in the
-#: buffer without one: no model saw it, or not yet, or the result is no longer kept), ``gone`` (it
-#: has left the buffer), ``not written``.
+#: The state of a frame: ``segmented`` (it has a result), ``not segmented`` (it is in the buffer
+#: but no model has seen it, or the result is no longer kept), ``gone`` (it has left the buffer),
+#: ``not written``.
 FrameStatus = Literal["segmented", "not segmented", "gone", "not written"]
+
+
+_NO_PIXELS = np.empty((0, 0), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One frame with what every model made of it.
+    """One frame with the predictions of every model.
 
     Attributes:
         frame: a private copy of the pixels; ``frame.index`` is its number in the stream.
         predictions: of all models, in the order in which they were given.
         captured_ns: when it was captured, on the host's monotonic clock.
-        ready_ns: when the predictions were there, on the same clock.
-        skipped: how many frames were left out between the segmented one before and this.
+        ready_ns: when the predictions were ready, on the same clock.
+        skipped: how many frames were left out since the previous segmented one.
         reset: why the states were reset just before this frame, or None.
     """
 
@@ -41,33 +46,17 @@ class StepResult:
     skipped: int = 0
     reset: str | None = None
 
-    @property
-    def latency_ms(self) -> float:
-        """From capture to readiness."""
-        return (self.ready_ns - self.captured_ns) / 1e6
-
     def age_ms(self, now_ns: int) -> float:
-        """How old the picture is at a moment of ``time.monotonic_ns()``."""
+        """How old the image is at a time of ``time.monotonic_ns()``."""
         return (now_ns - self.captured_ns) / 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A result without its pixels."""
-
-    predictions: tuple["GridPrediction", ...]
-    captured_ns: int
-    ready_ns: int
-    skipped: int
-    reset: str | None
-
-
 class PredictionHistory:
-    """The results of the last seconds; one thread adds, any thread looks.
+    """The results of the last seconds; one thread adds, any thread reads.
 
     Args:
         reader: of the buffer that the frames are in; the history closes it.
-        seconds: how far back results are kept. What has left the buffer is let go before.
+        seconds: how long results are kept; those whose frame has left the buffer are dropped.
     """
 
     def __init__(self, reader: RingReader, seconds: float = 10.0) -> None:
@@ -76,7 +65,7 @@ class PredictionHistory:
         # Two locks: the thread that adds never waits while another copies a frame.
         self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._results: OrderedDict[int, _Kept] = OrderedDict()
+        self._results: OrderedDict[int, StepResult] = OrderedDict()
         self._is_open = True
 
     def __len__(self) -> int:
@@ -84,10 +73,8 @@ class PredictionHistory:
             return len(self._results)
 
     def add(self, result: StepResult) -> None:
-        """Keep a result and let go of those that are too old."""
-        kept = _Kept(
-            result.predictions, result.captured_ns, result.ready_ns, result.skipped, result.reset
-        )
+        """Keep a result, and drop those that are too old."""
+        kept = replace(result, frame=replace(result.frame, image_HW=_NO_PIXELS))
         with self._lock:
             self._results[result.frame.index] = kept
             oldest = self._reader.oldest
@@ -98,7 +85,7 @@ class PredictionHistory:
                 del self._results[number]
 
     def get(self, number: int) -> StepResult | None:
-        """Return the result of a frame, or None; :meth:`status` says why there is none."""
+        """Return the result of a frame, or None; :meth:`status` gives the reason."""
         with self._lock:
             kept = self._results.get(number)
         if kept is None:
@@ -107,17 +94,10 @@ class PredictionHistory:
             streamed = self._reader.read(number) if self._is_open else None
         if streamed is None:
             return None
-        return StepResult(
-            streamed.frame,
-            kept.predictions,
-            kept.captured_ns,
-            kept.ready_ns,
-            kept.skipped,
-            kept.reset,
-        )
+        return replace(kept, frame=streamed.frame)
 
     def status(self, number: int) -> FrameStatus:
-        """Say what is known of a frame."""
+        """Return the state of a frame."""
         with self._reading:
             if not self._is_open or number < self._reader.oldest:
                 return "gone"
@@ -132,7 +112,7 @@ class PredictionHistory:
             return tuple(self._results)
 
     def close(self) -> None:
-        """Let go of the results and of the buffer: from now on, all frames are gone."""
+        """Release the results and the buffer: from now on, all frames are gone."""
         with self._lock, self._reading:
             self._is_open = False
             self._results.clear()

@@ -1,4 +1,4 @@
-"""A video of a recording with the outlines of what the models found, in the structures' colours."""
+"""A video of a recording with the outlines of the models' masks, in the structures' colours."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -16,7 +16,7 @@ from sonotempo.live.closing import Closing
 from sonotempo.recording import Image, Spacing
 from sonotempo.structures import StructureSet
 
-_PANEL_WIDTH_PX = 480  # smaller frames are enlarged to it, so that outlines stay thin
+_PANEL_WIDTH_PX = 480  # smaller frames are enlarged, so that outlines stay thin
 _OUTLINE_PX = 2
 _FONT_PX = 14
 _LINE_PX = 20
@@ -25,7 +25,7 @@ _SUFFIXES = (".mp4", ".mov", ".mkv")  # AVI keeps a rate but no time stamps
 
 
 def outlined(image_HW: Image, mask_HW: Image, structures: StructureSet) -> NDArray[np.uint8]:
-    """Draw each structure's outline on a frame, 2 pixels wide and inside of it.
+    """Draw each structure's outline on a frame, 2 pixels wide, inside its edge.
 
     Args:
         image_HW: uint8 grey.
@@ -52,14 +52,14 @@ def outlined(image_HW: Image, mask_HW: Image, structures: StructureSet) -> NDArr
 class OverlayVideo(Closing):
     """Writes a video with one panel for each model, side by side, at the recording's time stamps.
 
-    The first frame decides the size. Pixels that are not square are shown in their true shape by
+    The first frame sets the size. Pixels that are not square are shown in their true shape by
     players that honour the sample aspect ratio.
 
     Args:
         path: the file, ending in .mp4, .mov or .mkv.
         titles: the panels' titles, one for each mask.
-        structures: what the masks hold.
-        frame_rate_hz: about how many frames a second there are.
+        structures: of the masks.
+        frame_rate_hz: the approximate frame rate.
         spacing_mm: millimetres a pixel of the frames, or None if unknown.
 
     Raises:
@@ -79,7 +79,7 @@ class OverlayVideo(Closing):
             import av  # noqa: PLC0415 (optional, and slow to import)
         except ModuleNotFoundError as error:
             raise RecordingError(
-                f"{path} needs PyAV to be written; install it with: pip install 'sonotempo[video]'"
+                f"writing {path} needs PyAV; install it with: pip install 'sonotempo[video]'"
             ) from error
         if path.suffix.lower() not in _SUFFIXES:
             raise RecordingError(
@@ -94,11 +94,11 @@ class OverlayVideo(Closing):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(path), "w")
-        except (OSError, ValueError) as error:  # PyAV raises both for what it cannot open
+        except (OSError, ValueError) as error:  # PyAV raises either if it cannot open a file
             raise _unwritable(path, error) from error
 
     def add(self, image_HW: Image, masks_HW: Sequence[Image], timestamp_ns: int) -> None:
-        """Draw one frame with every model's mask of it.
+        """Draw one frame with every model's mask.
 
         Raises:
             RecordingError: the file cannot be written.
@@ -114,7 +114,7 @@ class OverlayVideo(Closing):
             if self._stream is None:
                 self._stream = self._add_stream(*picture_HW3.shape[:2])
             frame = self._av.VideoFrame.from_ndarray(picture_HW3, format="rgb24")
-            # Players need time to go on, whatever the recording's clock did.
+            # Players need increasing times, even if the recording's clock does not increase.
             self._last_ms = max(self._last_ms + 1, round(timestamp_ns / 1e6))
             frame.pts, frame.time_base = self._last_ms, _TIME_BASE
             self._container.mux(self._stream.encode(frame))
@@ -122,7 +122,7 @@ class OverlayVideo(Closing):
             raise _unwritable(self._path, error) from error
 
     def close(self) -> None:
-        """Write what is left and finish the file."""
+        """Write the remaining frames and finish the file."""
         try:
             if self._stream is not None:
                 self._container.mux(self._stream.encode())
@@ -131,7 +131,7 @@ class OverlayVideo(Closing):
             raise _unwritable(self._path, error) from error
 
     def _panel(self, image_HW: Image, mask_HW: Image, title: str) -> NDArray[np.uint8]:
-        """One model's picture with its title and legend above; sides are even, as codecs want."""
+        """One model's picture with title and legend above; sides are even, as codecs require."""
         scale = -(-_PANEL_WIDTH_PX // image_HW.shape[1])
         large_HW, large_mask_HW = (
             plane.repeat(scale, 0).repeat(scale, 1) for plane in (image_HW, mask_HW)
@@ -146,7 +146,7 @@ class OverlayVideo(Closing):
         return panel_HW3
 
     def _legend(self, title: str, width: int) -> NDArray[np.uint8]:
-        """The title on a line of its own, so that the legends of all panels are alike."""
+        """Draw the title above the legend, so that the legends of all panels are alike."""
         font = ImageFont.load_default(_FONT_PX)
         margin = _FONT_PX / 2
         placed = [(margin, 0, title, (255, 255, 255))]

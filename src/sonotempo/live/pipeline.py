@@ -1,9 +1,9 @@
 """From the ring buffer to predictions: one engine thread steps every model on the same frame.
 
-One thread, so that all predictions shown together are of one frame and the models do not fight
-over the processor's cores. States are reset when the stream breaks off: see
-:mod:`sonotempo.live.continuity` for what a frame itself tells, and :data:`BREAKING_EVENTS` for what
-its source tells.
+With one thread all predictions shown together are of one frame, and the models do not compete for
+the processor's cores. States are reset when the stream is interrupted:
+:mod:`sonotempo.live.continuity` detects it from the frames, :data:`BREAKING_EVENTS` are reported by
+the source.
 """
 
 import threading
@@ -23,18 +23,18 @@ from sonotempo.live.stream_statistics import Meter, PipelineStatistics, StepTime
 from sonotempo.recording import Frame
 
 #: ``newest``: always the newest frame; those between are skipped, no model ever sees them.
-#: ``every``: every frame in order; the ring buffer is the queue, what it loses is counted.
+#: ``every``: every frame in order; the ring buffer is the queue, and its losses are counted.
 Policy = Literal["newest", "every"]
-#: ``finished``: the source has ended and its frames are segmented; it goes on if the source does.
-#: ``failed``: a model gave up, see the error; nothing more will be segmented.
+#: ``finished``: the source has ended and its frames are segmented; it continues if the source does.
+#: ``failed``: a model failed, see the error; no more frames are segmented.
 PipelineState = Literal["stopped", "running", "finished", "failed"]
 
-#: What a source reports after which the next frame does not continue the last one.
+#: Events of a source after which the next frame does not continue the last one.
 BREAKING_EVENTS: frozenset[EventKind] = frozenset(
     {"frozen", "running", "seek", "connected", "disconnected", "restarted", "crashed", "depth"}
 )
 
-#: A result older than this, while newer frames wait, is shown too late.
+#: A result older than this is stale if newer frames wait.
 STALE_MS = 250.0
 
 _WAIT_S = 0.05
@@ -42,12 +42,12 @@ _STOP_S = 5.0
 
 
 class LivePredictor(Protocol):
-    """What the pipeline asks of a model;
-    :class:`~sonotempo.live.models.onnx_predictor.OnnxPredictor` is one.
+    """What the pipeline needs of a model, such as
+    :class:`~sonotempo.live.models.onnx_predictor.OnnxPredictor`.
 
     Attributes:
-        preprocess_ns: how long the last step took to fit the frame to the network's grid.
-        inference_ns: how long its network ran.
+        preprocess_ns: the time of the last step to fit the frame to the network's grid.
+        inference_ns: the time of its network.
     """
 
     preprocess_ns: int
@@ -55,12 +55,12 @@ class LivePredictor(Protocol):
 
     @property
     def model(self) -> ModelCard:
-        """Name and structures."""
+        """The description: name, structures and more."""
         ...
 
     @property
     def engine(self) -> str:
-        """What really computes it, in words."""
+        """What really computes, for the user."""
         ...
 
     def reset(self) -> None:
@@ -73,22 +73,22 @@ class LivePredictor(Protocol):
 
 
 class Pipeline(Closing):
-    """Steps models on the frames of a stream, in a thread of its own, once.
+    """Steps models on the frames of a stream, in its own thread; it runs once.
 
-    Results are there to be fetched at any time: :meth:`newest`, :attr:`history`,
-    :meth:`statistics` and :meth:`events` may be called from any thread.
+    :meth:`newest`, :attr:`history`, :meth:`statistics` and :meth:`events` may be called at any time
+    from any thread.
 
     Args:
-        buffer: that the source writes into.
+        buffer: the source writes into it.
         source: started by :meth:`start` if it is stopped, and then stopped by :meth:`stop`. The
             pipeline takes its events; :meth:`events` passes them on.
-        predictors: all of them see the same frames; whoever made them closes them.
+        predictors: all of them see the same frames; the caller closes them.
         policy: which frames are segmented if the models are slower than the source.
         max_gap_ms: a longer gap between two segmented frames resets the states.
-        history_seconds: how far back results can be looked at; at most as far as the buffer goes.
+        history_seconds: how long results are kept; at most as long as their frames in the buffer.
 
     Raises:
-        PipelineError: no such policy.
+        PipelineError: an unknown policy.
         SourceError: the buffer is closed.
     """
 
@@ -125,7 +125,7 @@ class Pipeline(Closing):
         self._newest: StepResult | None = None
         #: Results of the last seconds, by frame number.
         self.history = PredictionHistory(buffer.reader("now"), history_seconds)
-        #: Why the engine gave up, or None.
+        #: Why the engine failed, or None.
         self.error: PipelineError | None = None
 
     @property
@@ -142,11 +142,11 @@ class Pipeline(Closing):
         """Start the engine, and the source if it is stopped; returns at once.
 
         Raises:
-            PipelineError: it was started or stopped before.
+            PipelineError: it was started or stopped already.
             SourceError: the source cannot start.
         """
         if self._started_ns or self._stopping.is_set():
-            raise PipelineError("a pipeline runs once; make another one for the next run")
+            raise PipelineError("a pipeline runs once; create another one for the next run")
         self._started_ns = time.monotonic_ns()
         self._state = "running"
         self._thread.start()
@@ -161,7 +161,7 @@ class Pipeline(Closing):
     def stop(self) -> None:
         """End the engine, then the source if it was started here; may be called twice.
 
-        Takes a few seconds at most: what hangs longer is left behind as a daemon.
+        Takes a few seconds at most: a thread that hangs longer is left behind as a daemon.
 
         Raises:
             PipelineError: the engine or the source did not end in time.
@@ -192,7 +192,7 @@ class Pipeline(Closing):
         return self._newest
 
     def is_stale(self) -> bool:
-        """Whether the newest result is old although newer frames are there: the models lag."""
+        """Whether the newest result is old and newer frames wait: the models are too slow."""
         newest = self._newest
         if newest is None or self._state != "running":
             return False
@@ -205,7 +205,7 @@ class Pipeline(Closing):
         return self._events.take()
 
     def statistics(self) -> PipelineStatistics:
-        """Sum up how the stream is doing; after the end, how it did."""
+        """Summarise the stream up to now or to its end."""
         written, overruns = self._progress()
         now_ns = self._ended_ns or time.monotonic_ns()
         return self._meter.statistics(
@@ -226,10 +226,10 @@ class Pipeline(Closing):
         self.stop()
 
     def _run(self) -> None:
-        """Work until told to stop, or until something fails."""
+        """Work until stopped or until something fails."""
         try:
             while not self._stopping.is_set():
-                # Asked before the buffer is looked at: the last frame comes before the end.
+                # Read before the buffer: the last frame is written before the end is reported.
                 is_over = self._source.state == "ended"
                 streamed = self._take()
                 self._hear()
@@ -245,8 +245,8 @@ class Pipeline(Closing):
             state: PipelineState = "finished" if self._state == "finished" else "stopped"
         except PipelineError as error:
             self.error, state = error, "failed"
-        except Exception as error:  # noqa: BLE001 (kept for whoever asks, with what it was doing)
-            self.error = PipelineError(f"the engine gave up while {self._doing}: {error!r}")
+        except Exception as error:  # noqa: BLE001 (kept in ``error``, with what it was doing)
+            self.error = PipelineError(f"the engine failed while {self._doing}: {error!r}")
             self.error.__cause__ = error
             state = "failed"
         self._ended_ns = time.monotonic_ns()
@@ -269,7 +269,7 @@ class Pipeline(Closing):
                 self._breaks.append(event)
 
     def _step(self, streamed: StreamedFrame, taken_ns: int) -> None:
-        """Let every model segment one frame and publish the result."""
+        """Segment one frame with every model and publish the result."""
         frame = streamed.frame
         lost = streamed.number - self._upcoming
         self._upcoming = streamed.number + 1
@@ -314,7 +314,7 @@ class Pipeline(Closing):
         )
 
     def _broken_by(self, streamed: StreamedFrame) -> str | None:
-        """Return why the states are worth nothing for this frame, or None."""
+        """Return why the states are not valid for this frame, or None."""
         by_frame = self._continuity.broken_by(streamed.frame, streamed.host_ns)
         due = [event for event in self._breaks if event.host_ns <= streamed.host_ns]
         self._breaks = [event for event in self._breaks if event.host_ns > streamed.host_ns]
@@ -330,7 +330,7 @@ class Pipeline(Closing):
             return self._written, self._overruns
 
     def _detach(self) -> None:
-        """Let go of the buffer, once the engine has ended; counts stay as they are."""
+        """Release the buffer after the engine has ended; counts stay as they are."""
         self._progress()
         with self._attached:
             if self._is_attached:

@@ -1,4 +1,4 @@
-"""Processes beside a program that has threads and windows: begun safely, and their end in words."""
+"""Starts child processes safely from a program with threads and windows, and names their end."""
 
 import signal
 import sys
@@ -10,10 +10,10 @@ _starting = threading.Lock()
 
 
 def start_spawned(process: BaseProcess) -> None:
-    """Start a process of the ``spawn`` kind without running the host's main script a second time.
+    """Start a ``spawn`` process without running the host's main script a second time.
 
-    A spawned process imports ``__main__`` for the sake of what is pickled from there, which is
-    nothing here. A script without ``if __name__ == "__main__"`` would open its window again.
+    A spawned process imports ``__main__`` to unpickle objects from there; here are none. A script
+    without ``if __name__ == "__main__"`` would open its window again.
     """
     with _starting:
         main = sys.modules["__main__"]
@@ -25,7 +25,7 @@ def start_spawned(process: BaseProcess) -> None:
 
 
 def exit_words(exit_code: int | None) -> str:
-    """Say how a process ended; empty if it is alive or did well.
+    """Return how a process ended; empty if it is alive or succeeded.
 
     >>> exit_words(-6), exit_words(3), exit_words(0), exit_words(None)
     ('signal SIGABRT', 'exit code 3', '', '')

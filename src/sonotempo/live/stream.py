@@ -1,4 +1,4 @@
-"""Streams a source through models for a while and shows how they do, without a window."""
+"""Streams a source through models without a window, and shows the statistics."""
 
 import math
 import time
@@ -29,14 +29,14 @@ _DRAW_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """How a stream went.
+    """The outcome of a stream.
 
     Attributes:
-        state: how it ended: "stopped" by time or by hand, "finished" with its source, "failed".
-        statistics: of all of it.
-        events: how often the source reported what.
+        state: how it ended: "stopped" by time or by the user, "finished" with its source, "failed".
+        statistics: of the whole stream.
+        events: how often the source reported each kind of event.
         recorded: what the recorder wrote, or None without one.
-        error: why a model or the recorder gave up, or None.
+        error: why a model or the recorder failed, or None.
     """
 
     state: PipelineState
@@ -58,17 +58,17 @@ def run_stream(
     record: Path | None = None,
     record_predictions: bool = False,
 ) -> Streamed:
-    """Stream until the time is over, the source ends, Ctrl-C is pressed or a model fails.
+    """Stream until the time is up, the source ends, Ctrl-C is pressed or a model fails.
 
     Args:
-        title: what the source is called in the table.
+        title: the source's name in the table.
         source: is started and stopped.
         predictors: stay open.
         console: for the table and for the source's events. On a terminal the table is redrawn four
-            times a second, elsewhere it is printed at the end alone.
+            times a second, elsewhere it is printed only at the end.
         policy: see :data:`~sonotempo.live.pipeline.Policy`.
         max_gap_ms: a longer gap between two segmented frames resets the states.
-        seconds: how long, or None for no limit.
+        seconds: the duration, or None for no limit.
         record: a ``.mkv`` file or a new folder for all frames, see
             :class:`~sonotempo.live.recording.recorder.Recorder`, or None.
         record_predictions: whether the masks are recorded too.
@@ -97,16 +97,16 @@ def run_stream(
                 masks.record()
 
         pipeline.start()
-        # Whatever happens now, what was measured is shown; the live table is gone by then.
+        # From here on the statistics are printed whatever happens; the live table is gone then.
         parts.callback(lambda: console.print(stream_table(title, pipeline)))
         parts.callback(look)
         parts.callback(pipeline.stop)
-        parts.callback(look)  # the pipeline lets go of its results when it stops
+        parts.callback(look)  # the pipeline drops its results when it stops
         try:
             with _live_table(console) as draw:
                 _watch(pipeline, seconds, look, lambda: draw(stream_table(title, pipeline)))
         except KeyboardInterrupt:
-            console.print("stopped by hand")
+            console.print("stopped by Ctrl-C")
     error: SonotempoError | None = pipeline.error
     if error is None and recorder is not None and recorder.problem is not None:
         error = SourceError(recorder.problem)
@@ -122,7 +122,7 @@ def run_stream(
 def stream_report(
     title: str, policy: Policy, predictors: Sequence[LivePredictor], streamed: Streamed
 ) -> dict[str, Any]:
-    """Return all of it as plain values for a JSON file."""
+    """Return the outcome as plain values for a JSON file."""
     return {
         "made_by": f"sonotempo {__version__}",
         "source": title,
@@ -147,7 +147,7 @@ def stream_report(
 
 @contextmanager
 def _live_table(console: Console) -> Iterator[Callable[[RenderableType], object]]:
-    """Give a function that shows a table in place of the last one; it needs a terminal."""
+    """Yield a function that replaces the table on the terminal; elsewhere it does nothing."""
     if not console.is_terminal:
         yield lambda table: None
         return
@@ -161,7 +161,7 @@ def _watch(
     look: Callable[[], object],
     draw: Callable[[], object],
 ) -> None:
-    """Look after a pipeline until its time is over or it has nothing more to do."""
+    """Watch a pipeline until its time is up or it has nothing more to do."""
     end = time.monotonic() + (seconds if seconds is not None else math.inf)
     drawn = 0.0
     while pipeline.state == "running" and time.monotonic() < end:
@@ -178,7 +178,7 @@ def _say(console: Console, who: str, event: SourceEvent) -> None:
 
 
 class _Masks:
-    """Hands new results of a pipeline to a recorder, in the frames' own shape."""
+    """Passes new results of a pipeline to a recorder, in the frames' own shape."""
 
     def __init__(self, pipeline: Pipeline, recorder: Recorder) -> None:
         self._history, self._recorder = pipeline.history, recorder

@@ -1,7 +1,7 @@
-"""How a stream is doing: time in every stage, frames left out, age of the states, frame rates.
+"""The statistics of a stream: time in every stage, frames left out, state ages, frame rates.
 
-Times are kept for the last frames only, so that memory does not grow with the stream, and counts
-for all of it.
+Times are kept for the last frames only, so that memory use is constant; counts cover the whole
+stream.
 """
 
 import threading
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 _WINDOW_FRAMES = 9000  # five minutes at 30 frames a second
 _RATE_WINDOW_NS = 2_000_000_000
-_MINIMUM_NS = 1  # so that a rate over no time is no division by zero
+_MINIMUM_NS = 1  # avoids a division by zero
 
 #: The stages of a frame in their order. See :class:`StepTimes`.
 STAGES = ("buffer", "preprocess", "inference", "ready")
@@ -24,7 +24,7 @@ STAGES = ("buffer", "preprocess", "inference", "ready")
 class Timing:
     """How long something took, in milliseconds: mean and percentiles of ``count`` frames.
 
-    Of no frames at all, every time is 0.
+    Without frames, all are 0.
     """
 
     count: int
@@ -35,7 +35,7 @@ class Timing:
 
     @classmethod
     def of(cls, times_ns: NDArray[np.int64]) -> "Timing":
-        """Sum up durations.
+        """Summarise durations.
 
         >>> Timing.of(np.array([1_000_000, 3_000_000])).mean_ms
         2.0
@@ -53,11 +53,11 @@ class StepTimes:
     Attributes:
         number: of the frame in its stream.
         captured_ns: when the source wrote it into the buffer.
-        taken_ns: when the engine took it from there; before it lies the stage ``buffer``.
-        preprocess_ns: how long all models together fitted it to their grids.
-        inference_ns: how long each model's network ran.
-        ready_ns: when the result could be shown. What is left of the time since ``taken_ns``
-            (masks, history, bookkeeping) is the stage ``ready``.
+        taken_ns: when the engine took it from there; the stage ``buffer`` lies between the two.
+        preprocess_ns: the time of all models together to fit it to their grids.
+        inference_ns: the time of each model's network.
+        ready_ns: when the result could be shown. The rest of the time since ``taken_ns`` (masks,
+            history, bookkeeping) is the stage ``ready``.
     """
 
     number: int
@@ -70,13 +70,13 @@ class StepTimes:
 
 @dataclass(frozen=True, slots=True)
 class PredictorStatistics:
-    """How one model is doing.
+    """The statistics of one model.
 
     Attributes:
         model: its name.
-        engine: what really computes it, in words.
+        engine: what really computes, for the user.
         inference: time of its network alone.
-        state_age: how many frames it had seen at the newest result since its last reset.
+        state_age: frames since its last reset, at the newest result.
     """
 
     model: str
@@ -87,20 +87,20 @@ class PredictorStatistics:
 
 @dataclass(frozen=True, slots=True)
 class PipelineStatistics:
-    """How a stream is doing; counts are since the start, times of the last 9000 frames.
+    """The statistics of a stream; counts are since the start, times of the last 9000 frames.
 
     Attributes:
         seconds: since the start.
         captured: frames that the source wrote since then.
         segmented: frames that all models have segmented.
-        skipped: frames left out because a newer one was there (policy ``newest``).
+        skipped: frames left out because a newer one was available (policy ``newest``).
         overruns: frames overwritten before they could be read (policy ``every``).
-        waiting: frames written and not yet looked at.
+        waiting: frames written but not yet processed.
         fps_in: frames a second that the source writes, over the last two seconds.
         fps_out: frames a second that are segmented, over the last two seconds.
         stages: time in each of :data:`STAGES`.
         latency: from capture to ready, the sum of the stages.
-        predictors: in the order in which they were given.
+        predictors: in the given order.
         resets: how often the states were reset, by reason.
     """
 
@@ -119,7 +119,7 @@ class PipelineStatistics:
 
     @property
     def dropped(self) -> int:
-        """Frames that no model will ever see: skipped or overrun."""
+        """Frames that no model will see: skipped or overrun."""
         return self.skipped + self.overruns
 
 
@@ -128,7 +128,7 @@ class Meter:
 
     Args:
         predictors: how many models are measured.
-        window_frames: of how many of the last frames times are kept.
+        window_frames: for how many of the last frames times are kept.
     """
 
     def __init__(self, predictors: int, window_frames: int = _WINDOW_FRAMES) -> None:
@@ -142,7 +142,7 @@ class Meter:
         self._state_ages = [0] * predictors
 
     def record(self, times: StepTimes, state_ages: Sequence[int], skipped: int) -> None:
-        """Note one step: its times, every model's state age, and the frames left out before it."""
+        """Record one step: its times, each model's state age, and the frames left out before."""
         inference_ns = sum(times.inference_ns)
         took_ns = times.ready_ns - times.taken_ns
         stages_ns = (
@@ -159,7 +159,7 @@ class Meter:
             self._state_ages[:] = state_ages
 
     def reset(self, reason: str) -> None:
-        """Note that the states were reset."""
+        """Count a reset of the states."""
         with self._lock:
             self._resets[reason] += 1
 
@@ -173,14 +173,14 @@ class Meter:
         waiting: int,
         models: Sequence[tuple[str, str]],
     ) -> PipelineStatistics:
-        """Sum up what was recorded.
+        """Summarise the stream.
 
         Args:
             now_ns: the host's monotonic clock.
-            started_ns: when the stream began on it.
+            started_ns: the start of the stream on that clock.
             captured: frames written since then.
             overruns: frames overwritten before they could be read.
-            waiting: frames written and not yet looked at.
+            waiting: frames written but not yet processed.
             models: name and engine of every model.
         """
         with self._lock:
@@ -208,7 +208,7 @@ class Meter:
 
 
 def _written_per_second(rows: NDArray[np.int64], now_ns: int) -> float:
-    """The source's rate: frame numbers have no gaps, so those of two frames count all between."""
+    """The source's rate; frame numbers have no gaps, so their difference counts all frames."""
     recent = rows[rows[:, 1] > now_ns - _RATE_WINDOW_NS]
     if len(recent) < 2:
         return 0.0

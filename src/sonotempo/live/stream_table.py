@@ -10,7 +10,7 @@ from sonotempo.live.stream_statistics import PipelineStatistics, Timing
 
 
 def stream_table(title: str, pipeline: Pipeline) -> RenderableType:
-    """Draw how a pipeline is doing now."""
+    """Draw the present statistics of a pipeline."""
     statistics = pipeline.statistics()
     facts = Table(show_header=False, box=None, pad_edge=False)
     facts.add_column(style="bold")
@@ -53,7 +53,7 @@ def _resets(statistics: PipelineStatistics) -> str:
 
 
 def _times(statistics: PipelineStatistics) -> Table:
-    """Time by stage, every model's inference below that of all, in milliseconds."""
+    """Milliseconds by stage, each model's inference below the sum."""
     table = Table(title=f"milliseconds, the last {statistics.latency.count} frames")
     table.add_column("stage")
     for name in ("mean", "p50", "p95", "p99", "state age"):

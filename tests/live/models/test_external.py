@@ -60,11 +60,15 @@ def write_graph(path, inputs, outputs):
         ({"x": [1, 3, 32, 32]}, {"y": [1, 3, 32, 32]}, "expected a grey image"),
         ({"x": [1, 1, 32, 48]}, {"y": [1, 3, 32, 48]}, "expected a grey image"),
         ({"x": [1, 1, "H", "W"]}, {"y": [1, 3, 32, 32]}, "fixed size"),
-        ({"x": [1, 1, 32, 32], "h": [1, 2, 4, 4]}, {"y": [1, 3, 32, 32]}, "must\ncome back"),
+        (
+            {"x": [1, 1, 32, 32], "h": [1, 2, 4, 4]},
+            {"y": [1, 3, 32, 32]},
+            "must return a new state",
+        ),
         (
             {"x": [1, 1, 32, 32], "h": [1, 2, 4, 4]},
             {"y": [1, 3, 32, 32], "g": [1, 2, 8, 8]},
-            "as it went in",
+            "must keep its shape",
         ),
     ],
 )

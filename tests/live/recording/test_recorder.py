@@ -315,8 +315,8 @@ def test_what_is_there_is_never_overwritten(tmp_path, buffer):
     (tmp_path / "out.mkv").write_bytes(b"precious")
     (tmp_path / "b.jsonl").write_bytes(b"precious")
     for name, sentence in [
-        ("out.mkv", "is there already; record to another name"),
-        ("b.mkv", "is there already; record to another name"),
+        ("out.mkv", "exists already; record to another name"),
+        ("b.mkv", "exists already; record to another name"),
         ("out.mp4", r"give a name ending in \.mkv"),
         ("out.mkv/in a file.mkv", "cannot be written"),
     ]:

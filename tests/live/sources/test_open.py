@@ -5,7 +5,7 @@ from fakes.streams import HandSource
 from sonotempo.errors import RecordingError, SonotempoError, SourceError
 from sonotempo.io.writers import write_sequence
 from sonotempo.live.sources.clarius.source import ClariusSource
-from sonotempo.live.sources.open import buffer_for, open_source
+from sonotempo.live.sources.open import SOURCES, buffer_for, kind_of, open_source
 from sonotempo.live.sources.playback import PlaybackSource
 from sonotempo.live.sources.simulated import SimulatedSource
 
@@ -46,13 +46,17 @@ def test_a_phantom_is_simulated(text):
     ("text", "words"),
     [
         ("clarios://192.168.1.1", "did you mean 'clarius'"),
-        ("clarius://", "names no probe"),
-        ("clarius://192.168.1.1:probe", "is no address"),
-        ("clarius://192.168.1.1:99999", "is no address"),
+        ("clarios://192.168.1.1", "Options: phantom, clarius"),
+        ("://192.168.1.1", "a file or folder, clarius://192.168.1.1:5828"),
+        ("clarius://", "expected the probe's address"),
+        ("clarius://192.168.1.1:0", "port from 1 to 65535"),
+        ("clarius://192.168.1.1:probe", "is not a valid address"),
+        ("clarius://192.168.1.1:99999", "is not a valid address"),
+        ("clarius://192.168.1.1?port=5828", "unknown option"),
         ("phantom://axilary", "did you mean 'axillary'"),
         ("phantom://axillary?sed=3", "did you mean 'seed'"),
-        ("phantom://axillary?seed=x", "no whole number"),
-        ("phantom://axillary?seed=", "no whole number"),
+        ("phantom://axillary?seed=x", "expected a whole number"),
+        ("phantom://axillary?seed=", "expected a whole number"),
     ],
 )
 def test_a_source_that_cannot_be_is_refused_in_one_sentence(text, words):
@@ -60,6 +64,12 @@ def test_a_source_that_cannot_be_is_refused_in_one_sentence(text, words):
         open_source(text)
     assert words in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_each_kind_is_what_its_own_example_names():
+    assert len({kind.title for kind in SOURCES}) == len(SOURCES)
+    for kind in SOURCES:
+        assert kind_of(kind.example) is kind
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path):
@@ -77,6 +87,12 @@ def test_the_buffer_fits_a_recordings_frames_and_rate(folder):
         handle = buffer.handle
     assert (handle.height_px, handle.width_px) == (30, 40)
     assert handle.capacity == 120
+
+
+def test_the_buffer_fits_a_simulations_frames():
+    with buffer_for(open_source("phantom://axillary"), seconds=1) as buffer:
+        handle = buffer.handle
+    assert (handle.height_px, handle.width_px, handle.capacity) == (480, 640, 30)
 
 
 def test_the_buffer_of_a_live_source_has_the_default_size():

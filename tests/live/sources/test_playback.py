@@ -105,6 +105,26 @@ def test_a_loop_announces_each_return_to_the_start(tmp_path, buffer):
         assert gap_ns == pytest.approx(PERIOD_NS / 20, abs=20e6)
 
 
+@pytest.mark.parametrize("at", [0, 5, 11])
+def test_switching_loop_off_ends_the_round_that_is_playing(tmp_path, buffer, at):
+    """Frames of the next round have been read ahead by then."""
+    source = PlaybackSource(make_recording(tmp_path, 12), rate=20, loop=True)
+    with Playing(source, buffer) as playing:
+        source.pause()
+        source.seek(at)
+        playing.until(lambda: source.position == at and len(source._ahead) == 16)
+        while playing.reader.next():
+            pass
+        source.loop = False
+        source.resume()
+        playing.until(lambda: source.state == "ended")
+        assert indices(playing.read(11 - at)) == list(range(at + 1, 12))
+        assert playing.nothing_comes(0.05)
+        source.loop = True
+        source.resume()
+        assert indices(playing.read(13)) == [*range(12), 0]
+
+
 def test_pausing_stops_the_frames_and_resuming_goes_on_without_a_seek(tmp_path, buffer):
     source = PlaybackSource(make_recording(tmp_path, 60))
     with Playing(source, buffer) as playing:
@@ -246,7 +266,7 @@ def test_a_rate_that_is_not_positive_is_refused(tmp_path, rate):
 
 def test_what_a_recording_cannot_do_is_refused_with_what_it_can(tmp_path, buffer):
     source = PlaybackSource(make_recording(tmp_path, 9))
-    with pytest.raises(SourceError, match="not being played"):
+    with pytest.raises(SourceError, match="not playing"):
         source.seek(0)
     with Playing(source, buffer):
         with pytest.raises(SourceError, match=r"'depth\+'.*Options: freeze"):
@@ -255,7 +275,7 @@ def test_what_a_recording_cannot_do_is_refused_with_what_it_can(tmp_path, buffer
             source.seek(9)
         with pytest.raises(SourceError, match="expected 1 or -1"):
             source.step(2)
-        with pytest.raises(SourceError, match="played already"):
+        with pytest.raises(SourceError, match="is started already"):
             source.start(buffer)
 
 

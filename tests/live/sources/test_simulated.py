@@ -117,7 +117,7 @@ def test_frozen_no_frame_comes_until_it_goes_on(scanner):
     source.send("freeze")
     assert source.state == "frozen"
     assert source.commands == ("freeze",)
-    with pytest.raises(SourceError, match="that is frozen"):
+    with pytest.raises(SourceError, match="is frozen and cannot do"):
         source.send("gain+")
     written = reader.written
     time.sleep(0.2)
@@ -145,7 +145,7 @@ def test_stopping_ends_the_thread_at_any_time_and_it_can_start_again(buffer):
     source = SimulatedSource(**SMALL)
     for pause_s in (0.0, 0.3):
         source.start(buffer)
-        with pytest.raises(SourceError, match="running already"):
+        with pytest.raises(SourceError, match="started already"):
             source.start(buffer)
         time.sleep(pause_s)
         source.stop()
@@ -160,7 +160,7 @@ def test_settings_that_make_no_sense_are_refused(buffer):
         SimulatedSource("axilary")
     with pytest.raises(ConfigError, match="even numbers from 128 to 2048"):
         SimulatedSource(width_px=333)
-    with pytest.raises(SourceError, match=r"480x640 pixels .* do not fit the buffer's 128x160"):
+    with pytest.raises(SourceError, match=r"480x640 pixels .*do not fit the buffer's 128x160"):
         SimulatedSource().start(buffer)
 
 

@@ -22,6 +22,7 @@ from fakes.files import (
 from fakes.shapes import write_shapes
 from napari_sonotempo.files.reader import MOST_RECORDINGS, get_reader, read_recordings
 from sonotempo.errors import RecordingError
+from sonotempo.io.formats import FORMATS, IMAGES
 from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.recording.recorder import Recorder
 from sonotempo.recording import Frame, Prediction
@@ -46,11 +47,12 @@ def opened(path):
 
 
 def test_finding_the_reader_loads_nothing_heavy():
-    heavy = ["numpy", "napari", "pydicom", "av", "SimpleITK", "scipy", "PIL", "sonotempo.io"]
+    heavy = ["napari", "pydicom", "av", "SimpleITK", "scipy", "PIL"]
     code = (
         "import sys, napari_sonotempo.files.reader, napari_sonotempo.files.sample_data;"
+        "found = [m for m in ('numpy', 'sonotempo.io') if m in sys.modules];"
         "napari_sonotempo.files.reader.get_reader('a.mp4');"
-        f"print([m for m in {heavy} if m in sys.modules])"
+        f"print(found + [m for m in {heavy} if m in sys.modules])"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -159,7 +161,7 @@ def test_a_large_folder_opens_its_first_recordings_only(tmp_path):
 def test_a_bad_recording_in_a_folder_leaves_the_good_ones(tmp_path):
     write_meta(tmp_path / "good.mha", noise(3, *SHAPE))
     (tmp_path / "bad.mha").write_text("no header")
-    with pytest.warns(UserWarning, match=r"1 files or folders are left out.*bad\.mha"):
+    with pytest.warns(UserWarning, match=r"1 files or folders were left out.*bad\.mha"):
         found = opened(tmp_path)
     assert [meta["name"] for _, meta, _ in found] == ["good"]
 
@@ -197,7 +199,15 @@ def test_a_large_external_folder_is_left_quickly(tmp_path):
     assert time.perf_counter() - start < 0.5
 
 
-def test_the_manifest_claims_no_pictures(tmp_path):
+def test_the_manifest_claims_the_files_of_every_format_but_pictures():
+    (reader,) = PluginManifest.from_distribution("sonotempo").contributions.readers
+    suffixes = {suffix for known in FORMATS if known is not IMAGES for suffix in known.suffixes}
+    assert set(reader.filename_patterns) == {f"*{suffix}" for suffix in suffixes}
+    for suffix in suffixes - {".raw"}:  # which also needs its .yml
+        assert get_reader(f"a{suffix}") is not None
+
+
+def test_pictures_are_left_to_other_readers(tmp_path):
     path = write_png(tmp_path / "a.png", noise(*SHAPE))
     with pytest.raises(ValueError, match="not a compatible reader"):
         read([str(path)], stack=False, plugin_name="sonotempo")

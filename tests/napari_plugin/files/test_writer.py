@@ -136,7 +136,7 @@ def test_what_was_opened_is_never_written_over(tmp_path, export):
     _, masks = opened(export)
     before = {path: path.read_bytes() for path in export.rglob("*") if path.is_file()}
     masks.paint((2, 10, 10), 2)
-    with pytest.raises(RecordingError, match="is never written over; save to another folder"):
+    with pytest.raises(RecordingError, match="is never overwritten; save to another folder"):
         save(export, masks)
     assert {path: path.read_bytes() for path in export.rglob("*") if path.is_file()} == before
 
@@ -146,7 +146,7 @@ def test_another_programs_folder_is_never_written_to(tmp_path, export):
     other = tmp_path / "out" / "subject-00" / "sequence-0"
     other.mkdir(parents=True)
     (other / "thesis.txt").write_text("mine")
-    with pytest.raises(RecordingError, match="holds something else already"):
+    with pytest.raises(RecordingError, match="already holds other files"):
         save(tmp_path / "out", masks)
     assert [path.name for path in other.iterdir()] == ["thesis.txt"]
 

@@ -25,7 +25,7 @@ def result_of(number=0, *, masks=True, shape_HW=SHAPE_HW, spacing=(0.1, 0.1), si
         half = slice(0, size // 2) if side == 0 else slice(size // 2, None)
         mask_SS[:, half] = side + 1
         fit = fit_frame(frame, size)
-        made.append(GridPrediction(mask_SS, mask_SS, fit, 1, "AB"[side]))
+        made.append(GridPrediction(mask_SS, fit, 1, "AB"[side]))
     return StepResult(frame, tuple(made) if masks else (), 0, 0)
 
 

@@ -20,7 +20,7 @@ from sonotempo.recording import Box
 
 
 def prediction(mask_SS, fit):
-    return GridPrediction(mask_SS, np.zeros_like(mask_SS), fit, 1, "frame")
+    return GridPrediction(mask_SS, fit, 1, "frame")
 
 
 @given(

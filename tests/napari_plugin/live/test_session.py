@@ -12,7 +12,6 @@ from fakes.clarius import wait_until
 from fakes.onnx_models import write_model
 from fakes.recordings import make_recording
 from fakes.streams import HandSource
-from napari_sonotempo.live.hold import hold
 from napari_sonotempo.live.session import LiveRequest, LiveSession
 from sonotempo.errors import ModelError, PipelineError, SourceError
 from sonotempo.live.sources.playback import PlaybackSource
@@ -80,7 +79,7 @@ def test_models_of_other_structures_are_refused_and_the_labels_named(models):
 
 
 def test_a_pair_beside_another_model_is_refused(models):
-    with pytest.raises(ModelError, match="3 models are chosen, two can be shown"):
+    with pytest.raises(ModelError, match="3 models are chosen, but only two can be shown"):
         LiveSession(request_for(HandSource(), models("frame", "sequence"), models("frame")))
 
 
@@ -114,14 +113,11 @@ def test_held_frames_come_with_their_masks_or_say_that_there_are_none(models):
         for number in range(3):
             source.write(np.full((32, 32), 200, np.uint8), ms=40 * number)
         wait_until(lambda: session.pipeline.history.status(2) == "segmented", "frame 2")
-        with session.buffer.reader() as reader:
-            held = hold(reader, session.pipeline.history, 2)
-        assert [result.frame.index for result in held.results] == [0, 1, 2]
+        held = session.hold(2)
+        assert [result.frame.index for result in held] == [0, 1, 2]
         segmented = session.pipeline.history.numbers()
-        for result in held.results:
+        for result in held:
             assert bool(result.predictions) == (result.frame.index in segmented)
-        assert held.index_of(1) == 1
-        assert held.seconds_back(2) == 0
     finally:
         session.close()
 
@@ -133,9 +129,8 @@ def test_frames_older_than_ten_seconds_are_not_held(models):
         image_HW = np.zeros((32, 32), np.uint8)
         for second in (0, 1, 9, 10, 11):
             source.write(image_HW, ms=1000 * second, host_ns=(100 + second) * 10**9)
-        with session.buffer.reader() as reader:
-            held = hold(reader, session.pipeline.history, 4)
-        assert [result.frame.index for result in held.results] == [1, 2, 3, 4]
+        held = session.hold(4)
+        assert [result.frame.index for result in held] == [1, 2, 3, 4]
     finally:
         session.close()
 

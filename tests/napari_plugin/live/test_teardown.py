@@ -18,6 +18,7 @@ if not os.environ.get("SONOTEMPO_SKIP_GUI"):
         remember_in,
         write_models,
     )
+    from napari_sonotempo.live.overlays import overlays_of
 
 
 @pytest.fixture
@@ -61,13 +62,42 @@ def test_closing_the_window_while_recording_keeps_the_recording(live, tmp_path, 
     assert len(open_recording(path)) > 0
 
 
-def test_removing_the_widget_ends_the_stream_and_keeps_the_viewer(live, tmp_path, qtbot):
-    live.start(*write_models(tmp_path, "frame"))
-    live.viewer.window.remove_dock_widget(live.dock)
+def overlays(viewer):
+    """Return what napari writes over the picture, as plain values."""
+    bar, text = overlays_of(viewer)
+    return {
+        "scale bar": (bar.visible, bar.font_size),
+        "text": (text.text, text.visible, text.font_size, text.position, str(text.color)),
+    }
+
+
+@pytest.mark.parametrize("streams", ["running", "stopped", "never started"])
+@pytest.mark.parametrize("how", ["removed by a script", "closed by its button", "deleted"])
+def test_closing_the_dock_leaves_nothing_in_the_viewer(live, tmp_path, qtbot, streams, how):
+    viewer = live.viewer
+    viewer.add_image(np.zeros((2, 2)), name="mine")
+    text = overlays_of(viewer)[1]
+    text.text, text.visible = "mine", True
+    before = overlays(viewer)
+    if streams != "never started":
+        live.start(*write_models(tmp_path, "frame", "sequence"))
+        assert overlays(viewer) != before
+        assert len(viewer.layers) > 1
+    if streams == "stopped":
+        live.stop()
+    if how == "removed by a script":
+        viewer.window.remove_dock_widget(live.dock)
+    elif how == "closed by its button":
+        live.click(live.dock.title.close_button)
+    else:
+        live.widget.deleteLater()
+        qtbot.wait(50)
     live.widget = live.dock = None
     qtbot.waitUntil(lambda: not live_threads(), timeout=10_000)
     assert not memory_and_processes()["shared memory"]
-    live.viewer.add_image(np.zeros((2, 2)))
+    assert [layer.name for layer in viewer.layers] == ["mine"]
+    assert overlays(viewer) == before
+    viewer.add_image(np.zeros((2, 2)))
 
 
 def test_closing_while_models_are_being_loaded_leaves_nothing(live, tmp_path, qtbot):

@@ -31,11 +31,16 @@ def live(tmp_path, nothing_left, make_napari_viewer_proxy, qtbot):
     window.forget()
 
 
+def picture(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
 def saved(tmp_path, pattern):
     return sorted((tmp_path / "saved").glob(pattern))
 
 
-def test_a_persons_path_from_the_sample_to_the_stop(live, tmp_path):
+def test_a_users_path_from_the_sample_to_the_stop(live, tmp_path):
     widget, link = live.widget, live.widget.link
     live.viewer.open_sample("sonotempo", "axillary")
     assert widget.source_box.layer.count() == 1
@@ -82,8 +87,7 @@ def test_a_persons_path_from_the_sample_to_the_stop(live, tmp_path):
     (recording,) = saved(tmp_path, "recording-*.mkv")
     assert live.viewer.open(recording, plugin="sonotempo")[0].data.shape[1:] == (480, 640)
     for name in ("side", "both", "frozen"):
-        with Image.open(tmp_path / f"{name}.png") as picture:
-            assert picture.size == (1280, 800)
+        assert picture(tmp_path / f"{name}.png").shape[:2] == (800, 1280)
     assert not [said for said in live.said if said[0] == "error"]
 
 
@@ -96,10 +100,10 @@ def test_a_snapshot_holds_the_view_the_frame_and_both_masks(live, tmp_path):
     live.click(live.widget.transport.snapshot)
     live.wait(lambda: saved(tmp_path, "snapshot-*/snapshot.json"), "the snapshot")
     (folder,) = saved(tmp_path, "snapshot-*")
-    np.testing.assert_array_equal(Image.open(folder / "frame.png"), shown.frame.image_HW)
+    np.testing.assert_array_equal(picture(folder / "frame.png"), shown.frame.image_HW)
     for side, made in zip("AB", shown.predictions, strict=True):
-        np.testing.assert_array_equal(Image.open(folder / f"mask-{side}.png"), made.mask_HW())
-    assert np.asarray(Image.open(folder / "view.png")).std() > 0
+        np.testing.assert_array_equal(picture(folder / f"mask-{side}.png"), made.mask_HW())
+    assert picture(folder / "view.png").std() > 0
 
 
 def test_an_open_layer_plays_loops_and_changes_speed(live, tmp_path):
@@ -152,7 +156,7 @@ def refused(live):
     return live.messages
 
 
-def test_a_file_that_is_no_recording_is_a_message(live, tmp_path):
+def test_a_file_that_is_not_a_recording_is_a_message(live, tmp_path):
     (tmp_path / "notes.txt").write_text("no pictures")
     live.widget.source_box.kind.setCurrentText("Recording file")
     live.widget.source_box.path.setText(str(tmp_path / "notes.txt"))
@@ -205,7 +209,7 @@ def test_a_model_that_fails_stops_the_stream_with_a_message(live, tmp_path, monk
     assert not live.viewer.layers["masks"].data.any()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_model_whose_process_dies_stops_the_stream_with_a_message(live, tmp_path):
     live.start(*write_models(tmp_path, "frame"))
     os.kill(live.widget.link.session.predictors[0].pid, signal.SIGKILL)
@@ -214,7 +218,7 @@ def test_a_model_whose_process_dies_stops_the_stream_with_a_message(live, tmp_pa
     assert not live.viewer.layers["masks"].data.any()
 
 
-def test_a_model_that_cannot_keep_up_is_told_with_a_remedy(live, tmp_path, monkeypatch):
+def test_a_model_that_cannot_keep_up_is_reported_with_a_remedy(live, tmp_path, monkeypatch):
     from sonotempo.live.models.process import PredictorProcess
 
     step = PredictorProcess.step_on_grid
@@ -237,12 +241,39 @@ def test_the_connection_test_names_what_fails_and_keeps_the_window_alive(live, t
     box.host.setText("127.0.0.1")
     box.port.setValue(port)
     box.sdk.setText(str(tmp_path / "nothing"))
-    live.click(box.test)
-    assert not box.test.isEnabled()
-    live.wait(box.test.isEnabled, "the end of the test")
-    assert "✓ Python" in box.results.text()
-    assert "✗ SDK" in box.results.text()
-    assert "✗ address" in box.results.text()
+    live.click(box.test.button)
+    assert not box.test.button.isEnabled()
+    live.wait(box.test.button.isEnabled, "the end of the test")
+    assert "✓ Python" in box.test.results.text()
+    assert "✗ SDK" in box.test.results.text()
+    assert "✗ address" in box.test.results.text()
+
+
+def test_a_connection_test_while_streaming_is_refused_with_a_message(live, tmp_path):
+    live.start(*write_models(tmp_path, "frame"))
+    live.widget.setup.setChecked(True)
+    box = live.widget.source_box
+    box.kind.setCurrentText("Clarius probe")
+    live.click(box.test.button)
+    assert "Stop the stream first" in live.messages
+    assert box.test.button.isEnabled()
+    live.stop()
+
+
+def test_a_connection_test_that_breaks_off_is_a_message(live, monkeypatch):
+    from sonotempo.errors import SourceError
+
+    def break_off(host, port, sdk):
+        raise SourceError("not enough shared memory")
+        yield
+
+    monkeypatch.setattr("napari_sonotempo.live.connection_test.check_steps", break_off)
+    box = live.widget.source_box
+    box.kind.setCurrentText("Clarius probe")
+    live.click(box.test.button)
+    live.wait(box.test.button.isEnabled, "the end of the test")
+    live.wait(lambda: "not enough shared memory" in live.messages, "the message")
+    assert not box.test.results.isVisible()
 
 
 def test_a_stream_from_the_stand_in_for_a_probe_and_its_loss(live, tmp_path, monkeypatch):

@@ -19,14 +19,14 @@ def models(folder, *arms, **more):
 
 
 def shown(result, model, index):
-    return result.models[model].masks[index].mask_HW()
+    return result.predictions[index][model].mask_HW()
 
 
 def test_masks_are_those_that_the_streaming_predictor_makes(tmp_path):
     recording = make_recording(tmp_path, 5)
     paths = models(tmp_path, "frame", "sequence")
     result = segment(SegmentRequest(recording, paths, "onnxruntime"))
-    assert [model.name for model in result.models] == ["frame", "sequence"]
+    assert result.names == ("frame", "sequence")
     for number, path in enumerate(paths):
         with OnnxPredictor(path, "onnxruntime") as predictor:
             for index, frame in enumerate(recording):
@@ -40,7 +40,7 @@ def test_a_pair_gives_both_its_members(tmp_path):
     write_model(tmp_path / "pair.onnx", arms=("frame", "sequence"))
     pair = segment(SegmentRequest(recording, (tmp_path / "pair.onnx",), "onnxruntime"))
     alone = segment(SegmentRequest(recording, models(tmp_path, "frame", "sequence"), "onnxruntime"))
-    assert [model.name for model in pair.models] == ["frame", "sequence"]
+    assert pair.names == ("frame", "sequence")
     for number in range(2):
         np.testing.assert_array_equal(shown(pair, number, 2), shown(alone, number, 2))
 
@@ -76,7 +76,7 @@ def test_areas_are_those_of_the_masks_in_square_millimetres(tmp_path):
 def test_a_frame_that_cannot_be_read_is_counted_and_the_rest_goes_on(tmp_path):
     recording = make_recording(tmp_path, 4, broken={1: RecordingError("it is cut off")})
     result = segment(SegmentRequest(recording, models(tmp_path, "frame"), "onnxruntime"))
-    assert result.frames == 3
+    assert sorted(result.predictions) == [0, 2, 3]
     assert result.skipped == ("frame 1: it is cut off",)
     assert np.isnan(result.areas.models[0].area_TK[1]).all()
 
@@ -84,11 +84,13 @@ def test_a_frame_that_cannot_be_read_is_counted_and_the_rest_goes_on(tmp_path):
 def test_a_recording_without_a_readable_frame_is_refused(tmp_path):
     error = RecordingError("it is cut off")
     recording = make_recording(tmp_path, 2, broken={0: error, 1: error})
-    with pytest.raises(RecordingError, match="no frame of anna/one could be read"):
+    with pytest.raises(
+        RecordingError, match=r"no frame of .*recording\.bin could be read; frame 0: it is cut off"
+    ):
         segment(SegmentRequest(recording, models(tmp_path, "frame"), "onnxruntime"))
 
 
-def test_models_of_different_structures_are_told_apart(tmp_path):
+def test_models_of_different_structures_are_refused(tmp_path):
     write_model(tmp_path / "a.onnx", structures=AXILLARY, name="armpit")
     write_model(tmp_path / "b.onnx", structures=FEMORAL, name="groin")
     request = SegmentRequest(
@@ -98,16 +100,16 @@ def test_models_of_different_structures_are_told_apart(tmp_path):
         segment(request)
 
 
-def test_a_external_model_needs_names_and_runs_with_them(tmp_path):
+def test_an_external_model_needs_names_and_runs_with_them(tmp_path):
     recording = make_recording(tmp_path, 2)
     write_model(tmp_path / "other.onnx", card=False)
     write_model(tmp_path / "ours.onnx")
     request = SegmentRequest(recording, (tmp_path / "other.onnx",), "onnxruntime")
-    with pytest.raises(ModelError, match='into the field "Structures"'):
+    with pytest.raises(ModelError, match="Enter the names of its structures"):
         segment(request)
     paths = (tmp_path / "ours.onnx", tmp_path / "other.onnx")
     result = segment(SegmentRequest(recording, paths, "onnxruntime", NERVE_VESSEL))
-    assert [model.name for model in result.models] == ["frame", "other"]
+    assert result.names == ("frame", "other")
     np.testing.assert_array_equal(shown(result, 0, 1), shown(result, 1, 1))
 
 
@@ -124,10 +126,10 @@ def test_cancelling_stops_before_the_next_frame(tmp_path):
 
 
 def test_progress_begins_with_the_frames_and_ends_with_all(tmp_path):
-    told = []
+    reported = []
     request = SegmentRequest(make_recording(tmp_path, 3), models(tmp_path, "frame"), "onnxruntime")
-    segment(request, told.append)
-    assert [told[0].done, told[-1].done] == [0, 3]
+    segment(request, lambda frames, seconds: reported.append(frames))
+    assert [reported[0], reported[-1]] == [0, 3]
 
 
 def test_models_of_one_name_are_told_apart_by_their_side(tmp_path):

@@ -23,6 +23,13 @@ if not os.environ.get("SONOTEMPO_SKIP_GUI"):
     from napari_sonotempo.shared.layers import recording_layers
 
 
+def click_on(plot, frame):
+    """Click where a frame is in the plot of areas."""
+    x = next(x for x in range(plot.width()) if plot.frame_at(x) == frame)
+    place = QPoint(x + 1, plot.height() // 2)
+    QTest.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
 class SegmentWindow:
     """The widget in its window."""
 
@@ -46,7 +53,7 @@ class SegmentWindow:
 
     def wait_end(self):
         self.qtbot.waitUntil(
-            lambda: self.widget.segment.isEnabled() and not self.widget.job.is_running,
+            lambda: self.widget.segment.isEnabled() and not self.widget.jobs.is_busy,
             timeout=30_000,
         )
 
@@ -136,10 +143,13 @@ def test_a_persons_path_from_the_file_to_the_areas(window, tmp_path):
     assert plot.areas.reference is not None
     viewer.dims.set_current_step(0, 4)
     assert plot.frame == 4
-    QTest.mouseClick(
-        plot, Qt.MouseButton.LeftButton, pos=QPoint(round(plot.x_of(1)), plot.height() // 2)
-    )
+    click_on(plot, 1)
     assert viewer.dims.current_step[0] == 1
+    assert plot.frame == 1
+    assert window.dock.width() < 400  # the picture keeps the room
+    dark = plot.grab().toImage().pixelColor(2, 2)
+    viewer.theme = "light"
+    assert plot.grab().toImage().pixelColor(2, 2).lightness() > dark.lightness() + 100
     assert plot.frame == 1
     window.widget.save_areas(tmp_path / "areas.csv")
     assert len((tmp_path / "areas.csv").read_text().splitlines()) == 1 + 6 * 2

@@ -27,7 +27,7 @@ def test_a_result_is_delivered_by_the_thread_that_polls():
     assert came == [("sonotempo work", threading.current_thread())]
 
 
-def test_a_users_mistake_is_told_as_its_sentence_and_a_bug_with_its_kind():
+def test_a_users_mistake_is_reported_as_its_sentence_and_a_bug_with_its_kind():
     jobs, said = Jobs(), []
 
     def fail(error):
@@ -40,7 +40,7 @@ def test_a_users_mistake_is_told_as_its_sentence_and_a_bug_with_its_kind():
     assert said == ["no such probe", "two: KeyError: 'x'"]
 
 
-def test_what_is_told_step_by_step_comes_in_order():
+def test_steps_are_reported_in_order():
     jobs, steps = Jobs(), []
 
     def work(tell, cancelled):
@@ -52,7 +52,7 @@ def test_what_is_told_step_by_step_comes_in_order():
     assert steps == list(range(20))
 
 
-def test_cancelling_ends_work_that_listens_and_does_not_wait_for_ever():
+def test_cancelling_ends_work_that_listens_and_waits_only_so_long():
     jobs = Jobs()
     release = threading.Event()
     jobs.follow("listens", lambda tell, cancelled: cancelled.wait(30), print)

@@ -166,12 +166,12 @@ def test_a_copy_of_masks_is_painted_on_alone(small):
     assert other.labelled == masks.labelled
 
 
-def test_a_frame_that_cannot_be_read_is_black_and_told_once(tmp_path, monkeypatch):
+def test_a_frame_that_cannot_be_read_is_black_and_reported_once(tmp_path, monkeypatch):
     broken = {2: RecordingError("frame 2 is damaged; copy it again")}
     stack = LazyStack(make_recording(tmp_path, 4, broken=broken))
-    with pytest.warns(UserWarning, match="frame 2 is damaged") as told:
+    with pytest.warns(UserWarning, match="frame 2 is damaged") as reported:
         black_HW = stack[2]
-    assert (black_HW.max(), len(told)) == (0, 1)
+    assert (black_HW.max(), len(reported)) == (0, 1)
     monkeypatch.setattr(_lazy_stack, "CACHE_BYTES", 0)
     stack[3]  # takes the place of frame 2
     with warnings.catch_warnings():

@@ -1,7 +1,7 @@
-"""The block of shared memory that a ring buffer lies in: its layout, its making and attaching.
+"""The block of shared memory of a ring buffer: its layout, creation and attaching.
 
 A header of 16 words, a record of 16 words (128 bytes) for each slot, then from the next page on the
-slots' pixels. What the words mean is for :mod:`sonotempo.live.buffer.ring_buffer` to say.
+slots' pixels. :mod:`sonotempo.live.buffer.ring_buffer` defines the meaning of the words.
 """
 
 import os
@@ -27,7 +27,7 @@ class BufferHandle:
 
     Attributes:
         name: of the shared memory.
-        capacity: how many of the newest frames can be read at any time.
+        capacity: how many of the newest frames can be read.
         height_px: rows of the largest frame that fits.
         width_px: columns of it.
     """
@@ -39,18 +39,18 @@ class BufferHandle:
 
     @property
     def slots(self) -> int:
-        """One more than the capacity: the one that is being written counts for nobody."""
+        """One more than the capacity: the slot that is being written cannot be read."""
         return self.capacity + 1
 
     @property
     def pixels_at(self) -> int:
-        """Where the first slot's pixels begin, in bytes."""
+        """The offset of the first slot's pixels in bytes."""
         records = (HEADER_WORDS + RECORD_WORDS * self.slots) * WORD_BYTES
         return -(-records // _PAGE) * _PAGE
 
     @property
     def slot_bytes(self) -> int:
-        """How many bytes of pixels a slot holds."""
+        """Bytes of pixels in a slot."""
         return self.height_px * self.width_px
 
     @property
@@ -60,7 +60,7 @@ class BufferHandle:
 
 
 def create_block(handle: BufferHandle) -> SharedMemory:
-    """Make the memory and claim every page of it, so that no write can fail later."""
+    """Create the memory and reserve every page of it, so that no write can fail later."""
     folder = Path("/dev/shm")
     try:
         memory = SharedMemory(handle.name, create=True, size=handle.size_bytes)
@@ -81,7 +81,7 @@ def create_block(handle: BufferHandle) -> SharedMemory:
 
 
 def bytes_of(memory: SharedMemory) -> "memoryview[int]":
-    """Return the memory's bytes; they are None only once it is closed."""
+    """Return the memory's bytes; they are None after closing."""
     if memory.buf is None:
         raise ValueError("the shared memory is closed")
     return memory.buf
@@ -103,9 +103,9 @@ def attach_block(handle: BufferHandle) -> SharedMemory:
     """Open a buffer's memory without becoming its owner.
 
     Before Python 3.13 attaching also hands the name to the resource tracker, and the tracker of an
-    unrelated process removes the memory when that process ends, under everybody else's feet
-    (python/cpython#82300). Unregistering afterwards is no cure: related processes share one
-    tracker, so it would forget the owner's entry. So the name is kept from the tracker.
+    unrelated process removes the memory when that process ends, although others use it
+    (python/cpython#82300). Unregistering afterwards does not help: related processes share one
+    tracker, which would forget the owner's entry. So the tracker never gets the name.
     """
     try:
         if sys.version_info >= (3, 13):

@@ -2,28 +2,27 @@
 
 The memory is one block, all of it reserved at the start (:mod:`sonotempo.live.buffer.ring_block`):
 a header, a record for each slot, then the slots' pixels. Frame ``n`` lies in slot ``n % slots``.
-Nobody ever holds a lock, so a process that is killed at any moment leaves nothing locked; a writer
-that takes its place goes on with the next number.
+No process holds a lock, so a process that is killed leaves nothing locked; the next writer
+continues with the next number.
 
 **Why no reader ever gets a torn frame.** Every slot carries two numbers (a seqlock that counts in
 frame numbers). The writer stores ``begun = n``, then pixels and record, then ``done = n``, and last
 the header's ``written = n + 1``. A reader loads ``done``, copies, loads ``begun``, and keeps the
 copy only if both are ``n``. If any byte of the copy came from a later frame ``m``, then ``begun =
-m`` was stored before that byte, so the reader sees it and throws the copy away; if any byte was
-still to be written, ``done`` was not yet ``n``. No two frames have one number, so nothing can look
-unchanged after it was changed twice.
+m`` was stored before that byte, so the reader sees it and discards the copy; if any byte was
+not yet written, ``done`` was not yet ``n``. Numbers are unique, so a slot cannot look unchanged
+after two changes.
 
-This needs the stores, and the loads, to happen in the order in which they are written:
+This needs the stores, and the loads, to happen in program order:
 
 - Every number is one aligned 8-byte word, stored and loaded by one machine instruction
-  (``memoryview`` of format ``q`` copies native words), so it is never seen by halves.
-- x86-64 keeps the order of stores among each other and of loads among each other; the interpreter's
-  C functions in between keep the compiler from exchanging them.
-- ARM and others may exchange them. Between the steps stands :func:`_fence`: it releases and takes
-  back a lock of its own. Releasing is a store with release order, taking is a load with acquire
-  order; nothing before the first may come after it, nothing after the second before it, and a
-  release followed by an acquire is itself kept in order (ARMv8: "RCsc"). So nothing passes the
-  pair in either direction.
+  (``memoryview`` of format ``q`` copies native words), so no reader sees half of it.
+- x86-64 keeps stores in order, and loads in order; the interpreter's C functions in between keep
+  the compiler from reordering them.
+- ARM and others may reorder them. :meth:`_Attached._fence` between the steps releases and acquires
+  a private lock: a store with release order, then a load with acquire order. Nothing moves past the
+  release from before or past the acquire from after, and a release followed by an acquire keeps its
+  order (ARMv8: "RCsc"). So nothing passes the pair in either direction.
 """
 
 import math
@@ -59,11 +58,11 @@ _POLL_S = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class StreamedFrame:
-    """One frame as it left the buffer: a copy that nobody else writes to.
+    """One frame from the buffer: a private copy.
 
     Attributes:
         frame: pixels and geometry; its index is ``number`` and its time stamp the probe's.
-        number: sequence number since the buffer was made, from 0; the writer leaves none out.
+        number: sequence number since the buffer was created, from 0, without gaps.
         host_ns: :func:`time.monotonic_ns` when it was captured: one clock for all processes.
     """
 
@@ -78,7 +77,7 @@ class StreamedFrame:
 
 
 class RingBuffer(Closing):
-    """Creates the shared memory and owns it: when this is closed, the memory is gone.
+    """Creates and owns the shared memory: closing removes it.
 
     The default holds 10 s of 1024×1024 pixels at 30 frames a second, 302 MiB.
 
@@ -91,9 +90,9 @@ class RingBuffer(Closing):
 
     Args:
         seconds: how far back frames can be read.
-        rate_hz: frames a second to reckon with.
+        rate_hz: the highest expected frame rate.
         height_px: rows of the largest frame.
-        width_px: columns of it; other shapes with no more pixels in all fit too.
+        width_px: columns of it; other shapes with at most as many pixels fit too.
 
     Raises:
         SourceError: sizes that are not positive, or not enough shared memory.
@@ -131,7 +130,7 @@ class RingBuffer(Closing):
         return RingReader(self.handle, start)
 
     def close(self) -> None:
-        """Give the memory back; writers and readers that are still attached keep their view."""
+        """Remove the memory; attached writers and readers keep their view."""
         if self._is_open:
             self._is_open = False
             self._memory.close()
@@ -160,7 +159,7 @@ class _Attached(Closing):
 
     @property
     def written(self) -> int:
-        """How many frames have been written since the buffer was made."""
+        """How many frames have been written since the buffer was created."""
         return int(self._words[_WRITTEN])
 
     @property
@@ -169,7 +168,7 @@ class _Attached(Closing):
         return max(0, self.written - self.handle.capacity)
 
     def close(self) -> None:
-        """Let go of the memory; may be called twice."""
+        """Release the memory; may be called twice."""
         if self._is_open:
             self._is_open = False
             self._words.release()
@@ -177,10 +176,10 @@ class _Attached(Closing):
             self._memory.close()
 
     def __del__(self) -> None:
-        self.close()  # else the memory complains that it is closed while it is looked at
+        self.close()  # else closing the memory fails because of the views
 
     def _fence(self) -> None:
-        """Let no load or store pass, in either direction; see the module."""
+        """Keep loads and stores in order, in both directions; see the module."""
         self._order.release()
         self._order.acquire()
 
@@ -189,7 +188,7 @@ class _Attached(Closing):
         return HEADER_WORDS + number % self.handle.slots * RECORD_WORDS
 
     def _pixels(self, number: int, height: int, width: int) -> Image:
-        """Return the slot's pixels in place; let go of them before closing."""
+        """Return the slot's pixels in place; release them before closing."""
         handle = self.handle
         at = handle.pixels_at + number % handle.slots * handle.slot_bytes
         return np.ndarray((height, width), np.uint8, self._memory.buf, at)
@@ -198,7 +197,7 @@ class _Attached(Closing):
 class RingWriter(_Attached):
     """Writes frames, from any one thread of any one process at a time.
 
-    A second writer may follow a first that has ended, however it ended.
+    A second writer may follow after the first has ended or was killed.
     """
 
     def write(
@@ -210,7 +209,7 @@ class RingWriter(_Attached):
         spacing_mm: Spacing | None = None,
         area: Box | None = None,
     ) -> int:
-        """Copy a frame into the buffer over the oldest one, and return its number.
+        """Overwrite the oldest frame with a new one, and return its number.
 
         Args:
             image_HW: uint8 grey pixels.
@@ -220,7 +219,7 @@ class RingWriter(_Attached):
             area: the part of the image that shows ultrasound, or None for all of it.
 
         Raises:
-            SourceError: no uint8 HW image, or larger than the buffer's frames.
+            SourceError: not a uint8 HW image, or larger than the buffer's frames.
         """
         if host_ns is None:
             host_ns = time.monotonic_ns()
@@ -247,7 +246,7 @@ class RingWriter(_Attached):
         if image_HW.dtype != np.uint8 or image_HW.ndim != 2 or image_HW.size == 0:
             raise SourceError(
                 f"a frame of shape {image_HW.shape} and type {image_HW.dtype}; the buffer takes "
-                "uint8 grey images of rows x columns: convert it before it is written"
+                "uint8 grey images of rows x columns: convert it before writing"
             )
         handle = self.handle
         if image_HW.size > handle.slot_bytes:
@@ -260,14 +259,13 @@ class RingWriter(_Attached):
 
 
 class RingReader(_Attached):
-    """Reads copies of frames; each reader has its own place in the stream and its own count.
+    """Reads copies of frames; each reader has its own position and its own count of overruns.
 
     A reader belongs to one thread.
 
     Args:
         handle: of the buffer.
-        start: where :meth:`next` begins: at the oldest frame that is there, or at the first one
-            that comes from now on.
+        start: where :meth:`next` begins: at the oldest frame, or at the first new one.
     """
 
     def __init__(self, handle: BufferHandle, start: Literal["oldest", "now"] = "oldest") -> None:
@@ -279,7 +277,7 @@ class RingReader(_Attached):
     def newest(self, after: int = -1) -> StreamedFrame | None:
         """Return the newest frame if its number is above ``after``, else None.
 
-        :meth:`next` goes on behind it; the frames between are skipped, not overrun.
+        :meth:`next` continues after it; the frames between count as skipped, not as overruns.
         """
         while (newest := self.written - 1) > after:
             streamed = self.read(newest)
@@ -291,7 +289,7 @@ class RingReader(_Attached):
     def next(self) -> StreamedFrame | None:
         """Return the oldest frame not yet read, or None if all are.
 
-        What was overwritten unread is counted in :attr:`overruns`.
+        Frames that were overwritten unread are counted in :attr:`overruns`.
         """
         while self._next < self.written:
             lost = max(0, self.oldest - self._next)
@@ -315,7 +313,7 @@ class RingReader(_Attached):
         host_ns, probe_ns = words[at + _HOST_NS], words[at + _PROBE_NS]
         row_mm, column_mm = self._reals[at + _ROW_MM], self._reals[at + _COLUMN_MM]
         top, left, bottom, right = words[at + _AREA : at + _AREA + 4].tolist()
-        # The writer may be at it, so the size can be that of two frames mixed.
+        # The writer may be changing it, so the size can mix those of two frames.
         if not 0 < height * width <= self.handle.slot_bytes:
             return None
         image_HW = self._pixels(number, height, width).copy()
@@ -332,13 +330,9 @@ class RingReader(_Attached):
         return StreamedFrame(frame, number, host_ns)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until there is a frame newer than all that this reader has returned.
+        """Wait for a frame newer than all that this reader has returned; False after the time.
 
-        It looks 2000 times a second: a lock or a semaphore that processes share could be left
-        taken by one that is killed.
-
-        Returns:
-            Whether there is one.
+        It polls 2000 times a second: a killed process could leave a shared lock or semaphore taken.
         """
         deadline = time.monotonic() + timeout_s
         while self.written <= self._next:

@@ -1,45 +1,49 @@
-"""What an exported model says of itself: read from its ONNX metadata, and held to its graph.
+"""The description of an exported model: read from its ONNX metadata, and checked with its graph.
 
-The card is one JSON text in the metadata of the ``.onnx`` file, so a model keeps its name,
-structures and history however its file is called.
+The card is a JSON text in the metadata of the ``.onnx`` file, so a model keeps its name, structures
+and history when its file is renamed.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, TypeAdapter
 
 from sonotempo.errors import ModelError, SonotempoError
 from sonotempo.live.models.graph import Interface, fits, listed, read_interface
 from sonotempo.recording import Box
-from sonotempo.structures import Structure, StructureSet
+from sonotempo.structures import StructureSet
 
 #: The key of the card in the metadata of an ONNX file.
 METADATA_KEY = "sonotempo"
 
-#: How frames become network input; there is one way, see :mod:`sonotempo.preprocess`.
-FIT_RULE = "crop to area, square pixels, width to input size, pad or crop rows at the bottom"
-NORMALIZATION = "grey value / 255"
-RESET_RULE = (
-    "all states zero; at the start, after a freeze, a gap, a seek, a reconnect, and where the "
-    "frame's size or spacing changes"
-)
+#: How frames become network input (see :mod:`sonotempo.preprocess`) and when states are reset.
+_RULES = {
+    "fit": "crop to area, square pixels, width to input size, pad or crop rows at the bottom",
+    "normalization": "grey value / 255",
+    "reset": "all states zero; at the start, after a freeze, a gap, a seek, a reconnect, and where "
+    "the frame's size or spacing changes",
+}
 
 Precision = Literal["fp32", "fp16", "int8"]
 
 _FORMAT = 1
+_STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
 class StateSpec:
-    """One tensor that goes from frame to frame.
+    """One tensor that is carried from frame to frame.
 
     Attributes:
-        input: the name of the graph's input that takes it.
-        output: the name of the graph's output that gives it back.
+        input: the name of the graph's input for it.
+        output: the name of the graph's output with its next value.
         shape: NCHW with N = 1.
     """
+
+    __pydantic_config__: ClassVar = _STRICT
 
     input: str
     output: str
@@ -52,12 +56,14 @@ class Member:
 
     Attributes:
         arm: which arm of a comparison it is, and what its predictions are called.
-        probabilities: the name of the output [1, K, S, S] that sums to 1 over K. An external file
-            may have logits there, see ``is_logits``.
-        logits: the name of the output before the softmax, or None where there is none.
+        probabilities: the name of the output [1, K, S, S] that sums to 1 over K; logits in some
+            external files, see ``is_logits``.
+        logits: the name of the output before the softmax, or None.
         is_logits: whether ``probabilities`` still needs the softmax.
-        stateful: whether earlier frames matter to it.
+        stateful: whether it depends on earlier frames.
     """
+
+    __pydantic_config__: ClassVar = _STRICT
 
     arm: str
     probabilities: str = "probabilities"
@@ -68,12 +74,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Everything that is needed to run an exported model, and where it comes from.
+    """All that is needed to run an exported model, and its origin.
 
     Attributes:
-        name: what the model is called on screen.
+        name: the model's name on screen.
         members: its arms, each with the outputs that it owns.
-        structures: what the channels after the background mean, with colours.
+        structures: the channels after the background, with colours.
         input_size: S, side of the network grid in pixels.
         area: the image area set by hand in training, or None.
         states: what is carried from frame to frame; empty for a frame model.
@@ -81,11 +87,13 @@ class ModelCard:
         precision: of the weights and activations.
         run: the training run, or empty.
         fold: the fold that it was trained in, or None.
-        trained_on: what it has learnt from, in words.
-        note: a sentence that belongs beside every result, for example "simulated subjects".
+        trained_on: its training data, for the user.
+        note: a remark to show with every result, for example "simulated subjects".
         version: the sonotempo version that wrote the file, empty for an external one.
-        checks: what was measured when it was exported, one sentence each.
+        checks: the measurements at export, one sentence each.
     """
+
+    __pydantic_config__: ClassVar = _STRICT
 
     name: str
     members: tuple[Member, ...]
@@ -109,109 +117,70 @@ class ModelCard:
 
     @property
     def stateful(self) -> bool:
-        """Whether earlier frames matter to any of its members."""
+        """Whether any of its members depends on earlier frames."""
         return bool(self.states)
 
     def metadata(self) -> str:
-        """Return the card as the text that goes into the file, under :data:`METADATA_KEY`."""
-        facts = asdict(self) | {
-            "format": _FORMAT,
-            "fit": FIT_RULE,
-            "normalization": NORMALIZATION,
-            "reset": RESET_RULE,
-        }
-        return json.dumps(facts)
+        """Return the card as the text for the file, under :data:`METADATA_KEY`."""
+        return json.dumps(asdict(self) | {"format": _FORMAT} | _RULES)
 
 
 def describes_itself(path: Path) -> bool:
     """Whether an ONNX file has a card.
 
     Raises:
-        ModelError: no such file, or not an ONNX model.
+        ModelError: no such file, or not a valid ONNX model.
     """
     return METADATA_KEY in read_interface(path).metadata
 
 
 def read_card(path: Path) -> ModelCard:
-    """Read what an exported model says of itself, and check that its graph agrees.
+    """Read the description of an exported model, and check that its graph agrees.
 
     Raises:
-        ModelError: no such file, not an ONNX model, a model without a card (see
+        ModelError: no such file, not a valid ONNX model, a model without a card (see
             :mod:`sonotempo.live.models.external`), a card of a later version, or a graph that
             differs from its card.
     """
     interface = read_interface(path)
     if METADATA_KEY not in interface.metadata:
         raise ModelError(
-            f"{path} was not exported by sonotempo: it does not say what its channels mean; state "
-            "their names in order, for example --structures nerve,vessel, to run it all the same"
+            f"{path} was not exported by sonotempo and does not name its channels; to run it, give "
+            "their names in order, for example --structures nerve,vessel"
         )
-    card = card_from(interface.metadata[METADATA_KEY], path)
-    require_interface(card, interface, path)
+    card = _card_from(interface.metadata[METADATA_KEY], path)
+    _require_interface(card, interface, path)
     return card
 
 
-def card_from(text: str, path: Path) -> ModelCard:
-    """Read a card from its metadata text; ``path`` names the file in errors.
-
-    Raises:
-        ModelError: the text is not a card, or has rules that this version does not follow.
-    """
+def _card_from(text: str, path: Path) -> ModelCard:
+    """Read a card from its metadata text; ``path`` names the file in errors."""
     try:
         facts: dict[str, Any] = json.loads(text)
-        if facts["format"] > _FORMAT:
+        if facts.pop("format") > _FORMAT:
             raise ModelError(
-                f"{path} was exported by sonotempo {facts.get('version')} in a form that this "
+                f"{path} was exported by sonotempo {facts.get('version')} in a format that this "
                 "version does not read; upgrade with: pip install -U sonotempo"
             )
-        ours = {"fit": FIT_RULE, "normalization": NORMALIZATION, "reset": RESET_RULE}
-        for rule, known in ours.items():
-            if facts[rule] != known:
+        for rule, known in _RULES.items():
+            if (wanted := facts.pop(rule)) != known:
                 raise ModelError(
-                    f"{path} wants another {rule} ({facts[rule]!r}) than this version does "
+                    f"{path} needs another {rule} ({wanted!r}) than this version applies "
                     f"({known!r}); export it again with this version"
                 )
-        area, structures = facts["area"], facts["structures"]
-        return ModelCard(
-            name=str(facts["name"]),
-            members=tuple(Member(**member) for member in facts["members"]),
-            structures=StructureSet(
-                structures["name"],
-                tuple(
-                    Structure(one["name"], _color(one["color_rgb"]))
-                    for one in structures["structures"]
-                ),
-            ),
-            input_size=int(facts["input_size"]),
-            area=Box(**area) if area else None,
-            states=tuple(
-                StateSpec(state["input"], state["output"], tuple(state["shape"]))
-                for state in facts["states"]
-            ),
-            image=facts["image"],
-            precision=facts["precision"],
-            run=facts["run"],
-            fold=facts["fold"],
-            trained_on=facts["trained_on"],
-            note=facts["note"],
-            version=facts["version"],
-            checks=tuple(facts["checks"]),
-        )
+        return TypeAdapter(ModelCard).validate_python(facts)
     except ModelError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, SonotempoError) as error:
+        reason = "; ".join(str(error).splitlines())
         raise ModelError(
-            f"the description in {path} is damaged ({type(error).__name__}: {error}); export the "
+            f"the description in {path} is damaged ({type(error).__name__}: {reason}); export the "
             "model again"
         ) from error
 
 
-def require_interface(card: ModelCard, interface: Interface, path: Path) -> None:
-    """Refuse a graph that is not what its card says.
-
-    Raises:
-        ModelError: an input or output is missing, of another shape, or not described.
-    """
+def _require_interface(card: ModelCard, interface: Interface, path: Path) -> None:
+    """Refuse a graph that differs from its card."""
     size, channels = card.input_size, card.structures.channels
     takes: dict[str, tuple[int, ...]] = {card.image: (1, 1, size, size)}
     gives: dict[str, tuple[int, ...]] = {}
@@ -224,7 +193,7 @@ def require_interface(card: ModelCard, interface: Interface, path: Path) -> None
         gives[state.output] = state.shape
     for kind, described, there in (
         ("takes", takes, interface.inputs),
-        ("gives", gives, interface.outputs),
+        ("returns", gives, interface.outputs),
     ):
         odd = [
             name
@@ -233,11 +202,6 @@ def require_interface(card: ModelCard, interface: Interface, path: Path) -> None
         ]
         if odd:
             raise ModelError(
-                f"{path} {kind} {listed(there)}, but its description says "
+                f"{path} {kind} {listed(there)}, but its description lists "
                 f"{listed(described)}: they differ in {', '.join(odd)}; export the model again"
             )
-
-
-def _color(rgb: Sequence[int]) -> tuple[int, int, int]:
-    red, green, blue = (int(value) for value in rgb)
-    return red, green, blue

@@ -1,18 +1,19 @@
-"""What computes a model's next step: ONNX Runtime on a CUDA GPU, OpenVINO or ONNX Runtime on a CPU.
+"""The engines that run models: ONNX Runtime on a CUDA GPU, OpenVINO or ONNX Runtime on a CPU.
 
 Every engine keeps the state where it computes and swaps two sets of buffers, so that a step
-allocates nothing. Which one runs is said in words: ONNX Runtime alone falls back without a word.
+allocates nothing. Its description names what really computes: ONNX Runtime falls back silently.
 """
 
 import ctypes
 import logging
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import onnxruntime
@@ -23,20 +24,31 @@ from sonotempo.live.models.card import ModelCard
 
 EngineName = Literal["auto", "cuda", "openvino", "onnxruntime"]
 
-#: What ``engine`` can be; ``auto`` takes the first of the others that this machine has.
+#: The choices of engine; ``auto`` takes the first of the others that this machine has.
 ENGINES: tuple[EngineName, ...] = ("auto", "cuda", "openvino", "onnxruntime")
 
 FloatArray = NDArray[np.float32]
 
 
-class Engine(Protocol):
-    """Steps one model; holding its state is part of the job."""
+class Engine(ABC):
+    """Steps one model and holds its state.
+
+    The state stays in two banks of buffers: a step reads one and writes the other.
+
+    Args:
+        card: the model's description.
+
+    Attributes:
+        description: what really computes, for the user.
+    """
 
     description: str
 
-    def reset(self) -> None:
-        """Set every state to zero."""
-        ...
+    def __init__(self, card: ModelCard) -> None:
+        size, channels = card.input_size, card.structures.channels
+        self._image_11SS = np.zeros((1, 1, size, size), np.float32)
+        self._scores = [np.zeros((1, channels, size, size), np.float32) for _ in card.members]
+        self._before = 0  # the bank with the state before the next step
 
     def step(self, image_11SS: FloatArray) -> tuple[FloatArray, ...]:
         """Compute the next frame.
@@ -45,32 +57,44 @@ class Engine(Protocol):
             image_11SS: the network input in 0 to 1.
 
         Returns:
-            For each member of the model its ``probabilities`` output, 1KSS. The arrays are
-            written anew by the next step: copy what has to stay.
+            For each member of the model its ``probabilities`` output, 1KSS. The next step
+            overwrites these arrays: copy them to keep them.
         """
-        ...
+        self._image_11SS[...] = image_11SS
+        self._infer(self._before, 1 - self._before)
+        self._before = 1 - self._before
+        return tuple(self._scores)
 
+    @abstractmethod
+    def reset(self) -> None:
+        """Set every state to zero."""
+
+    @abstractmethod
     def close(self) -> None:
         """Free what the engine holds."""
-        ...
+
+    @abstractmethod
+    def _infer(self, before: int, after: int) -> None:
+        """Compute the scores of the image, and the states from one bank to the other."""
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(Engine):
     """ONNX Runtime with bound inputs and outputs; on a GPU the state never leaves it.
 
     Args:
         path: the ``.onnx`` file.
-        card: what it says of itself.
+        card: its description.
         device: ``cpu`` or ``cuda``.
         threads: how many cores a step may use, or None for all.
 
     Raises:
-        ModelError: the file cannot be loaded, or the GPU is not there after all.
+        ModelError: the file cannot be loaded, or no GPU can be used.
     """
 
     def __init__(
         self, path: Path, card: ModelCard, device: Literal["cpu", "cuda"], threads: int | None
     ) -> None:
+        super().__init__(card)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
@@ -78,11 +102,11 @@ class OnnxRuntimeEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers: list[Any] = ["CPUExecutionProvider"]
         if device == "cuda":
-            # TF32 would leave the logits that were evaluated.
+            # TF32 would change the logits that were evaluated.
             providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # ONNX Runtime's errors have no base class of their own
+        except Exception as error:  # ONNX Runtime's errors have no common base class
             raise ModelError(
                 f"ONNX Runtime cannot load {path} on {device} ({' '.join(str(error).split())})"
             ) from error
@@ -93,16 +117,12 @@ class OnnxRuntimeEngine:
             )
         where = "CUDA GPU" if device == "cuda" else _cpu_words(threads)
         self.description = f"ONNX Runtime {onnxruntime.__version__}, {where}, {card.precision}"
-        size, channels = card.input_size, card.structures.channels
-        self._image_11SS = np.zeros((1, 1, size, size), np.float32)
-        self._scores = [np.zeros((1, channels, size, size), np.float32) for _ in card.members]
         self._zeros = [np.zeros(state.shape, np.float32) for state in card.states]
         self._states = [
             [onnxruntime.OrtValue.ortvalue_from_numpy(zero.copy(), device, 0) for zero in bank]
             for bank in (self._zeros, self._zeros)
         ]
         self._bindings = [self._bound(card, before, 1 - before) for before in (0, 1)]
-        self._before = 0
 
     def _bound(self, card: ModelCard, before: int, after: int) -> Any:
         """Bind the image, the scores, and the states from one bank to the other."""
@@ -120,15 +140,11 @@ class OnnxRuntimeEngine:
         for value, zero in zip(self._states[self._before], self._zeros, strict=True):
             value.update_inplace(zero)
 
-    def step(self, image_11SS: FloatArray) -> tuple[FloatArray, ...]:
-        """Compute the next frame, see :class:`Engine`."""
-        self._image_11SS[...] = image_11SS
-        binding = self._bindings[self._before]
+    def _infer(self, before: int, after: int) -> None:
+        binding = self._bindings[before]
         binding.synchronize_inputs()
         self._session.run_with_iobinding(binding)
         binding.synchronize_outputs()
-        self._before = 1 - self._before
-        return tuple(self._scores)
 
     def close(self) -> None:
         """Free the session."""
@@ -136,12 +152,12 @@ class OnnxRuntimeEngine:
         self._session = None
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(Engine):
     """OpenVINO on the CPU: the fastest for int8 files.
 
     Args:
         path: the ``.onnx`` file.
-        card: what it says of itself.
+        card: its description.
         threads: how many cores a step may use, or None for all.
 
     Raises:
@@ -149,9 +165,10 @@ class OpenVinoEngine:
     """
 
     def __init__(self, path: Path, card: ModelCard, threads: int | None) -> None:
+        super().__init__(card)
         openvino = import_openvino()
-        # Single precision: the default on newer CPUs is bfloat16, which leaves the logits that
-        # were evaluated.
+        # Single precision: the default on newer CPUs is bfloat16, which changes the logits
+        # that were evaluated.
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
@@ -172,9 +189,6 @@ class OpenVinoEngine:
         release = openvino.get_version().partition("-")[0]
         self.description = f"OpenVINO {release}, {_cpu_words(threads)}, {card.precision}"
         self._card = card
-        size, channels = card.input_size, card.structures.channels
-        self._image_11SS = np.zeros((1, 1, size, size), np.float32)
-        self._scores = [np.zeros((1, channels, size, size), np.float32) for _ in card.members]
         self._states = [[np.zeros(s.shape, np.float32) for s in card.states] for _ in range(2)]
         self._tensors = [
             [openvino.Tensor(array, shared_memory=True) for array in bank] for bank in self._states
@@ -183,23 +197,17 @@ class OpenVinoEngine:
         for member, scores in zip(card.members, self._scores, strict=True):
             tensor = openvino.Tensor(scores, shared_memory=True)
             self._request.set_tensor(member.probabilities, tensor)
-        self._before = 0
 
     def reset(self) -> None:
         """Set every state to zero."""
         for array in self._states[self._before]:
             array[...] = 0
 
-    def step(self, image_11SS: FloatArray) -> tuple[FloatArray, ...]:
-        """Compute the next frame, see :class:`Engine`."""
-        self._image_11SS[...] = image_11SS
-        after = 1 - self._before
+    def _infer(self, before: int, after: int) -> None:
         for number, state in enumerate(self._card.states):
-            self._request.set_tensor(state.input, self._tensors[self._before][number])
+            self._request.set_tensor(state.input, self._tensors[before][number])
             self._request.set_tensor(state.output, self._tensors[after][number])
         self._request.infer()
-        self._before = after
-        return tuple(self._scores)
 
     def close(self) -> None:
         """Free the compiled model."""
@@ -209,22 +217,24 @@ class OpenVinoEngine:
 def open_engine(
     path: Path, card: ModelCard, engine: str = "auto", threads: int | None = None
 ) -> Engine:
-    """Load a model into the engine that was asked for, or into the fastest that is there.
+    """Load a model into the given engine, or into the fastest available one.
 
     Args:
         path: the ``.onnx`` file.
-        card: what it says of itself.
+        card: its description.
         engine: one of :data:`ENGINES`.
         threads: how many cores a step may use, or None for all.
 
     Raises:
-        ConfigError: no such engine, or no positive number of threads.
+        ConfigError: an unknown engine, or fewer threads than 1.
         ModelError: the engine is not installed, has no device here, or cannot load the file.
     """
     if engine not in ENGINES:
         raise ConfigError(unknown_option("engine", engine, ENGINES))
     if threads is not None and threads < 1:
-        raise ConfigError(f"{threads} threads; expected 1 or more, or none given for all cores")
+        raise ConfigError(
+            f"{threads} threads; expected 1 or more, or leave the option out for all cores"
+        )
     makers: dict[str, Callable[[], Engine]] = {
         "cuda": lambda: OnnxRuntimeEngine(path, card, "cuda", threads),
         "openvino": lambda: OpenVinoEngine(path, card, threads),
@@ -243,7 +253,7 @@ def open_engine(
 
 
 def best_engine() -> EngineName:
-    """Return the fastest engine that this machine really has."""
+    """Return the fastest engine that works on this machine."""
     if has_cuda():
         return "cuda"
     return "openvino" if has_openvino() else "onnxruntime"
@@ -252,10 +262,10 @@ def best_engine() -> EngineName:
 def import_openvino() -> Any:
     """Import OpenVINO without its telemetry, which would report its use over the network.
 
-    A laptop beside a patient reports nothing; OpenVINO goes on without that package.
+    OpenVINO works without that package.
     """
     sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
-    import openvino  # noqa: PLC0415  (a third of a second that other engines do without)
+    import openvino  # noqa: PLC0415  (takes a third of a second, which other engines need not spend)
 
     return openvino
 
@@ -267,10 +277,10 @@ def has_openvino() -> bool:
 
 @cache
 def has_cuda() -> bool:
-    """Whether ONNX Runtime can really compute on a CUDA GPU here.
+    """Whether ONNX Runtime can compute on a CUDA GPU here.
 
-    Its list of providers names what it was built with, not what works. So the driver is asked for
-    a device, and one tiny graph has to load.
+    Its list of providers names what it was built with, not what works. So this asks the driver for
+    a device and loads a tiny graph.
     """
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         return False
@@ -282,19 +292,19 @@ def has_cuda() -> bool:
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
         return False
     if hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()  # finds the CUDA libraries that other packages brought
+        onnxruntime.preload_dlls()  # finds the CUDA libraries that other packages installed
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(
             _IDENTITY, options, providers=["CUDAExecutionProvider", "CPUExecutionProvider"]
         )
-    except Exception as error:  # noqa: BLE001  (no base class; any of them means: not here)
+    except Exception as error:  # noqa: BLE001  (no common base class; each means that it is unavailable)
         logging.getLogger(__name__).warning("ONNX Runtime cannot use the CUDA GPU: %s", error)
         return False
     if "CUDAExecutionProvider" not in session.get_providers():
         logging.getLogger(__name__).warning(
-            "a CUDA GPU is there, but ONNX Runtime cannot use it: it needs CUDA 13 and cuDNN 9"
+            "ONNX Runtime cannot use the CUDA GPU of this machine: it needs CUDA 13 and cuDNN 9"
         )
         return False
     return True
@@ -308,7 +318,7 @@ _IDENTITY = (
 
 
 def _keep_outputs(model: Any, card: ModelCard) -> None:
-    """Take outputs out of an OpenVINO model that nobody reads, such as logits."""
+    """Remove unused outputs, such as logits, from an OpenVINO model."""
     wanted = {member.probabilities for member in card.members}
     wanted |= {state.output for state in card.states}
     for result in model.get_results():

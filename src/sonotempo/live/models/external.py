@@ -1,4 +1,4 @@
-"""ONNX files of another origin, which do not say what their channels mean: the user does."""
+"""ONNX files from other tools, which do not name their channels: the user does."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,14 +20,14 @@ from sonotempo.structures import StructureSet
 
 
 def card_of(path: Path, structures: StructureSet | None = None) -> ModelCard:
-    """Read what a model says of itself, or state it for a file that says nothing.
+    """Read a model's description, or make one for a file without it.
 
     Args:
         path: the ``.onnx`` file.
-        structures: what the channels of a file of another origin mean; ours say so themselves.
+        structures: the channels of a file from another tool; our files name their own.
 
     Raises:
-        ModelError: as of :func:`~sonotempo.live.models.card.read_card` or :func:`external_card`.
+        ModelError: see :func:`~sonotempo.live.models.card.read_card` and :func:`external_card`.
     """
     if structures is None or describes_itself(path):
         return read_card(path)
@@ -35,14 +35,14 @@ def card_of(path: Path, structures: StructureSet | None = None) -> ModelCard:
 
 
 def external_card(path: Path, structures: StructureSet) -> ModelCard:
-    """Describe an ONNX file of another origin whose channels the user names.
+    """Describe an ONNX file from another tool whose channels the user names.
 
-    Its first input [1, 1, S, S] is the image in 0 to 1; it must give [1, K, S, S]. Whatever else it
-    takes must come back among its outputs in the same order and shape, and is carried as state.
-    Whether it gives probabilities or logits is found by running it once.
+    Its first input [1, 1, S, S] is the image in 0 to 1, and one output must be [1, K, S, S]. All
+    other inputs must have outputs of the same order and shape, and are carried as state. One run
+    shows whether it returns probabilities or logits.
 
     Raises:
-        ModelError: the file is no ONNX model, or takes and gives something else.
+        ModelError: the file is not a valid ONNX model, or has other inputs or outputs.
     """
     interface = read_interface(path)
     image = _external_image(interface, path)
@@ -56,7 +56,7 @@ def external_card(path: Path, structures: StructureSet) -> ModelCard:
     scores = [name for name, shape in interface.outputs.items() if fits(shape, grid)]
     if not scores:
         raise ModelError(
-            f"{path} gives {listed(interface.outputs)}; expected {spelled(grid)} for the "
+            f"{path} returns {listed(interface.outputs)}; expected {spelled(grid)} for the "
             f"background and {len(structures)} structures ({', '.join(structures.names)}); name "
             "one structure for each channel after the background"
         )
@@ -64,9 +64,9 @@ def external_card(path: Path, structures: StructureSet) -> ModelCard:
     given = [name for name in interface.outputs if name not in scores]
     if len(taken) != len(given):
         raise ModelError(
-            f"{path} takes {len(taken)} tensors beside the image ({', '.join(taken) or 'none'}) "
-            f"but gives {len(given)} beside the masks ({', '.join(given) or 'none'}); a state must "
-            "come back for every one that goes in"
+            f"{path} takes {len(taken)} tensors besides the image ({', '.join(taken) or 'none'}) "
+            f"but returns {len(given)} besides the masks ({', '.join(given) or 'none'}); it must "
+            "return a new state for each state that it takes"
         )
     states = []
     for name, back in zip(taken, given, strict=True):
@@ -74,7 +74,7 @@ def external_card(path: Path, structures: StructureSet) -> ModelCard:
         if not fits(interface.outputs[back], shape):
             raise ModelError(_mismatch(path, name, shape, back, interface.outputs[back]))
         states.append(StateSpec(name, back, shape))
-    # A softmax output is what users want to see; where both are there, names tell them apart.
+    # If the file has both probabilities and logits, their names tell which is which.
     best = next((name for name in scores if "prob" in name.lower()), scores[0])
     card = ModelCard(
         name=path.stem,
@@ -83,7 +83,7 @@ def external_card(path: Path, structures: StructureSet) -> ModelCard:
         input_size=size,
         states=tuple(states),
         image=image,
-        trained_on="not known: the file does not say",
+        trained_on="unknown: not recorded in the file",
     )
     if _gives_probabilities(path, card):
         return card
@@ -113,7 +113,7 @@ def _gives_probabilities(path: Path, card: ModelCard) -> bool:
         (scores_1KSS,) = open_session(path).run([card.members[0].probabilities], inputs)
     except ModelError:
         raise
-    except Exception as error:  # as above: no base class
+    except Exception as error:  # ONNX Runtime's errors have no common base class
         raise ModelError(
             f"{path} cannot run on an image of {card.input_size}x{card.input_size} pixels "
             f"({' '.join(str(error).split())})"
@@ -124,6 +124,6 @@ def _gives_probabilities(path: Path, card: ModelCard) -> bool:
 
 def _mismatch(path: Path, name: str, shape: Shape, back: str, back_shape: Shape) -> str:
     return (
-        f"{path} takes the state {name!r} as {spelled(shape)} but gives {back!r} as "
-        f"{spelled(back_shape)}; a state must come back as it went in"
+        f"{path} takes the state {name!r} as {spelled(shape)} but returns {back!r} as "
+        f"{spelled(back_shape)}; a state must keep its shape"
     )

@@ -1,4 +1,4 @@
-"""What the graph of an ONNX file takes and gives, read without running it."""
+"""The inputs and outputs of an ONNX graph, read without running it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a graph takes and gives: names with their shapes, unknown sides as None."""
+    """A graph's inputs and outputs: names with their shapes, unknown sides as None."""
 
     inputs: Mapping[str, Shape]
     outputs: Mapping[str, Shape]
@@ -23,7 +23,7 @@ class Interface:
 
 
 def read_interface(path: Path) -> Interface:
-    """Read what a graph takes and gives, and its metadata.
+    """Read a graph's inputs, outputs and metadata.
 
     Raises:
         ModelError: no such file, or not an ONNX model.
@@ -37,7 +37,7 @@ def read_interface(path: Path) -> Interface:
 
 
 def open_session(path: Path) -> Any:
-    """Open a graph only to look at it."""
+    """Open a graph for inspection."""
     if not path.is_file():
         raise ModelError(f"no model at {path}; give an .onnx file, as `sonotempo export` writes it")
     options = onnxruntime.SessionOptions()
@@ -46,16 +46,16 @@ def open_session(path: Path) -> Any:
     options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors have no base class of their own
+    except Exception as error:  # ONNX Runtime's errors have no common base class
         reason = " ".join(str(error).split()).rpartition("] : ")[2]
         raise ModelError(
-            f"{path} cannot be read as an ONNX model ({reason}); it is damaged or of another "
-            "kind: export or copy it again"
+            f"{path} cannot be read as an ONNX model ({reason}); it is damaged, or another kind of "
+            "file: export or copy it again"
         ) from error
 
 
 def fits(shape: Shape, wanted: Sequence[int]) -> bool:
-    """Say whether a shape is the wanted one, or leaves sides of it open."""
+    """Whether a shape is the wanted one; open sides fit anything."""
     return len(shape) == len(wanted) and all(
         side in (None, want) for side, want in zip(shape, wanted, strict=True)
     )
@@ -72,5 +72,5 @@ def listed(named: Mapping[str, Sequence[int | None]]) -> str:
 
 
 def _shape(sides: Sequence[Any]) -> Shape:
-    """Sides that are named instead of numbered are open."""
+    """Return a shape; sides with a name instead of a number are open."""
     return tuple(side if isinstance(side, int) else None for side in sides)

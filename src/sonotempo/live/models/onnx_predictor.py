@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sonotempo.live.closing import Closing
 from sonotempo.live.models.card import ModelCard
@@ -18,53 +17,47 @@ from sonotempo.structures import StructureSet
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridPrediction:
-    """A mask on the network grid, small enough to keep many; it holds no pixels of its frame.
+    """A mask on the network grid, without the pixels of its frame, so that many can be kept.
 
     Attributes:
         mask_SS: uint8 label values on the network grid.
-        confidence_SS: uint8 probability of the chosen label, 0 to 255.
-        fit: the way back to the frame's own shape.
+        fit: maps back to the frame's own shape.
         state_age: how many frames the model has seen since its last reset, this one included.
         model: the arm that made it.
     """
 
     mask_SS: Image
-    confidence_SS: Image
     fit: Fit
     state_age: int
     model: str
 
     def mask_HW(self) -> Image:
-        """Return the mask in the frame's own shape, worked out anew by every call."""
+        """Return the mask in the frame's own shape; every call computes it."""
         return self.fit.mask_back(self.mask_SS)
-
-    def confidence_HW(self) -> NDArray[np.float32]:
-        """Return the probabilities in 0 to 1 in the frame's own shape; 0 where nothing was seen."""
-        return self.fit.values_back(self.confidence_SS.astype(np.float32) * np.float32(1 / 255))
 
 
 class OnnxPredictor(Closing):
-    """Segments frames of any geometry one after another; its only job is to hold the state.
+    """Segments frames of any geometry one after another, and holds the state between them.
 
-    When a state is worth nothing any more is for the caller to say, with :meth:`reset`.
+    The caller decides when the state is no longer valid, and calls :meth:`reset`.
 
     Args:
-        path: an ``.onnx`` file from ``sonotempo export``, or of another origin.
+        path: an ``.onnx`` file from ``sonotempo export`` or another tool.
         engine: ``auto`` or one of :data:`sonotempo.live.models.engines.ENGINES`.
         threads: how many cores a step may use, or None for all.
-        structures: what the channels of an external file mean; a file of ours says so itself.
-        area: the image area for frames that name none; by default the one set in training.
+        structures: the channels of an external file; our files name their own.
+        area: the image area for frames without one; by default the one set in training.
 
     Attributes:
-        model: what the file says of itself.
-        engine: what really computes, in words.
+        model: the file's description.
+        engine: what really computes, for the user.
         preprocess_ns: how long the last step took to fit the frame to the network grid.
         inference_ns: how long its network ran.
 
     Raises:
-        ModelError: the file is missing, damaged, says nothing of itself, or does not fit what it
-            says; or the engine is not there.
-        ConfigError: no such engine.
+        ModelError: the file is missing or damaged, has no description, or differs from it; or the
+            engine is not available.
+        ConfigError: an unknown engine.
     """
 
     def __init__(
@@ -86,13 +79,13 @@ class OnnxPredictor(Closing):
         self._state_age = 0
         self.preprocess_ns = 0
         self.inference_ns = 0
-        # The first run of a network allocates and compiles: not on the first frame of a stream.
+        # The first run of a network allocates and compiles; do it before a stream starts.
         self._engine.step(self._image_11SS)
         self.reset()
 
     @property
     def stateful(self) -> bool:
-        """Whether earlier frames matter."""
+        """Whether it depends on earlier frames."""
         return self.model.stateful
 
     def reset(self) -> None:
@@ -118,10 +111,8 @@ class OnnxPredictor(Closing):
         """Segment the next frame; the masks stay on the network grid."""
         fit, labelled = self._labelled(frame)
         return tuple(
-            GridPrediction(
-                mask_SS, np.rint(confidence_SS * 255).astype(np.uint8), fit, self._state_age, arm
-            )
-            for arm, (mask_SS, confidence_SS) in zip(self.model.arms, labelled, strict=True)
+            GridPrediction(mask_SS, fit, self._state_age, arm)
+            for arm, (mask_SS, _) in zip(self.model.arms, labelled, strict=True)
         )
 
     def _labelled(self, frame: Frame) -> tuple[Fit, list[tuple[Image, FloatArray]]]:
@@ -140,12 +131,12 @@ class OnnxPredictor(Closing):
         ]
 
     def close(self) -> None:
-        """Free the engine; a closed predictor cannot step any more."""
+        """Free the engine; a closed predictor cannot step."""
         self._engine.close()
 
 
 def label_map(probabilities_KSS: FloatArray) -> tuple[Image, FloatArray]:
-    """Return the most probable label of every pixel and its probability; of equals the first.
+    """Return the most probable label of every pixel and its probability; the first if equal.
 
     Channel by channel without branches: several times as fast as ``argmax`` over the first axis.
 

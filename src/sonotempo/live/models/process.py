@@ -1,8 +1,8 @@
-"""A model in a process of its own, for programs with a window.
+"""A model in a separate process, for programs with a window.
 
-A window's thread and an engine in one interpreter keep each other waiting, and an engine that
-crashes takes the window along. Here only a frame's number goes out and only small masks come back:
-the process reads the frame from the ring buffer itself.
+A window's thread and an engine in one interpreter block each other, and an engine that crashes
+would end the window too. Only a frame's number is sent, and only small masks are returned: the
+process reads the frame from the ring buffer.
 """
 
 import multiprocessing
@@ -42,7 +42,7 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Segment a frame of the buffer, after forgetting all before it if need be."""
+    """Segment a frame of the buffer, after a reset if ``forgets``."""
 
     number: int
     forgets: bool
@@ -50,33 +50,27 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What a step has given: for each member its mask and confidence on the grid."""
+    """The result of a step: each member's mask on the grid."""
 
-    members: tuple[tuple[Image, Image], ...]
+    masks: tuple[Image, ...]
     state_age: int
     preprocess_ns: int
     inference_ns: int
 
 
 class PredictorProcess(Closing):
-    """Steps a model on the frames of a ring buffer, in a process that this object begins and ends.
+    """Steps a model on the frames of a ring buffer, in a process that this object starts and ends.
 
-    It does what :class:`.OnnxPredictor` does, but for frames that were
-    read from the buffer: ``frame.index`` is their number there. One thread steps it.
+    It works like :class:`.OnnxPredictor` and has its attributes, but takes only frames that were
+    read from the buffer, where ``frame.index`` is their number. Only one thread may step it.
 
     Args:
         request: the model.
-        handle: of the buffer that the frames come from.
-
-    Attributes:
-        model: what the file says of itself.
-        engine: what really computes, in words.
-        preprocess_ns: how long the last step took to fit the frame to the network grid.
-        inference_ns: how long its network ran.
+        handle: of the buffer that holds the frames.
 
     Raises:
-        ModelError: as of the predictor; or the process ended at once.
-        ConfigError: no such engine.
+        ModelError: as for :class:`.OnnxPredictor`, or the process ended at once.
+        ConfigError: an unknown engine.
     """
 
     def __init__(self, request: ModelRequest, handle: BufferHandle) -> None:
@@ -98,7 +92,7 @@ class PredictorProcess(Closing):
             try:
                 start_spawned(self._process)
             finally:
-                process_end.close()  # only the process holds it now, so that its end is heard
+                process_end.close()  # only the process holds it now, so that its end is noticed
             engine = self._heard(_OPEN_S)
             if not isinstance(engine, str):
                 raise TypeError(f"the process answered {engine!r}; expected its engine's name")
@@ -131,11 +125,11 @@ class PredictorProcess(Closing):
         if not isinstance(made, _Made):
             raise TypeError(f"the process answered {made!r}; expected masks")
         self.preprocess_ns, self.inference_ns = made.preprocess_ns, made.inference_ns
-        # The fit is worked out here once a geometry, which is less than to send it each time.
+        # Computing the fit here, once for each geometry, costs less than sending it each time.
         fit = fit_frame(frame, self.model.input_size, self.model.area)
         return tuple(
-            GridPrediction(mask_SS, confidence_SS, fit, made.state_age, arm)
-            for arm, (mask_SS, confidence_SS) in zip(self.model.arms, made.members, strict=True)
+            GridPrediction(mask_SS, fit, made.state_age, arm)
+            for arm, mask_SS in zip(self.model.arms, made.masks, strict=True)
         )
 
     def close(self) -> None:
@@ -145,17 +139,17 @@ class PredictorProcess(Closing):
                 return
             self._is_open = False
             if self._process.pid is not None:
-                with suppress(OSError):  # it is gone already
+                with suppress(OSError):  # it has ended already
                     self._host_end.send(None)
                 self._process.join(_END_S)
                 if self._process.is_alive():
                     self._process.kill()
                     self._process.join()
-            # Last: a thread that still waits for an answer has heard the end by now.
+            # Last: a thread that still waits for an answer has noticed the end by now.
             self._host_end.close()
 
     def _heard(self, timeout_s: float) -> object:
-        """Return the next answer; a failure of the model is raised here as it was there."""
+        """Return the next answer; a failure of the model is raised here again."""
         try:
             if not self._host_end.poll(timeout_s):
                 raise ModelError(
@@ -171,7 +165,7 @@ class PredictorProcess(Closing):
 
     def _lost(self) -> ModelError:
         self._process.join(_END_S)
-        how = exit_words(self._process.exitcode) or "without a word"
+        how = exit_words(self._process.exitcode) or "no exit code"
         return ModelError(
             f"the process of {self.model.name!r} ended ({how}); start again, with another engine "
             "if it happens again"
@@ -179,8 +173,8 @@ class PredictorProcess(Closing):
 
 
 def _serve(request: ModelRequest, handle: BufferHandle, connection: Connection) -> None:
-    """Open the model, then answer every step, until told to end or the host is gone."""
-    # Ctrl-C reaches the whole group of a terminal; the host decides what it means.
+    """Open the model, then answer every step, until the host requests the end or has ended."""
+    # Ctrl-C reaches every process of a terminal; the host decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with (
@@ -193,7 +187,7 @@ def _serve(request: ModelRequest, handle: BufferHandle, connection: Connection) 
             while (step := connection.recv()) is not None:
                 connection.send(_made(predictor, reader, step))
     except (EOFError, ConnectionError):
-        return  # the host is gone
+        return  # the host has ended
     except SonotempoError as error:
         connection.send(error)
     except Exception as error:  # noqa: BLE001  # engines have errors of many kinds
@@ -208,7 +202,7 @@ def _made(predictor: OnnxPredictor, reader: RingReader, step: _Step) -> _Made:
         predictor.reset()
     made = predictor.step_on_grid(streamed.frame)
     return _Made(
-        tuple((one.mask_SS, one.confidence_SS) for one in made),
+        tuple(one.mask_SS for one in made),
         made[0].state_age,
         predictor.preprocess_ns,
         predictor.inference_ns,

@@ -1,4 +1,4 @@
-"""Ready-made models that come with sonotempo, trained on simulated subjects for a first try."""
+"""The ready-made models in this package, trained on simulated subjects for a first try."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,12 +8,12 @@ from sonotempo.errors import ModelError, unknown_option
 from sonotempo.live.models.card import ModelCard, read_card
 from sonotempo.structures import NAMED_SETS
 
-#: Where they lie, in the source tree as in the installed package.
+#: Their folder, in the source tree and in the installed package.
 READY_FOLDER = Path(__file__).with_name("packaged")
 
 NO_READY_MODELS = (
-    "no ready-made models come with this installation; export one of your own with `sonotempo "
-    "export RUN --out model.onnx` and choose it"
+    "this installation has no ready-made models; export your own with `sonotempo export RUN --out "
+    "model.onnx` and choose it"
 )
 
 
@@ -23,7 +23,7 @@ class ReadyModel:
 
     Attributes:
         path: the ``.onnx`` file.
-        card: what it says of itself.
+        card: its description.
     """
 
     path: Path
@@ -31,18 +31,18 @@ class ReadyModel:
 
     @property
     def name(self) -> str:
-        """What it is called on the command line."""
+        """Its name on the command line."""
         return self.path.stem
 
     @property
     def title(self) -> str:
-        """What it is called on screen; it never hides what it was trained on."""
+        """Its name on screen, which always includes the kind of training data."""
         return f"{self.name} (trained on simulation)"
 
 
 @cache
 def ready_models(folder: Path = READY_FOLDER) -> tuple[ReadyModel, ...]:
-    """Return the models that are packaged, by name; empty where none are.
+    """Return the packaged models, sorted by name.
 
     Raises:
         ModelError: one of them is damaged.
@@ -51,19 +51,19 @@ def ready_models(folder: Path = READY_FOLDER) -> tuple[ReadyModel, ...]:
 
 
 def defaults_for(structures: str, models: tuple[ReadyModel, ...]) -> tuple[ReadyModel, ...]:
-    """Return the models to begin with for a set of structures: a pair, or else one of each kind.
+    """Return the default models for a set of structures: a pair, or else one of each kind.
 
     Args:
         structures: the name of a set, for example "axillary".
         models: to choose from.
 
     Raises:
-        ModelError: there is no model of this set.
+        ModelError: no model has this set.
     """
     fitting = [model for model in models if model.card.structures.name == structures]
     if not fitting:
         raise ModelError(
-            f"no ready-made model finds the structures of {structures!r}; name one of your own "
+            f"no ready-made model finds the structures of {structures!r}; give your own model "
             "with --model, as `sonotempo export` writes it"
         )
     for model in fitting:
@@ -75,9 +75,9 @@ def defaults_for(structures: str, models: tuple[ReadyModel, ...]) -> tuple[Ready
 
 
 def models_for_source(source: str) -> tuple[Path, ...]:
-    """Return the ready-made models to begin with for a source such as ``phantom://femoral``.
+    """Return the default models for a source such as ``phantom://femoral``.
 
-    A source that does not say what it shows gets those for the axillary block.
+    For a source of unknown anatomy these are the models for the axillary block.
 
     Raises:
         ModelError: there are none.
@@ -93,7 +93,7 @@ def models_for_source(source: str) -> tuple[Path, ...]:
 
 
 def model_path(text: str) -> Path:
-    """Return the file that a text names: a ready-made model's name, or a path.
+    """Return the file of a model, given by path or by the name of a ready-made model.
 
     Raises:
         ModelError: neither.

@@ -1,9 +1,11 @@
-"""The lines beside a recorded stream, and the file that writes whatever it is given at once."""
+"""The lines that accompany a recorded stream, and a file without a buffer."""
 
 import io
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,13 @@ from sonotempo.io.stream_files import STREAM_KEY, STREAM_VERSION, lines_path
 from sonotempo.live.buffer.ring_buffer import StreamedFrame
 from sonotempo.recording import Prediction
 
-#: Frames whose predictions may still come.
-REMEMBERED_FRAMES = 1024
+_REMEMBERED_FRAMES = 1024  # whose predictions may still arrive
 
 
 class UnbufferedFile(io.RawIOBase):
-    """A file without a buffer that writes all it is given, or nothing more after an error.
+    """A file without a buffer that ignores all writes after an error.
 
-    After an error later writes are ignored, so that finishing the video cannot damage what is
-    there.
+    So finishing the video after an error cannot damage what was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,19 +42,19 @@ class UnbufferedFile(io.RawIOBase):
         return size
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move, as of :class:`io.RawIOBase`."""
+        """Move to a position, see :class:`io.RawIOBase`."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return where it stands."""
+        """Return the position."""
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """Say that it can be moved in."""
+        """Return that positions can be changed."""
         return True
 
     def writable(self) -> bool:
-        """Say that it can be written."""
+        """Return that it can be written."""
         return True
 
     def close(self) -> None:
@@ -63,16 +63,21 @@ class UnbufferedFile(io.RawIOBase):
         super().close()
 
 
-class StreamLines:
-    """The ``.jsonl`` file: one line for each frame, event and prediction.
+class StreamFiles(ABC):
+    """The files of a recorded stream: the ``.jsonl`` file, and the images that a subclass writes.
+
+    The ``.jsonl`` file has one line for each frame, event and prediction. Everything is passed to
+    the operating system at once. All writing methods raise OSError.
 
     Args:
-        path: of the recording that it lies beside.
+        path: of the recording.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = UnbufferedFile(lines_path(path))
-        self.add(
+        self._path = path
+        self._lines = UnbufferedFile(lines_path(path))
+        self._recent: dict[int, tuple[int, int]] = {}  # by frame number: what _write_image returned
+        self._add(
             {
                 STREAM_KEY: STREAM_VERSION,
                 "began": datetime.now(UTC).isoformat(),
@@ -80,40 +85,60 @@ class StreamLines:
             }
         )
 
-    def add(self, line: Mapping[str, Any]) -> None:
-        """Write a line."""
-        self._file.write((json.dumps(line, separators=(",", ":")) + "\n").encode())
+    @property
+    @abstractmethod
+    def frames_kept(self) -> int:
+        """How many frames stay readable if the program is killed now."""
 
-    def add_frame(self, streamed: StreamedFrame, segment: int) -> None:
-        """Write what the pixels do not tell."""
-        frame = streamed.frame
-        area = frame.area
-        self.add(
+    @abstractmethod
+    def _write_image(self, streamed: StreamedFrame) -> tuple[int, int]:
+        """Write a frame's pixels; return the segment, and the time in it in milliseconds."""
+
+    @abstractmethod
+    def _write_mask(self, prediction: Prediction, segment: int, milliseconds: int) -> None:
+        """Write a mask of the frame for which :meth:`_write_image` returned these numbers."""
+
+    def write_frame(self, streamed: StreamedFrame) -> None:
+        """Write a frame, and a line with its other values."""
+        segment, milliseconds = self._write_image(streamed)
+        self._add(
             {
                 "frame": streamed.number,
                 "segment": segment,
                 "host_ns": streamed.host_ns,
                 "probe_ns": streamed.probe_ns,
-                "spacing_mm": frame.spacing_mm,
-                "area": [area.top, area.left, area.bottom, area.right] if area else None,
+                "spacing_mm": streamed.frame.spacing_mm,
+                "area": astuple(streamed.frame.area) if streamed.frame.area else None,
             }
         )
+        self._recent[streamed.number] = segment, milliseconds
+        if len(self._recent) > _REMEMBERED_FRAMES:
+            del self._recent[next(iter(self._recent))]
 
-    def add_prediction(self, prediction: Prediction, segment: int) -> None:
-        """Write whose mask was written, and how much its model had seen."""
-        self.add(
+    def write_prediction(self, prediction: Prediction) -> bool:
+        """Write a mask; False if its frame was not recorded."""
+        number = prediction.frame.index
+        if number not in self._recent:
+            return False
+        segment, milliseconds = self._recent[number]
+        self._write_mask(prediction, segment, milliseconds)
+        self._add(
             {
-                "prediction": prediction.frame.index,
+                "prediction": number,
                 "model": prediction.model,
                 "segment": segment,
                 "state_age": prediction.state_age,
             }
         )
+        return True
 
-    def add_event(self, host_ns: int, kind: str, detail: str) -> None:
+    def write_event(self, host_ns: int, kind: str, detail: str) -> None:
         """Write what the source, or the recorder, reported."""
-        self.add({"event": kind, "host_ns": host_ns, "detail": detail})
+        self._add({"event": kind, "host_ns": host_ns, "detail": detail})
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Finish all files."""
+        self._lines.close()
+
+    def _add(self, line: Mapping[str, Any]) -> None:
+        self._lines.write((json.dumps(line, separators=(",", ":")) + "\n").encode())

@@ -8,26 +8,26 @@ from pathlib import Path
 
 from sonotempo.live.buffer.ring_buffer import RingReader, StreamedFrame
 from sonotempo.live.closing import Closing
-from sonotempo.live.recording.files import StreamFiles, open_stream_files
+from sonotempo.live.recording.files import open_stream_files
 from sonotempo.live.sources.source import EventLog, SourceEvent
 from sonotempo.recording import Prediction
 
 _LOOK_S = 0.01
 _MIB = 1 << 20
-_WAITING = 1000  # predictions that are ahead of their frame
+_WAITING = 1000  # predictions that arrive before their frame is written
 
 _Item = StreamedFrame | SourceEvent | Prediction
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderStatistics:
-    """How a recording stands.
+    """The progress of a recording.
 
     Attributes:
         frames: written.
         predictions: written.
-        lost: frames that came and could not be taken: the disk was too slow for too long.
-        queued_bytes: pixels that wait to be written.
+        lost: frames that could not be recorded because the disk was too slow for too long.
+        queued_bytes: pixels waiting to be written.
     """
 
     frames: int
@@ -37,36 +37,36 @@ class RecorderStatistics:
 
 
 class Recorder(Closing):
-    """Writes every frame that a reader gives, in threads of its own, until stopped.
+    """Writes every frame that a reader returns, in two threads, until stopped.
 
     One thread takes frames from the ring buffer into a queue, another encodes and writes them, so
-    a slow disk costs memory and no frames. If even the queue is full, frames wait in the ring
-    buffer; what is overwritten there is counted, named in an "error" event and leaves a gap in the
-    numbers.
+    a slow disk costs memory but no frames. If the queue is full, frames wait in the ring buffer;
+    frames that are overwritten there are counted, reported in an "error" event and leave a gap in
+    the numbers.
 
-    A path ending in ``.mkv`` becomes FFV1 (lossless) in Matroska, with ``.jsonl`` beside it for
-    frame numbers, exact times, spacing, area and events; frames of another size start a new
-    segment, ``out.segment-2.mkv``. :func:`~sonotempo.io.open_recording` reads all of it back from
+    A path ending in ``.mkv`` becomes FFV1 (lossless) in Matroska, with a ``.jsonl`` file
+    for frame numbers, exact times, spacing, area and events; a new frame size starts a new segment,
+    ``out.segment-2.mkv``. :func:`~sonotempo.io.open_recording` reads all of it back from
     ``out.mkv``. A path without an ending becomes a folder of MetaImage files.
 
-    Everything is given to the operating system as it comes, so a killed program loses the newest
-    frame at most. If nothing more can be written (no space left), an "error" event says so, the
-    recording ends there, and the stream goes on; what was written stays readable.
+    Everything is passed to the operating system at once, so a killed program loses at most the
+    newest frame. If writing fails (no space left), the recording ends with an "error" event and the
+    stream continues; what was written stays readable.
 
     Args:
-        reader: whose frames are recorded, from its place on; the recorder closes it.
-        path: of the recording; nothing may be there.
-        queue_mib: memory for frames that wait to be written.
+        reader: whose frames are recorded, from its position; the recorder closes it.
+        path: of the recording; it must not exist.
+        queue_mib: memory for frames waiting to be written.
 
     Raises:
-        SourceError: something is there already, it cannot be written, or PyAV is missing.
+        SourceError: the path exists, it cannot be written, or PyAV is missing.
     """
 
     def __init__(self, reader: RingReader, path: Path | str, *, queue_mib: float = 1024) -> None:
         self._reader, self._path = reader, Path(path)
         self._limit_bytes = int(queue_mib * _MIB)
         try:
-            self._files: StreamFiles = open_stream_files(self._path)
+            self._files = open_stream_files(self._path)
         except BaseException:
             reader.close()
             raise
@@ -89,7 +89,7 @@ class Recorder(Closing):
 
     @property
     def path(self) -> Path:
-        """Of the recording."""
+        """The path of the recording."""
         return self._path
 
     @property
@@ -99,7 +99,7 @@ class Recorder(Closing):
 
     @property
     def statistics(self) -> RecorderStatistics:
-        """How it stands."""
+        """The progress so far."""
         with self._changed:
             return RecorderStatistics(
                 self._frames, self._predictions, self._lost, self._queued_bytes
@@ -114,15 +114,15 @@ class Recorder(Closing):
         self._put(event, 0)
 
     def add(self, predictions: tuple[Prediction, ...]) -> None:
-        """Record what models made of a frame; its index is the number in the stream.
+        """Record the predictions of a frame; its index is the number in the stream.
 
-        Predictions of frames from before the recording are left out.
+        Predictions of frames from before the recording are ignored.
         """
         for prediction in predictions:
             self._put(prediction, prediction.mask_HW.nbytes)
 
     def stop(self) -> RecorderStatistics:
-        """Write all that has come until now, finish the files and end the threads."""
+        """Write all frames up to now, finish the files and end the threads."""
         if self._is_open:
             self._is_open = False
             with self._changed:
@@ -144,7 +144,7 @@ class Recorder(Closing):
                 self._changed.notify_all()
 
     def _collect(self) -> None:
-        """Take frames as they come, until stopped; then all that are there."""
+        """Take frames as they arrive, until stopped; then all that remain."""
         with self._reader as reader:
             is_last_look = False
             while not is_last_look and self._problem is None:
@@ -178,7 +178,7 @@ class Recorder(Closing):
             self._put(event, 0)
 
     def _write(self) -> None:
-        """Write what is queued, until all is collected and written."""
+        """Write the queue, until all is collected and written."""
         while (item := self._take()) is not None:
             try:
                 self._write_item(item)

@@ -1,1 +1,1 @@
-"""Where frames come from: one module or package a kind of source; ``open`` finds it by address."""
+"""Sources of frames: a module or package for each kind; ``open`` lists them."""

@@ -5,17 +5,23 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from sonotempo.errors import SonotempoError, SourceError, unknown_option
-from sonotempo.live.buffer.ring_buffer import RingBuffer, RingWriter
-from sonotempo.live.sources.source import Command, EventLog, SourceEvent, SourceState
+from sonotempo.errors import SonotempoError, SourceError
+from sonotempo.io import open_recording
+from sonotempo.live.buffer.ring_block import BufferHandle
+from sonotempo.live.buffer.ring_buffer import RingWriter
+from sonotempo.live.sources.address import Address
+from sonotempo.live.sources.source import BufferSize, Command
+from sonotempo.live.sources.threaded import ThreadedSource
 from sonotempo.recording import Frame, Recording
 
 _READ_AHEAD = 16  # frames
-_LATE_NS = 100_000_000  # beyond it the clock is set anew, so that no burst follows a stall
-_STOP_S = 10.0
+_LATE_NS = 100_000_000  # after a longer delay the clock restarts, so that no burst follows a stall
 _NEVER_WRITTEN = -1
 
 
@@ -28,7 +34,7 @@ class _Item:
     problem: str = ""
 
 
-class PlaybackSource:
+class PlaybackSource(ThreadedSource):
     """Plays a recording into a ring buffer at the recording's own time stamps.
 
     One thread reads ahead, so that decoding does not delay; another writes each frame when it is
@@ -36,19 +42,20 @@ class PlaybackSource:
     Frames are never left out: a recording that decodes too slowly plays more slowly. The frames'
     probe time is the recording's time stamp at any rate.
 
-    Pausing is a "frozen" event, going on a "running" one; "freeze" is the command for both. Playing
-    on from the end begins again at the start.
+    Pausing is a "frozen" event, resuming a "running" one; the command "freeze" does both. Resuming
+    after the end restarts the recording.
 
     Args:
         recording: what to play.
         rate: how many times faster than it was recorded.
-        loop: whether the first frame follows the last; each time a "seek" event says so.
+        loop: whether the first frame follows the last; each time with a "seek" event.
 
     Raises:
         SourceError: a rate that is not positive.
     """
 
     def __init__(self, recording: Recording, rate: float = 1.0, loop: bool = False) -> None:
+        super().__init__("this recording")
         self._recording, self._loop = recording, loop
         self._rate = _checked(rate)
         times_ns = np.asarray(recording.timestamps_ns, np.int64)
@@ -56,18 +63,24 @@ class PlaybackSource:
         #: From the last frame back to the first.
         self._period_ns = int(np.median(steps_ns)) if len(steps_ns) else 40_000_000
         self._times_ns = times_ns
-        self._log = EventLog()
-        self._changed = threading.Condition()
-        self._threads: list[threading.Thread] = []
-        self._stopping = False
-        self._state: SourceState = "stopped"
         self._clear()
+
+    @classmethod
+    def open(cls, address: Address) -> Self:
+        """Open the recording at a path.
+
+        Raises:
+            RecordingError: it cannot be read.
+            SourceError: a rate that is not positive.
+        """
+        recording = open_recording(Path(address.text))
+        return cls(recording, rate=address.rate, loop=address.loop)
 
     def _clear(self) -> None:
         """Go back to before the first frame."""
         self._ahead: deque[_Item] = deque()
         self._to_read: int | None = 0
-        self._jump = 0  # counts seeks, so that what was read ahead of one is dropped
+        self._jump = 0  # counts seeks, so that frames read before one are dropped
         self._steps = 0  # frames still to show although paused
         self._announce_at: int | None = None  # the index that a seek goes to
         self._position = _NEVER_WRITTEN
@@ -75,13 +88,8 @@ class PlaybackSource:
         self._due_ns: int | None = None
 
     @property
-    def state(self) -> SourceState:
-        """What it is doing: "running", "frozen" while paused, "ended", "stopped"."""
-        return self._state
-
-    @property
     def commands(self) -> tuple[Command, ...]:
-        """Only "freeze", which pauses and goes on."""
+        """Only "freeze", which pauses and resumes."""
         return ("freeze",)
 
     @property
@@ -115,67 +123,43 @@ class PlaybackSource:
     def loop(self, loop: bool) -> None:
         with self._changed:
             self._loop = loop
-            if loop and self._to_read is None and self._state != "ended":
+            if not loop:
+                self._forget_next_round()
+            elif self._to_read is None and self._state != "ended":
                 self._to_read = 0
             self._changed.notify_all()
 
-    def start(self, buffer: RingBuffer) -> None:
-        """Play from the first frame into a buffer.
+    def buffer_size(self) -> BufferSize:
+        """Return the size of the first frame, and the rate at which the recording plays.
 
         Raises:
-            SourceError: it is playing already, or the buffer is closed.
+            RecordingError: the first frame cannot be read.
         """
-        if self._threads:
-            raise SourceError("this recording is being played already; stop it first")
-        writer = buffer.writer()
+        height, width = self._recording[0].image_HW.shape
+        steps_ns = np.diff(self._times_ns)
+        recorded_hz = 1e9 / max(1.0, float(np.median(steps_ns))) if len(steps_ns) else 1.0
+        return BufferSize(max(1.0, recorded_hz * self._rate), height, width)
+
+    def _prepare(self, handle: BufferHandle) -> None:
         self._clear()
-        self._stopping = False
         self._state = "running"
         self._log.add("connected", f"{self._recording.name}, {len(self._recording)} frames")
-        self._threads = [
-            threading.Thread(target=self._read_ahead, name="playback reading", daemon=True),
-            threading.Thread(target=self._play, args=(writer,), name="playback", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
 
-    def stop(self) -> None:
-        """End both threads; a frame that is being read is waited for up to 10 s."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join(_STOP_S)
-        self._threads = []
-        self._ahead.clear()
-        self._state = "stopped"
-
-    def send(self, command: Command) -> None:
-        """Pause or go on.
-
-        Raises:
-            SourceError: another command than "freeze"; a recording has no depth or gain to turn.
-        """
-        if command != "freeze":
-            raise SourceError(unknown_option("command for a recording", command, self.commands))
+    def _carry_out(self, command: Command) -> None:
         if self._state == "running":
             self.pause()
         else:
             self.resume()
 
-    def events(self) -> tuple[SourceEvent, ...]:
-        """Return what happened since the last call."""
-        return self._log.take()
-
     def pause(self) -> None:
-        """Stay at this frame; nothing happens if it does so already."""
+        """Stay at this frame; no effect if it is paused already."""
         with self._changed:
             if self._state == "running":
                 self._state = "frozen"
                 self._log.add("frozen", "paused")
 
     def resume(self) -> None:
-        """Go on from here, or from the start if the end is reached."""
+        """Continue from here, or from the start if the end is reached."""
         with self._changed:
             if self._state == "ended":
                 self._seek(0)
@@ -191,7 +175,7 @@ class PlaybackSource:
         """Go to a frame; while paused it is shown and playing stays paused.
 
         Raises:
-            SourceError: there is no such frame, or the source is stopped.
+            SourceError: an index out of range, or the source is stopped.
         """
         with self._changed:
             self._check_started()
@@ -207,10 +191,10 @@ class PlaybackSource:
                 self._state = "running"
 
     def step(self, by: int) -> None:
-        """Pause, and show the next frame (``by`` 1) or the one before (-1).
+        """Pause, and show the next frame (``by`` 1) or the previous one (-1).
 
-        A step back is a seek, for whoever carries a state; a step on is not. Steps beyond either
-        end stay there.
+        A step back is a seek, which resets the models' states; a step forward is not. Steps beyond
+        either end have no effect.
 
         Raises:
             SourceError: another number, or the source is stopped.
@@ -233,11 +217,11 @@ class PlaybackSource:
             self._changed.notify_all()
 
     def _check_started(self) -> None:
-        if not self._threads:
-            raise SourceError("this recording is not being played; start it first")
+        if self._thread is None:
+            raise SourceError("this recording is not playing; start it first")
 
     def _seek(self, index: int) -> None:
-        """Drop what was read ahead and read on from here; the lock is held."""
+        """Drop what was read ahead and continue reading from here; the lock is held."""
         self._ahead.clear()
         self._jump += 1
         self._to_read = index
@@ -245,6 +229,19 @@ class PlaybackSource:
         self._steps = 0
         self._last_index = self._due_ns = None
         self._changed.notify_all()
+
+    def _forget_next_round(self) -> None:
+        """Drop what was read ahead after the last frame; the lock is held."""
+        upcoming = [item.index for item in self._ahead]
+        if self._to_read is not None:
+            upcoming.append(self._to_read)
+        last = -1 if self._last_index is None else self._last_index
+        for count, (before, index) in enumerate(pairwise([last, *upcoming])):
+            if index <= before:
+                self._ahead = deque(islice(self._ahead, count))
+                self._jump += 1
+                self._to_read = None
+                return
 
     def _read_ahead(self) -> None:
         """Keep the next frames read, until stopped."""
@@ -271,17 +268,26 @@ class PlaybackSource:
         number = self._recording.frame_numbers[index]
         try:
             return _Item(index, self._recording[index])
-        except Exception as error:  # noqa: BLE001 - whatever a decoder raises, playing goes on
+        except Exception as error:  # noqa: BLE001  # whatever a decoder raises, playing continues
             known = isinstance(error, SonotempoError)
             reason = str(error) if known else f"{type(error).__name__}: {error}"
             return _Item(index, None, f"frame {number} cannot be read: {reason}")
 
+    def _run(self, writer: RingWriter) -> None:
+        reading = threading.Thread(target=self._read_ahead, name="playback reading", daemon=True)
+        reading.start()
+        try:
+            self._play(writer)
+        finally:
+            self._ahead.clear()
+            reading.join()
+
     def _play(self, writer: RingWriter) -> None:
         """Write each frame when it is due, until stopped.
 
-        The lock is held while a frame is written, so nothing of before a seek comes after it.
+        The lock is held while a frame is written, so no earlier frame follows a seek.
         """
-        with writer, self._changed:
+        with self._changed:
             while not self._stopping:
                 if self._state == "ended" or not self._ahead or not self._may_show():
                     self._end_if_over()
@@ -298,7 +304,7 @@ class PlaybackSource:
         return self._state == "running" or self._steps > 0
 
     def _end_if_over(self) -> None:
-        """Say once that the last frame has been shown."""
+        """Report once that the last frame has been shown."""
         is_over = self._to_read is None and not self._ahead
         if is_over and self._state == "running":
             self._state = "ended"
@@ -307,7 +313,7 @@ class PlaybackSource:
             self._steps = 0
 
     def _lateness_ns(self, index: int) -> int:
-        """Return how long ago a frame was due; below 0 it has time."""
+        """Return how long ago a frame was due; negative if it is not due yet."""
         if self._due_ns is None or self._last_index is None or self._state != "running":
             return 0
         step_ns = self._period_ns
@@ -317,7 +323,7 @@ class PlaybackSource:
         return time.monotonic_ns() - due_ns
 
     def _show(self, item: _Item, late_ns: int, writer: RingWriter) -> None:
-        """Write a frame, or say why there is none; the lock is held."""
+        """Write a frame, or report why there is none; the lock is held."""
         now_ns = time.monotonic_ns()
         self._due_ns = now_ns if late_ns > _LATE_NS else now_ns - late_ns
         back_at_start = self._last_index is not None and item.index <= self._last_index
@@ -344,5 +350,5 @@ class PlaybackSource:
 
 def _checked(rate: float) -> float:
     if not 0 < rate < math.inf:
-        raise SourceError(f"a playback rate of {rate}; expected a number above 0, 1 as recorded")
+        raise SourceError(f"a playback rate of {rate}; expected a number above 0 (1: as recorded)")
     return rate

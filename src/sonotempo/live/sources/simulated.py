@@ -1,47 +1,54 @@
-"""A simulated scanner as a live source: endless, and its depth, gain and freeze can be turned."""
+"""A simulated scanner as a live source: it runs until stopped and has depth, gain and freeze."""
 
-import threading
+# The phantom needs scipy, which takes a second to import: only when a simulation is opened.
+# ruff: noqa: PLC0415
+
 import time
 from dataclasses import astuple
+from typing import TYPE_CHECKING, Self
+from typing import cast as as_type
 
 import numpy as np
 from PIL import Image as Pillow
 
-from sonotempo.errors import ConfigError, SourceError, unknown_option
-from sonotempo.live.buffer.ring_buffer import RingBuffer, RingWriter
-from sonotempo.live.sources.source import Command, EventLog, SourceEvent, SourceState
-from sonotempo.phantom.disturbances import Disturbance
+from sonotempo.errors import ConfigError, SourceError
+from sonotempo.live.buffer.ring_block import BufferHandle
+from sonotempo.live.buffer.ring_buffer import RingWriter
+from sonotempo.live.sources.address import Address
+from sonotempo.live.sources.source import BufferSize, Command
+from sonotempo.live.sources.threaded import ThreadedSource
 from sonotempo.phantom.settings import Procedure, phantom_settings
-from sonotempo.phantom.simulate import PhantomFrame, Scan, cast
 from sonotempo.recording import Box, Image
+
+if TYPE_CHECKING:
+    from sonotempo.phantom.simulate import PhantomFrame, Scan
 
 _GAIN_STEP_DB = 2.0
 _GAIN_LIMIT_DB = 20.0
 _ENLARGED = 2
-_STOP_S = 10.0
 _PORTABLE_SUBJECT = 1  # subjects take turns on the three scanners
 
 
-class SimulatedSource:
-    """Scans the phantom (see ``docs/phantom.md``) in real time, for ever, from one thread.
+class SimulatedSource(ThreadedSource):
+    """Scans the phantom (see ``docs/phantom.md``) in real time, until stopped.
 
-    Every frame is computed when it is due: nothing is repeated, and memory stays flat. The echoes
-    are computed at half of the frame's resolution, still finer than the networks' 256 pixels, and
-    doubled in size by linear interpolation, as a scan converter does. So 640×480 pixels take
-    the default scanner (the portable one) about 10 ms of one core. Where that is more than a
-    frame period, periods are left out: the tissue moves at its own speed and fewer frames a second
-    come, as on a slow scanner.
+    Every frame is computed when it is due: nothing is repeated, and memory use is constant. The
+    echoes are computed at half of the frame's resolution, still finer than the networks' 256
+    pixels, and enlarged by linear interpolation, as in a scan converter. A frame of 640×480 pixels
+    takes the default (portable) scanner about 10 ms of one core. If that is longer than a frame
+    period, periods are left out: the tissue moves at its own speed and the frame rate drops, as on
+    a slow scanner.
 
-    ``start`` returns at once; painting the anatomy takes about a second ("connecting"). "depth+"
-    and "depth-" go through the scanner's presets, and spacing and picture area change with them;
-    "gain+" and "gain-" turn by 2 dB before log compression. While frozen no frames come and only
-    "freeze" is taken.
+    Preparing the anatomy takes about a second ("connecting"). "depth+" and "depth-" step through
+    the scanner's presets, which changes spacing and image area; "gain+" and "gain-" change the gain
+    by 2 dB before log compression. While frozen, no frames are written and only "freeze" is
+    accepted.
 
     Args:
         procedure: the nerve block whose anatomy is scanned.
         seed: the same seed shows the same anatomy.
-        subject: number in the seed's cohort; it decides the scanner too (1: a portable one).
-        frame_rate_hz: frames a second at most.
+        subject: number in the seed's cohort; it also selects the scanner (1: a portable one).
+        frame_rate_hz: the highest frame rate.
         height_px: rows of a frame, an even number.
         width_px: columns of a frame, an even number.
         fading: how often and how fully nerves fade with the probe's tilt.
@@ -61,11 +68,14 @@ class SimulatedSource:
         width_px: int = 640,
         fading: float = 0.5,
     ) -> None:
+        from sonotempo.phantom.simulate import cast
+
         if any(not 128 <= side <= 2048 or side % _ENLARGED for side in (height_px, width_px)):
             raise ConfigError(
                 f"simulated frames of {height_px}x{width_px} pixels (rows x columns); expected "
                 "even numbers from 128 to 2048"
             )
+        super().__init__("this simulated scanner")
         self._shape_HW = height_px, width_px
         self._settings = phantom_settings(
             procedure=procedure,
@@ -76,30 +86,34 @@ class SimulatedSource:
             event_rate=0,
         )
         self._cast = cast(self._settings, subject)
-        self._log = EventLog()
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._stopping = False
-        self._state: SourceState = "stopped"
         self._clear()
+
+    @classmethod
+    def open(cls, address: Address) -> Self:
+        """Make the simulation that an address such as ``phantom://femoral?seed=3`` names.
+
+        Raises:
+            SourceError: an unknown option, or a seed that is not a whole number.
+            ConfigError: an unknown procedure.
+        """
+        address.check_options(["seed"])
+        seed = address.options.get("seed", "0")
+        if not seed.isdecimal():
+            raise SourceError(
+                f"{address.text} has the seed {seed!r}; expected a whole number from 0"
+            )
+        # The settings refuse an unknown procedure.
+        return cls(as_type("Procedure", address.host), int(seed))
 
     def _clear(self) -> None:
         self._depth = self._cast.depths_cm.index(self._cast.depth_cm)
         self._gain_db = 0.0
-        self._depth_steps = 0  # turned, but not yet in a frame
+        self._depth_steps = 0  # requested, but not yet in a frame
         self._gain_turned_db = 0.0
 
     @property
-    def state(self) -> SourceState:
-        """What it is doing: "connecting", "running", "frozen", "stopped"; "disconnected" if broken.
-
-        A simulation breaks only by a mistake in the program; an "error" event then says which.
-        """
-        return self._state
-
-    @property
     def commands(self) -> tuple[Command, ...]:
-        """What it can do now; depth and gain end at their limits."""
+        """What :meth:`send` takes now; depth and gain have limits."""
         if self._state == "frozen":
             return ("freeze",)
         if self._state != "running":
@@ -113,67 +127,27 @@ class SimulatedSource:
         }
         return tuple(command for command, can in possible.items() if can)
 
-    def start(self, buffer: RingBuffer) -> None:
-        """Begin to scan into a buffer.
+    def buffer_size(self) -> BufferSize:
+        """Return the size and the highest rate of the frames."""
+        return BufferSize(self._settings.frame_rate_hz, *self._shape_HW)
 
-        Raises:
-            SourceError: it is running already, its frames do not fit the buffer, or the buffer is
-                closed.
-        """
-        if self._thread is not None:
-            raise SourceError("this simulated scanner is running already; stop it first")
-        height, width = self._shape_HW
-        if height * width > buffer.handle.slot_bytes:
-            raise SourceError(
-                f"simulated frames of {height}x{width} pixels (rows x columns) do not fit the "
-                f"buffer's {buffer.handle.height_px}x{buffer.handle.width_px}; ask for smaller "
-                "frames or make the buffer larger"
-            )
-        writer = buffer.writer()
+    def _prepare(self, handle: BufferHandle) -> None:
+        self._require_room(handle, *self._shape_HW)
         self._clear()
-        self._stopping = False
         self._state = "connecting"
         self._log.add("connecting", f"{self._settings.procedure} phantom")
-        self._thread = threading.Thread(
-            target=self._run, args=(writer,), name="simulated scanner", daemon=True
-        )
-        self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread; the frame or anatomy in the making is waited for up to 10 s."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(_STOP_S)
-        self._thread = None
-        self._state = "stopped"
-
-    def send(self, command: Command) -> None:
-        """Turn depth or gain, freeze, or go on; what is turned shows in the next frame.
-
-        Raises:
-            SourceError: not possible now; the sentence lists what is.
-        """
-        with self._changed:
-            if command not in self.commands:
-                what = f"command for a simulated scanner that is {self._state}"
-                raise SourceError(unknown_option(what, command, self.commands or ("none",)))
-            if command == "freeze":
-                self._freeze()
-            elif command in ("depth+", "depth-"):
-                by = 1 if command == "depth+" else -1
-                self._depth += by
-                self._depth_steps += by
-            else:
-                by_db = _GAIN_STEP_DB if command == "gain+" else -_GAIN_STEP_DB
-                self._gain_db += by_db
-                self._gain_turned_db += by_db
-            self._changed.notify_all()
-
-    def events(self) -> tuple[SourceEvent, ...]:
-        """Return what happened since the last call."""
-        return self._log.take()
+    def _carry_out(self, command: Command) -> None:
+        if command == "freeze":
+            self._freeze()
+        elif command in ("depth+", "depth-"):
+            by = 1 if command == "depth+" else -1
+            self._depth += by
+            self._depth_steps += by
+        else:
+            by_db = _GAIN_STEP_DB if command == "gain+" else -_GAIN_STEP_DB
+            self._gain_db += by_db
+            self._gain_turned_db += by_db
 
     def _freeze(self) -> None:
         if self._state == "running":
@@ -184,26 +158,16 @@ class SimulatedSource:
             self._log.add("running")
 
     def _run(self, writer: RingWriter) -> None:
-        """Scan until stopped."""
-        with writer:
-            try:
-                scan = Scan(
-                    self._cast,
-                    self._settings,
-                    width=self._shape_HW[1] // _ENLARGED,
-                    has_all_depths=True,
-                )
-                with self._changed:
-                    self._state = "running"
-                    self._log.add("connected", f"{self._cast.scanner.name}, {self._depth_text}")
-                self._scan(scan, writer)
-            except Exception as error:  # a thread's error must be seen where the stream is
-                with self._changed:
-                    self._state = "disconnected"
-                    self._log.add("error", f"the simulation broke: {error}")
-                raise
+        from sonotempo.phantom.simulate import Scan
 
-    def _scan(self, scan: Scan, writer: RingWriter) -> None:
+        width = self._shape_HW[1] // _ENLARGED
+        scan = Scan(self._cast, self._settings, width=width, has_all_depths=True)
+        with self._changed:
+            self._state = "running"
+            self._log.add("connected", f"{self._cast.scanner.name}, {self._depth_text}")
+        self._scan(scan, writer)
+
+    def _scan(self, scan: "Scan", writer: RingWriter) -> None:
         period_ns = 1e9 / self._settings.frame_rate_hz
         began_ns = time.monotonic_ns()
         index = 0
@@ -212,7 +176,8 @@ class SimulatedSource:
             frame = self._next(scan, index)
             row_mm, column_mm = frame.spacing_mm
             image_HW, area = _enlarged(frame.image_HW), scan.area
-            if not self._wait_until(began_ns + round(index * period_ns)):
+            due_ns = began_ns + round(index * period_ns)
+            if not self._wait((due_ns - time.monotonic_ns()) / 1e9):
                 return
             with self._changed:
                 if self._state == "running":  # it may have been frozen meanwhile
@@ -224,8 +189,10 @@ class SimulatedSource:
                     )
             index += 1
 
-    def _next(self, scan: Scan, index: int) -> PhantomFrame:
-        """Carry out what was turned, then compute a frame."""
+    def _next(self, scan: "Scan", index: int) -> "PhantomFrame":
+        """Apply the requested depth and gain, then compute a frame."""
+        from sonotempo.phantom.disturbances import Disturbance
+
         with self._changed:
             steps, self._depth_steps = self._depth_steps, 0
             turned_db, self._gain_turned_db = self._gain_turned_db, 0.0
@@ -241,16 +208,9 @@ class SimulatedSource:
         return f"{self._cast.depths_cm[self._depth]:g} cm"
 
     def _wait_unfrozen(self) -> bool:
-        """Wait while frozen; return whether to go on."""
+        """Wait while frozen; return whether to continue."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or self._state == "running")
-        return not self._stopping
-
-    def _wait_until(self, due_ns: int) -> bool:
-        """Wait for a time; return whether to go on."""
-        with self._changed:
-            left_s = (due_ns - time.monotonic_ns()) / 1e9
-            self._changed.wait_for(lambda: self._stopping, max(0.0, left_s))
         return not self._stopping
 
 

@@ -1,4 +1,4 @@
-"""What every source of live frames is and says: the FrameSource protocol and its events."""
+"""The protocol of every source of live frames, and its events."""
 
 import threading
 import time
@@ -34,9 +34,9 @@ class SourceEvent:
     """Something that happened at the source, other than a frame.
 
     Attributes:
-        kind: what.
-        host_ns: :func:`time.monotonic_ns` of it; frames captured later have a later one.
-        detail: a sentence or value for people.
+        kind: what happened.
+        host_ns: when, by :func:`time.monotonic_ns`; frames captured later have a later time.
+        detail: a sentence or value for the user.
     """
 
     kind: EventKind
@@ -44,8 +44,17 @@ class SourceEvent:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class BufferSize:
+    """The largest frames that a source writes, and how many a second at most."""
+
+    rate_hz: float = 30.0
+    height_px: int = 1024
+    width_px: int = 1024
+
+
 class FrameSource(Protocol):
-    """Writes frames into a ring buffer from a thread or process of its own."""
+    """Writes frames into a ring buffer from its own thread or process."""
 
     @property
     def state(self) -> SourceState:
@@ -57,37 +66,40 @@ class FrameSource(Protocol):
         """What :meth:`send` takes now."""
         ...
 
+    def buffer_size(self) -> BufferSize:
+        """Return what the ring buffer must have room for; may read a frame of a recording."""
+        ...
+
     def start(self, buffer: RingBuffer) -> None:
         """Begin to write into a buffer; returns at once."""
         ...
 
     def stop(self) -> None:
-        """End every thread and process that it began; may be called twice."""
+        """End every thread and process that it started; may be called twice."""
         ...
 
     def send(self, command: Command) -> None:
         """Carry out a command.
 
-        "freeze" turns freezing on and off again, as on a scanner.
+        "freeze" toggles, as on a scanner.
 
         Raises:
-            SourceError: it cannot do this; the sentence lists what it can.
+            SourceError: not possible now; the message lists what is.
         """
         ...
 
     def events(self) -> tuple[SourceEvent, ...]:
         """Return what happened since the last call, oldest first; never waits.
 
-        A "seek" (also a loop back to the start) comes before the first frame from there is
-        written.
+        A "seek" (also at the restart of a loop) is reported before the next frame is written.
         """
         ...
 
 
 class EventLog:
-    """Events from any thread, until somebody asks for them.
+    """Collects events from any thread until they are taken.
 
-    If nobody asks, only the newest 10 000 are kept, so that a long stream costs no memory.
+    Only the newest 10 000 are kept, so that memory use is bounded.
 
     >>> log = EventLog()
     >>> log.add("seek", "to frame 3")
@@ -100,13 +112,13 @@ class EventLog:
         self._events: deque[SourceEvent] = deque(maxlen=_KEPT_EVENTS)
 
     def add(self, kind: EventKind, detail: str = "", host_ns: int | None = None) -> None:
-        """Note an event, by default as of now."""
+        """Add an event, by default with the present time."""
         with self._lock:
             at_ns = time.monotonic_ns() if host_ns is None else host_ns
             self._events.append(SourceEvent(kind, at_ns, detail))
 
     def take(self) -> tuple[SourceEvent, ...]:
-        """Return and forget all events."""
+        """Return and remove all events."""
         with self._lock:
             taken = tuple(self._events)
             self._events.clear()

@@ -80,7 +80,7 @@ def test_a_change_of_spacing_is_said_once(told):
     callbacks, _, messages = told
     for microns in (80.0, 80.0, 100.0, 100.0):
         callbacks.new_processed_image(GREY, 8, 6, 48, microns, 0, 0.0, [])
-    assert messages == [("depth", "0.0800 to 0.1000 mm a pixel")]
+    assert messages == [("depth", "0.0800 to 0.1000 mm per pixel")]
 
 
 @pytest.mark.parametrize(("name", "arguments"), ARGUMENTS.items())
@@ -165,7 +165,7 @@ def test_six_callbacks_are_given_or_five_to_the_version_before(told, tmp_path, m
     if switch:
         (tmp_path / switch).touch()
     if switch == "other_arity":
-        with pytest.raises(SourceError, match="other callbacks than those of Cast 11 and 12"):
+        with pytest.raises(SourceError, match="other callbacks than Cast 11 and 12"):
             make_caster(pyclariuscast, told[0])
     else:
         assert make_caster(pyclariuscast, told[0]).init(str(tmp_path), 8, 8)

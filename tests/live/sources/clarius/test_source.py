@@ -183,7 +183,7 @@ def test_commands_reach_the_probe_and_their_effect_comes_back(stream, stand_in):
     live.wait_for("gain")
     live.wait_for("depth")
     assert live.details("gain") == ["gain+"]
-    assert live.details("depth") == ["0.0800 to 0.1000 mm a pixel"]
+    assert live.details("depth") == ["0.0800 to 0.1000 mm per pixel"]
     live.source.send("gain-")
     live.source.send("depth-")
     live.wait_for("depth", 2)
@@ -214,21 +214,21 @@ def test_a_command_that_the_probe_does_not_take_is_an_error(stream, stand_in):
     live.wait_for("running")
     live.source.send("gain+")
     live.wait_for("error")
-    assert "did not take the command 'gain+'" in live.details("error")[0]
+    assert "did not accept the command 'gain+'" in live.details("error")[0]
     live.wait_for_frames()
 
 
 def test_a_command_that_cannot_be_done_now_says_what_can(stream, stand_in):
     live = stream()
     live.wait_for("running")
-    with pytest.raises(SourceError, match=r"running cannot do 'fly'; it can do: freeze, depth-"):
+    with pytest.raises(SourceError, match=r"running and cannot do 'fly'. Options: freeze, depth-"):
         live.source.send("fly")
     live.source.send("freeze")
     live.wait_for("frozen")
-    with pytest.raises(SourceError, match=r"frozen cannot do 'gain\+'; it can do: freeze$"):
+    with pytest.raises(SourceError, match=r"frozen and cannot do 'gain\+'. Options: freeze$"):
         live.source.send("gain+")
     live.source.stop()
-    with pytest.raises(SourceError, match="stopped cannot do 'freeze'; it can do nothing now"):
+    with pytest.raises(SourceError, match=r"stopped and cannot do 'freeze'\. Options: none"):
         live.source.send("freeze")
 
 
@@ -346,7 +346,7 @@ def test_a_refused_connection_is_tried_again_until_it_is_taken(stream, stand_in)
     stand_in.turn_on("refuse")
     live = stream()
     live.wait_for("disconnected", 3)
-    assert "Clarius App running" in live.details("disconnected")[0]
+    assert "Clarius App is running" in live.details("disconnected")[0]
     assert live.details("connecting")[2] == "192.168.1.1:5828, attempt 3"
     pauses = [detail.rsplit(" ", 2)[1] for detail in live.details("disconnected")[:3]]
     assert pauses == ["0.05", "0.1", "0.2"]
@@ -379,7 +379,7 @@ def test_an_sdk_that_holds_the_interpreter_for_good_is_killed(stream, stand_in):
     live.wait_for("disconnected")
     live.wait_for("running", 2)
     assert not is_running(pid)
-    assert "the SDK did not let go; its process was killed" in live.details("error")
+    assert "the SDK did not disconnect; its process was killed" in live.details("error")
 
 
 @pytest.mark.parametrize("switch", ["hang_in_destroy", "crash_in_destroy"])
@@ -403,7 +403,7 @@ def test_an_sdk_of_another_kind_ends_the_source_at_once(stream, stand_in):
     live.wait_for("ended")
     assert live.source.state == "ended"
     assert live.kinds == ["connecting", "error", "ended"]
-    assert "other callbacks than those of Cast 11 and 12" in live.details("error")[0]
+    assert "other callbacks than Cast 11 and 12" in live.details("error")[0]
     assert len(stand_in.pids()) == 1
 
 

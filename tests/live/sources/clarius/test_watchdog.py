@@ -19,7 +19,7 @@ STREAMING = (("loaded", 1), ("connected", 2), ("image", 3))
 def kept_alive(dog, since_s, until_s):
     """Let the process report, as it does four times a second, but send no image."""
     for now_s in range(since_s, until_s + 1):
-        dog.saw("word", now_s)
+        dog.saw("received", now_s)
     return dog.overdue(until_s)
 
 
@@ -28,11 +28,11 @@ def kept_alive(dog, since_s, until_s):
     [
         ((), 20, 21, "did not start within 20 s"),
         ((("loaded", 5),), 20, 21, "did not answer within 15 s"),
-        ((("loaded", 1), ("connected", 2), ("word", 9)), 10, 11, "UDP"),
+        ((("loaded", 1), ("connected", 2), ("received", 9)), 10, 11, "UDP"),
         (STREAMING, 5, 6, "no image for 2 s"),
-        ((*STREAMING, ("frozen", 4)), 14, 15, "not been heard of for 10 s"),
+        ((*STREAMING, ("frozen", 4)), 14, 15, "not reported for 10 s"),
         ((*STREAMING, ("frozen", 4), ("running", 20)), 28, 29, "no image within 8 s"),
-        ((*STREAMING, ("frozen", 4), ("word", 20), ("freeze sent", 20)), 28, 29, "no image"),
+        ((*STREAMING, ("frozen", 4), ("received", 20), ("freeze sent", 20)), 28, 29, "no image"),
     ],
 )
 def test_each_phase_has_its_own_patience(seen, fine_at, over_at, says):

@@ -1,5 +1,5 @@
 """A Clarius probe through its Cast SDK, which runs in a child process.
 
-``source`` starts ``child`` (the process, seen from here), which runs ``host`` around ``sdk`` and
-its ``callbacks``; ``watchdog`` notices when frames stop, ``check`` tests a connection step by step.
+``source`` starts the process through ``host``; ``child`` is what runs there, with ``sdk`` and its
+``callbacks``. ``watchdog`` detects a lost connection, ``check`` tests a connection step by step.
 """

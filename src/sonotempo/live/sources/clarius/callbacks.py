@@ -1,4 +1,4 @@
-"""What the Clarius SDK calls back, turned into frames in the ring buffer and messages."""
+"""The Clarius SDK's callbacks: they write frames into the ring buffer and send messages."""
 
 import functools
 import math
@@ -16,12 +16,12 @@ from sonotempo.live.sources.clarius.image import HeldArea, decode_image
 from sonotempo.live.sources.clarius.messages import CastCounts, Message, MessageKind
 from sonotempo.recording import Spacing
 
-Gate = Literal["shut", "connected", "told", "open"]
+Gate = Literal["shut", "connected", "announced", "open"]
 
 _BUTTONS = {0: "up", 1: "down", 2: "handle"}
-# The same error, frame after frame, is said once in this time.
+# An error that repeats with every frame is reported once in this time.
 _ERROR_REPEAT_S = 5.0
-# A pipe takes so much at once: a message is there whole or not at all.
+# A pipe takes this much at once, so that a message is never sent in part.
 _DETAIL_CHARACTERS = 900
 
 
@@ -40,7 +40,7 @@ class Outbox:
         host_ns: int | None = None,
         received: CastCounts | None = None,
     ) -> None:
-        """Send a message, by default as of now; if the host is gone, the process is about to be."""
+        """Send a message, by default with the present time; if the host has ended, end too."""
         at_ns = time.monotonic_ns() if host_ns is None else host_ns
         try:
             with self._lock:
@@ -50,25 +50,25 @@ class Outbox:
 
 
 def _guarded(callback: Callable[..., None]) -> Callable[..., None]:
-    """Let nothing escape: an exception in a callback would abort the process."""
+    """Catch every exception: one that leaves a callback would abort the process."""
 
     @functools.wraps(callback)
     def call(callbacks: "CastCallbacks", *arguments: Any) -> None:
         try:
             callback(callbacks, *arguments)
-        except BaseException as error:  # noqa: BLE001  # see above: nothing at all may escape
+        except BaseException as error:  # noqa: BLE001  # see above
             callbacks.report(callback.__name__, error)
 
     return call
 
 
 class CastCallbacks:
-    """What the SDK calls, from threads of its own.
+    """The functions that the SDK calls, from its own threads.
 
     The buffer of an image is valid only during the call, so the image is decoded (which copies it)
-    and written before it returns. Unless the ``gate`` is "open" images are counted only. The first
-    one after the gate was set to "connected" is told to the host, which opens it then: so every
-    frame is later than the events that say that the stream is a new one.
+    and written before the call returns. Images are written only while the ``gate`` is "open". The
+    first image after the gate was set to "connected" is announced to the host, which then opens the
+    gate: so every frame is later than the events that report a new stream.
     """
 
     def __init__(self, writer: RingWriter, outbox: Outbox) -> None:
@@ -80,7 +80,7 @@ class CastCallbacks:
         self._counting = threading.Lock()
         self._writing = threading.Lock()
         self._spacing_mm: Spacing | None = None
-        self._said: tuple[str, float] = ("", -math.inf)
+        self._reported: tuple[str, float] = ("", -math.inf)
 
     def all(self) -> tuple[Callable[..., None], ...]:
         """Return the six callbacks in the SDK's order."""
@@ -104,7 +104,7 @@ class CastCallbacks:
         timestamp_ns: int,
         *angle_and_imu: Any,
     ) -> None:
-        """A scan-converted image; its pixels are square."""
+        """A scan-converted image with square pixels."""
         host_ns = time.monotonic_ns()
         imu = angle_and_imu[-1] if angle_and_imu else ()
         with self._counting:
@@ -115,7 +115,7 @@ class CastCallbacks:
         with self._writing:
             spacing_mm = self._spacing(microns_per_pixel, host_ns)
         if self.gate == "connected":
-            self.gate = "told"
+            self.gate = "announced"
             self._outbox.send("arriving", host_ns=host_ns)
         if self.gate != "open":
             return
@@ -131,7 +131,7 @@ class CastCallbacks:
 
     @_guarded
     def new_raw_image(self, *_: Any) -> None:
-        """An image before scan conversion; networks are trained on what people see."""
+        """An image before scan conversion; only counted, as networks see converted ones."""
         with self._counting:
             self.received = replace(self.received, raw_images=self.received.raw_images + 1)
 
@@ -143,13 +143,13 @@ class CastCallbacks:
 
     @_guarded
     def new_imu_data(self, imu: Any) -> None:
-        """Samples of the inertial sensor, each with its time by the probe's clock."""
+        """Samples of the inertial sensor with the probe's time."""
         with self._counting:
             self.received = _with_imu(self.received, imu)
 
     @_guarded
     def freeze(self, frozen: object) -> None:
-        """Imaging was frozen, or goes on."""
+        """Imaging was frozen or resumed."""
         self._outbox.send("frozen" if frozen else "running")
 
     @_guarded
@@ -159,24 +159,24 @@ class CastCallbacks:
         self._outbox.send("button", f"{name}, {clicks} click{'' if clicks == 1 else 's'}")
 
     def report(self, callback: str, error: BaseException) -> None:
-        """Tell the host about a failed callback; the same failure is not told for every frame."""
+        """Report a failed callback to the host, but not the same failure for every frame."""
         with self._counting:
             self.received = replace(self.received, errors=self.received.errors + 1)
             text = f"{callback}: {in_words(error)}"
-            said, at_s = self._said
+            last, at_s = self._reported
             now_s = time.monotonic()
-            if text == said and now_s - at_s < _ERROR_REPEAT_S:
+            if text == last and now_s - at_s < _ERROR_REPEAT_S:
                 return
-            self._said = (text, now_s)
+            self._reported = (text, now_s)
         self._outbox.send("error", text)
 
     def _spacing(self, microns_per_pixel: float, host_ns: int) -> Spacing | None:
-        """Return the spacing, and tell the host if it is a new one: the depth was changed."""
+        """Return the spacing; report a change to the host, as the depth has changed."""
         mm = float(microns_per_pixel) / 1000
         spacing_mm = (mm, mm) if math.isfinite(mm) and mm > 0 else None
         before, self._spacing_mm = self._spacing_mm, spacing_mm
         if before is not None and spacing_mm is not None and before != spacing_mm:
-            detail = f"{before[0]:.4f} to {mm:.4f} mm a pixel"
+            detail = f"{before[0]:.4f} to {mm:.4f} mm per pixel"
             self._outbox.send("depth", detail, host_ns=host_ns)
         return spacing_mm
 
@@ -188,7 +188,7 @@ def _with_imu(counts: CastCounts, imu: Any) -> CastCounts:
 
 
 def in_words(error: BaseException) -> str:
-    """Say what went wrong; errors of this package are sentences already."""
+    """Return what went wrong; errors of this package are sentences already."""
     if isinstance(error, SonotempoError):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -1,45 +1,40 @@
-"""Trying a Clarius connection step by step, to name what is missing."""
+"""Tests a Clarius connection step by step, to name what is missing."""
 
-import platform
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from sonotempo.errors import SourceError
-from sonotempo.live.buffer.ring_buffer import RingBuffer, RingReader
+from sonotempo.live.buffer.ring_buffer import RingBuffer
+from sonotempo.live.closing import Closing
 from sonotempo.live.sources.clarius.host import CastProcess
 from sonotempo.live.sources.clarius.messages import CastSettings, Message
-from sonotempo.live.sources.clarius.sdk import (
-    PYTHON_VERSIONS,
-    RELEASES,
-    built_for,
-    built_on,
-    find_sdk,
-    machine_name,
-)
+from sonotempo.live.sources.clarius.sdk import PYTHON_VERSIONS, RELEASES, built_for, find_sdk
 
-StepName = Literal["Python", "SDK", "platform", "loading", "address", "connection", "images"]
+StepName = Literal["Python", "SDK", "address", "loading", "connection", "images"]
 Outcome = Literal["ok", "failed", "not tried"]
 
-STEPS: tuple[StepName, ...] = (
-    "Python",
-    "SDK",
-    "platform",
-    "loading",
-    "address",
-    "connection",
-    "images",
-)
+# Each step with the steps that it needs. The address comes before the process, which connects at
+# once, as the probe may accept only one connection.
+_NEEDS: dict[StepName, tuple[StepName, ...]] = {
+    "Python": (),
+    "SDK": (),
+    "address": (),
+    "loading": ("SDK",),
+    "connection": ("address", "loading"),
+    "images": ("connection",),
+}
+STEPS = tuple(_NEEDS)
 
 _POLL_S = 0.05
 _STOP_S = 3.0
 _LOAD_S = 20.0
 _REACH_S = 3.0
-_SYSTEMS = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ class CheckStep:
     """One step of a test of the connection.
 
     Attributes:
-        name: what was looked at.
+        name: what was tested.
         outcome: "not tried" if an earlier step failed that it needs.
         detail: what was found, and what to do about it if it failed.
     """
@@ -58,21 +53,21 @@ class CheckStep:
 
     @property
     def is_ok(self) -> bool:
-        """Whether it went well."""
+        """Whether it succeeded."""
         return self.outcome == "ok"
 
 
-def check_connection(
+def check_steps(
     host: str, port: int = 5828, sdk: Path | None = None, *, timeout_s: float = 10.0
-) -> tuple[CheckStep, ...]:
-    """Try everything between this program and a probe's images, and name what fails.
+) -> Generator[CheckStep]:
+    """Test everything between this program and a probe's images; yield each step when it is done.
 
-    Takes up to half a minute if nothing answers; :func:`check_steps` tells each step as it goes.
-    Nothing else may be connected to the probe through Cast meanwhile, this program included.
+    Takes up to half a minute if nothing answers; close the generator to stop early. No other
+    program may be connected to the probe through Cast meanwhile, nor this one.
 
-    >>> steps = check_connection("192.0.2.1", sdk=Path("no/such/folder"), timeout_s=0.01)
+    >>> steps = check_steps("192.0.2.1", sdk=Path("no/such/folder"), timeout_s=0.01)
     >>> [step.name for step in steps if step.outcome == "not tried"]
-    ['platform', 'loading', 'connection', 'images']
+    ['loading', 'connection', 'images']
 
     Args:
         host: the probe's address.
@@ -80,227 +75,162 @@ def check_connection(
         sdk: the SDK's folder, or None if it is installed.
         timeout_s: how long to wait for the SDK to connect, and again for an image.
 
-    Returns:
+    Yields:
         One record for each of ``STEPS``, in this order.
     """
-    return tuple(check_steps(host, port, sdk, timeout_s=timeout_s))
+    ok: set[StepName] = set()
+    with _Test(CastSettings(host, port, sdk), timeout_s) as test:
+        for name, needed in _NEEDS.items():
+            missing = [step for step in needed if step not in ok]
+            if missing:
+                yield CheckStep(name, "not tried", f"not tried: it needs {missing[0]}")
+                continue
+            try:
+                detail = test.run(name)
+            except SourceError as error:
+                yield CheckStep(name, "failed", str(error))
+            else:
+                ok.add(name)
+                yield CheckStep(name, "ok", detail)
 
 
-def check_steps(
-    host: str, port: int = 5828, sdk: Path | None = None, *, timeout_s: float = 10.0
-) -> Iterator[CheckStep]:
-    """Yield the steps of :func:`check_connection` one by one; end the iteration to stop early."""
-    yield _python(sdk)
-    found = _sdk(sdk)
-    yield found
-    fitting = _platform(sdk) if found.is_ok else _not_tried("platform", "there is no SDK")
-    yield fitting
-    if not fitting.is_ok:
-        yield _not_tried("loading", "there is no SDK for this machine")
-        yield _address(host, port, min(_REACH_S, timeout_s))
-        yield _not_tried("connection", "there is no SDK for this machine")
-        yield _not_tried("images", "there is no SDK for this machine")
-        return
-    settings = CastSettings(host, port, sdk)
-    with (
-        RingBuffer(1, 4, settings.height_px, settings.width_px) as buffer,
-        buffer.reader() as reader,
-    ):
-        yield from _through_the_sdk(settings, buffer, reader, timeout_s)
+class _Test(Closing):
+    """The steps: each returns what was found, or raises SourceError with what to do."""
 
+    def __init__(self, settings: CastSettings, timeout_s: float) -> None:
+        self._settings, self._timeout_s = settings, timeout_s
+        self._parts = ExitStack()
+        self._last: dict[str, Message] = {}  # of the process, by kind
 
-def _python(sdk: Path | None) -> CheckStep:
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    built = built_for(sdk) if sdk is not None and sdk.is_dir() else ()
-    # A module that is there counts for more than what was known when this was written.
-    if own in (built or PYTHON_VERSIONS) or _sdk(sdk).is_ok:
-        return CheckStep("Python", "ok", f"Python {own}")
-    whose = f"the SDK in {sdk} is built" if built else "builds of the SDK are known"
-    return CheckStep(
-        "Python",
-        "failed",
-        f"this is Python {own}, but {whose} for {', '.join(built or PYTHON_VERSIONS)}; run "
-        f"sonotempo in Python {' or '.join(PYTHON_VERSIONS)}, with a build for it from {RELEASES}",
-    )
+    def run(self, name: StepName) -> str:
+        return {
+            "Python": self._python,
+            "SDK": self._sdk,
+            "address": self._address,
+            "loading": self._loading,
+            "connection": self._connection,
+            "images": self._images,
+        }[name]()
 
+    def close(self) -> None:
+        self._parts.close()
 
-def _sdk(sdk: Path | None) -> CheckStep:
-    try:
-        files = find_sdk(sdk)
-    except SourceError as error:
-        return CheckStep("SDK", "failed", str(error))
-    return CheckStep("SDK", "ok", str(files.module))
+    def _python(self) -> str:
+        own = f"{sys.version_info.major}.{sys.version_info.minor}"
+        sdk = self._settings.sdk
+        built = built_for(sdk) if sdk is not None and sdk.is_dir() else ()
+        if own in (built or PYTHON_VERSIONS):
+            return f"Python {own}"
+        try:
+            find_sdk(sdk)
+        except SourceError:
+            whose = f"the SDK in {sdk} is built" if built else "builds of the SDK are known"
+            raise SourceError(
+                f"this is Python {own}, but {whose} for {', '.join(built or PYTHON_VERSIONS)}; "
+                f"run sonotempo in Python {' or '.join(PYTHON_VERSIONS)}, with a build for it from "
+                f"{RELEASES}"
+            ) from None
+        # A module that was found matters more than the list of known versions.
+        return f"Python {own}"
 
-
-def _platform(sdk: Path | None) -> CheckStep:
-    module = find_sdk(sdk).module
-    here = f"{_SYSTEMS.get(sys.platform, sys.platform)}, {machine_name(platform.machine())}"
-    if module.suffix == ".py":
-        return CheckStep("platform", "ok", f"{module.name} is plain Python, not the vendor's build")
-    try:
-        with module.open("rb") as file:
-            built = built_on(file.read(4096))
-    except OSError as error:
-        detail = f"{module} cannot be read: {error.strerror or error}; unpack the SDK again"
-        return CheckStep("platform", "failed", detail)
-    # A build for several machines names none.
-    if built and (here == built or here.startswith(f"{built}, ")):
-        return CheckStep("platform", "ok", f"built for {built}")
-    return CheckStep(
-        "platform",
-        "failed",
-        f"{module} is built for {built or 'no platform that is known'}, but this is {here}; take "
-        f"this platform's cast-VERSION-PLATFORM.zip from {RELEASES}",
-    )
-
-
-def _address(host: str, port: int, timeout_s: float) -> CheckStep:
-    where = f"{host}:{port}"
-    try:
-        socket.create_connection((host, port), timeout_s).close()
-    except ConnectionRefusedError:
-        return CheckStep(
-            "address",
-            "failed",
-            f"{host} is there, but nothing listens on port {port}; is the Clarius App running with "
-            "the probe, and is this the port that it shows? (5828 with the Cast permission "
-            "'Research', else another one each time)",
+    def _sdk(self) -> str:
+        module = find_sdk(self._settings.sdk).module
+        return (
+            f"{module} (plain Python, not the vendor's build)"
+            if module.suffix == ".py"
+            else str(module)
         )
-    except socket.gaierror as error:
-        return CheckStep(
-            "address",
-            "failed",
-            f"{host!r} is no known address ({error.strerror or error}); give the one that the "
-            "Clarius App shows, such as 192.168.1.1",
+
+    def _address(self) -> str:
+        host, port = self._settings.host, self._settings.port
+        try:
+            socket.create_connection((host, port), min(_REACH_S, self._timeout_s)).close()
+        except ConnectionRefusedError as error:
+            raise SourceError(
+                f"{host} answers, but nothing listens on port {port}. Check that the Clarius App "
+                "is running with the probe, and that this is the port that it shows (5828 with "
+                "the Cast permission 'Research', else a new one each time)"
+            ) from error
+        except socket.gaierror as error:
+            raise SourceError(
+                f"{host!r} is not a known address ({error.strerror or error}); give the one that "
+                "the Clarius App shows, such as 192.168.1.1"
+            ) from error
+        except (OSError, OverflowError) as error:
+            raise SourceError(
+                f"{host}:{port} does not answer ({str(error) or type(error).__name__}); join the "
+                "probe's Wi-Fi (DIRECT-…; its password is on the App's status page), or the one "
+                "that the App and the probe are in"
+            ) from error
+        return f"{host}:{port} answers"
+
+    def _loading(self) -> str:
+        settings = self._settings
+        buffer = self._parts.enter_context(RingBuffer(1, 4, settings.height_px, settings.width_px))
+        self._reader = self._parts.enter_context(buffer.reader())
+        self._child = CastProcess(settings, buffer.handle)
+        self._parts.callback(self._child.end, _STOP_S)
+        message = self._wait(("loaded", "fatal", "refused"), "while loading", _LOAD_S)
+        if message.kind != "loaded":
+            raise SourceError(message.detail)
+        return "the SDK is loaded"
+
+    def _connection(self) -> str:
+        kinds = ("connected", "refused", "fatal")
+        message = self._wait(kinds, "while connecting", self._timeout_s)
+        if message.kind != "connected":
+            raise SourceError(
+                f"{message.detail}. As the address answers, the likely reason is the version: SDK "
+                "and App do not work together unless theirs are the same; take the App's from "
+                f"{RELEASES}"
+            )
+        return f"connected to {message.detail}"
+
+    def _images(self) -> str:
+        self._child.tell("go")
+        deadline = time.monotonic() + self._timeout_s
+        while self._reader.written == 0:
+            if not self._listen():
+                raise self._silence("while waiting for images", self._timeout_s)
+            if time.monotonic() > deadline:
+                raise SourceError(self._no_image())
+        return "images arrive"
+
+    def _no_image(self) -> str:
+        if "error" in self._last:
+            return f"images arrive but cannot be used: {self._last['error'].detail}"
+        if "frozen" in self._last:
+            return "the probe is frozen; unfreeze it in the App or with its button, and test again"
+        return (
+            f"connected, but no image within {self._timeout_s:g} s; images use separate UDP ports: "
+            "allow Python to receive UDP in this machine's firewall, and check that the probe is "
+            "not frozen"
         )
-    except (OSError, OverflowError) as error:
-        reason = str(error) or type(error).__name__
-        return CheckStep(
-            "address",
-            "failed",
-            f"{where} does not answer ({reason}); join the probe's Wi-Fi (DIRECT-…; its password "
-            "is on the App's status page), or the one that the App and the probe are in",
-        )
-    return CheckStep("address", "ok", f"{where} answers")
 
-
-def _through_the_sdk(
-    settings: CastSettings, buffer: RingBuffer, reader: RingReader, timeout_s: float
-) -> Iterator[CheckStep]:
-    """Load the SDK, connect and wait for an image, in a process such as the stream's."""
-    # First, as the process connects as soon as it is there, and the probe may serve one only.
-    address = _address(settings.host, settings.port, min(_REACH_S, timeout_s))
-    child = CastProcess(settings, buffer.handle)
-    heard = _Heard(child)
-    try:
-        loaded = _loading(heard)
-        yield loaded
-        yield address
-        connected = (
-            _not_tried("connection", "the SDK could not be loaded")
-            if not loaded.is_ok
-            else _not_tried("connection", "the address does not answer")
-            if not address.is_ok
-            else _connection(heard, timeout_s)
-        )
-        yield connected
-        if connected.is_ok:
-            child.tell("go")
-            yield _images(heard, reader, timeout_s)
-        else:
-            yield _not_tried("images", "there is no connection")
-    finally:
-        child.end(_STOP_S)
-
-
-class _Heard:
-    """What a process has said so far, by kind."""
-
-    def __init__(self, child: CastProcess) -> None:
-        self._child = child
-        self._last: dict[str, Message] = {}
-
-    def wait(self, kinds: tuple[str, ...], timeout_s: float) -> Message | None:
-        """Wait for one of some kinds of message; None if the process ends or the time is over."""
+    def _wait(self, kinds: tuple[str, ...], when: str, timeout_s: float) -> Message:
+        """Return the first message of one of these kinds."""
         deadline = time.monotonic() + timeout_s
         is_alive = True
         while is_alive and time.monotonic() < deadline:
-            is_alive = self.listen()
+            is_alive = self._listen()
             for kind in kinds:
                 if kind in self._last:
                     return self._last[kind]
-        return None
+        raise self._silence(when, timeout_s)
 
-    def listen(self) -> bool:
-        """Take in what is said next; return whether the process was still there before."""
+    def _listen(self) -> bool:
+        """Read new messages; return whether the process was still running before."""
         is_alive = self._child.is_alive
         for message in self._child.messages(_POLL_S):
             self._last[message.kind] = message
         return is_alive
 
-    def last(self, kind: str) -> str | None:
-        """Return the detail of the last such message, or None if there was none."""
-        message = self._last.get(kind)
-        return message.detail if message is not None else None
-
-    def silence(self, when: str, waited_s: float) -> str:
-        """Say why nothing more is heard."""
+    def _silence(self, when: str, waited_s: float) -> SourceError:
+        """Return why no message arrives."""
         if self._child.is_alive:
-            return f"the SDK did not answer {when} within {waited_s:g} s; test again"
+            return SourceError(f"the SDK did not answer {when} within {waited_s:g} s; test again")
         how = self._child.how_it_ended() or "no reason given"
-        return (
-            f"the SDK took its process down {when} ({how}); is it built for this system, and has "
-            f"it the App's version? {RELEASES}"
+        return SourceError(
+            f"the SDK crashed its process {when} ({how}); take the build for this system and the "
+            f"App's version from {RELEASES}"
         )
-
-
-def _loading(heard: _Heard) -> CheckStep:
-    message = heard.wait(("loaded", "fatal", "refused"), _LOAD_S)
-    if message is None:
-        return CheckStep("loading", "failed", heard.silence("while it was loaded", _LOAD_S))
-    if message.kind == "loaded":
-        return CheckStep("loading", "ok", "the SDK is loaded")
-    return CheckStep("loading", "failed", message.detail)
-
-
-def _connection(heard: _Heard, timeout_s: float) -> CheckStep:
-    message = heard.wait(("connected", "refused", "fatal"), timeout_s)
-    if message is None:
-        detail = heard.silence("while it connected", timeout_s)
-        return CheckStep("connection", "failed", detail)
-    if message.kind == "connected":
-        return CheckStep("connection", "ok", f"connected to {message.detail}")
-    return CheckStep(
-        "connection",
-        "failed",
-        f"{message.detail} As the address answers, the likely reason is the version: SDK and App "
-        f"do not work together unless theirs are the same; take the App's from {RELEASES}",
-    )
-
-
-def _images(heard: _Heard, reader: RingReader, timeout_s: float) -> CheckStep:
-    deadline = time.monotonic() + timeout_s
-    while reader.written == 0:
-        if not heard.listen():
-            detail = heard.silence("while images were awaited", timeout_s)
-            return CheckStep("images", "failed", detail)
-        if time.monotonic() > deadline:
-            return CheckStep("images", "failed", _no_image(heard, timeout_s))
-    return CheckStep("images", "ok", "images come in")
-
-
-def _no_image(heard: _Heard, timeout_s: float) -> str:
-    error = heard.last("error")
-    if error is not None:
-        return f"images come but cannot be used: {error}"
-    if heard.last("frozen") is not None:
-        return "the probe is frozen; let it go on in the App or by its button, and test again"
-    return (
-        f"connected, but no image within {timeout_s:g} s; images come over UDP ports of their own: "
-        "allow Python to receive UDP in this machine's firewall, and see that the probe is not "
-        "frozen"
-    )
-
-
-def _not_tried(name: StepName, why: str) -> CheckStep:
-    return CheckStep(name, "not tried", f"not tried: {why}")

@@ -1,9 +1,9 @@
-"""What runs in the process of its own that holds the Clarius SDK.
+"""Runs in the child process that holds the Clarius SDK.
 
-The SDK brings threads and a Qt of its own, and it is known to take its process along when it
-fails. So it lives here: images leave through the ring buffer, everything else through a pipe, and
-nothing that happens here reaches the program that shows the images. This file imports no more than
-it needs, as a new process is waiting for it each time.
+The SDK has its own threads and its own Qt, and is known to crash its process when it fails. In a
+child process it cannot harm the program that shows the images: images leave through the ring
+buffer, everything else through a pipe. This file imports only what it needs, because every new
+process waits for the imports.
 """
 
 import faulthandler
@@ -38,16 +38,16 @@ _REPORT_S = 0.25
 def run(
     settings: CastSettings, handle: BufferHandle, instructions: Connection, messages: Connection
 ) -> None:
-    """Load the SDK, connect, stream until told to stop; the process ends with it.
+    """Load the SDK, connect, and stream until stopped; then end the process.
 
-    It does not return: the SDK may crash in an orderly exit of the interpreter, or never let it
-    end, so the process is left without one.
+    It does not return: the SDK may crash or hang while the interpreter exits, so the process ends
+    without that.
     """
     _leave_stdout_alone()
     # Programs without a console have no stderr.
     trace = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     faulthandler.enable(trace)
-    # Ctrl-C reaches the whole group of a terminal; the host decides what it means.
+    # Ctrl-C reaches every process of a terminal; the host decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox: queue.SimpleQueue[Instruction] = queue.SimpleQueue()
     threading.Thread(
@@ -58,13 +58,13 @@ def run(
         _stream(settings, CastCallbacks(RingWriter(handle), outbox), inbox, outbox)
     except SonotempoError as error:
         outbox.send("fatal", str(error))
-    except Exception as error:  # noqa: BLE001  # the SDK's own kinds are unknown
+    except Exception as error:  # noqa: BLE001  # the SDK's own errors are unknown
         outbox.send("refused", f"the Clarius SDK failed: {in_words(error)}")
     os._exit(0)
 
 
 def _leave_stdout_alone() -> None:
-    """Send what the SDK prints to stderr: stdout is the host's, and may be read by a program."""
+    """Redirect the SDK's output to stderr: a program may read the host's stdout."""
     with suppress(OSError):
         os.dup2(2, 1)
 
@@ -75,10 +75,10 @@ def _listen(
     orphan_s: float,
     trace: TextIO,
 ) -> None:
-    """Pass instructions on; end the process when its host is gone.
+    """Pass instructions on; end the process when its host has ended.
 
-    If the SDK holds the interpreter for good this cannot see the host go. The timer runs outside of
-    the interpreter and ends the process when it is not wound up any more.
+    If the SDK blocks the interpreter, this thread cannot notice the host's end. The timer runs
+    outside of the interpreter and ends the process unless it is reset in time.
     """
     while True:
         faulthandler.dump_traceback_later(orphan_s, exit=True, file=trace)
@@ -104,7 +104,7 @@ def _stream(
         return
     if not caster.setFormat(IMAGE_FORMATS[settings.image_format]):
         outbox.send("error", f"the SDK refused the image format {settings.image_format!r}")
-    # After a failed connection the SDK may crash while it is destroyed, so it is just left.
+    # After a failed connection the SDK may crash in destroy(), so it is not called.
     if not caster.connect(settings.host, settings.port, _CERTIFICATE):
         outbox.send("refused", refusal(settings.host, settings.port))
         return
@@ -122,10 +122,10 @@ def _stream(
 
 
 def make_caster(sdk: Any, callbacks: CastCallbacks) -> Caster:
-    """Make the SDK's object with all its callbacks: six since version 12, five before.
+    """Create the SDK's object with all its callbacks: six since version 12, five before.
 
     Raises:
-        SourceError: it takes neither.
+        SourceError: it accepts neither.
     """
     image, raw, spectrum, imu, freeze, buttons = callbacks.all()
     try:
@@ -135,18 +135,18 @@ def make_caster(sdk: Any, callbacks: CastCallbacks) -> Caster:
             caster = sdk.Caster(image, raw, spectrum, freeze, buttons)
         except TypeError:
             raise SourceError(
-                "this pyclariuscast takes other callbacks than those of Cast 11 and 12 "
-                f"({in_words(six)}); take version 12 from the vendor's releases"
+                "this pyclariuscast expects other callbacks than Cast 11 and 12 "
+                f"({in_words(six)}); use version 12 from the vendor's releases"
             ) from six
     return caster
 
 
 def refusal(host: str, port: int) -> str:
-    """Say what to look at when the SDK cannot connect; it gives no reason of its own."""
+    """Return what to check when the SDK cannot connect; it reports no reason."""
     return (
-        f"no connection to {host}:{port}; is the Clarius App running with the probe, is this "
-        "machine in the probe's Wi-Fi (DIRECT-…), is the port the one that the App shows (5828 "
-        "with the Cast permission 'Research'), and has the SDK the App's version?"
+        f"no connection to {host}:{port}. Check that the Clarius App is running with the probe, "
+        "this machine is in the probe's Wi-Fi (DIRECT-…), the port is the one that the App shows "
+        "(5828 with the Cast permission 'Research'), and the SDK has the App's version"
     )
 
 
@@ -158,14 +158,14 @@ def _next(inbox: "queue.SimpleQueue[Instruction]") -> Instruction | None:
 
 
 def _carry_out(command: Command, caster: Caster, outbox: Outbox) -> None:
-    """Press the scanner's button; freeze and depth show in what it then calls back with."""
+    """Press the scanner's button; freeze and depth are then reported by callbacks."""
     outbox.send("asked", command)
     try:
         is_taken = caster.userFunction(USER_FUNCTIONS[command], 0)
-    except Exception as error:  # noqa: BLE001  # the SDK's own kinds are unknown
+    except Exception as error:  # noqa: BLE001  # the SDK's own errors are unknown
         outbox.send("error", f"{command}: {in_words(error)}")
         return
     if not is_taken:
-        outbox.send("error", f"the probe did not take the command {command!r}; try again")
+        outbox.send("error", f"the probe did not accept the command {command!r}; try again")
     elif command in ("gain+", "gain-"):
         outbox.send("gain", command)

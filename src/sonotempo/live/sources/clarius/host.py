@@ -1,4 +1,4 @@
-"""The host's hold on the process with the Clarius SDK: begin, hear and end it in bounded time."""
+"""The host's side of the process with the Clarius SDK: start, listen, and end in bounded time."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -13,12 +13,12 @@ _KILL_S = 5.0
 
 
 class CastProcess:
-    """One process that holds the SDK, from its start to its end, whichever way that comes.
+    """One process with the SDK, from its start to its end, even a crash.
 
-    It is spawned, never forked: the host has threads (a GUI, a GPU) that a fork would break.
+    It is spawned, not forked: the host has threads (a GUI, a GPU) that a fork would break.
 
     Args:
-        settings: what the process is to do.
+        settings: the connection to make.
         handle: of the buffer that it writes into.
     """
 
@@ -37,7 +37,7 @@ class CastProcess:
         try:
             start_spawned(self._process)
         finally:
-            # Only the process holds these ends from here, so that its end is seen.
+            # Only the process holds these ends now, so that its end is noticed.
             instructions.close()
             messages.close()
 
@@ -48,11 +48,11 @@ class CastProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process.is_alive()
 
     def messages(self, timeout_s: float) -> list[Message]:
-        """Wait for messages, for the end of the process, or for the time to pass."""
+        """Wait for messages, for the end of the process, or for the timeout."""
         heard: list[Message] = []
         sentinel = self._process.sentinel
         multiprocessing.connection.wait(
@@ -66,7 +66,7 @@ class CastProcess:
         return heard
 
     def tell(self, instruction: Instruction) -> None:
-        """Send an instruction from any thread; one to a process that is gone is lost."""
+        """Send an instruction from any thread; it is lost if the process has ended."""
         with self._sending:
             try:
                 self._instructions.send(instruction)
@@ -90,14 +90,14 @@ class CastProcess:
         return obeyed
 
     def how_it_ended(self) -> str:
-        """Say how the process ended, such as ``signal SIGABRT``; empty if it is alive or did well.
+        """Return how the process ended, such as ``signal SIGABRT``; empty if alive or successful.
 
         Call it before :meth:`end`.
         """
         return exit_words(self._process.exitcode)
 
     def _joined(self, timeout_s: float) -> bool:
-        """Wait for the end, hearing what is still said, as a full pipe would hold it up."""
+        """Wait for the end and read the remaining messages: a full pipe would delay it."""
         waited = threading.Event()
         listener = threading.Thread(target=self._drain, args=(waited,), daemon=True)
         listener.start()

@@ -1,4 +1,4 @@
-"""The bytes that Clarius Cast hands over to grey pixels, and where in them the ultrasound is."""
+"""Decodes the images of Clarius Cast to grey pixels, and finds the ultrasound in them."""
 
 import io
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from PIL import Image as PillowImage
 from sonotempo.errors import SourceError
 from sonotempo.recording import Box, Image, Spacing
 
-#: Grey levels up to this count as black border: JPEG leaves a little beside an edge.
+#: Grey levels up to this count as black border: JPEG blurs edges a little.
 BLACK = 8
-#: So many frames decide on the area if only their content can tell it.
+#: How many frames decide on the area if it depends on their content.
 SETTLING_FRAMES = 15
 
 _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
@@ -20,12 +20,11 @@ _MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CastImage:
-    """One image of the stream; nothing in it refers to the SDK's memory any more.
+    """One image of the stream, independent of the SDK's memory.
 
     Attributes:
         image_HW: uint8 grey.
-        opaque_HW: True where the image says that it shows something (alpha > 0), or None if it has
-            no alpha channel.
+        opaque_HW: True where alpha > 0, or None if the image has no alpha channel.
     """
 
     image_HW: Image
@@ -35,7 +34,7 @@ class CastImage:
 def decode_image(buffer: object, width: int, height: int, size_bytes: int) -> CastImage:
     """Copy an image out of the SDK's buffer, as grey.
 
-    Bytes a pixel tell the format: four are B, G, R, A in memory (Cast's ARGB32), one is grey;
+    The bytes per pixel give the format: four are B, G, R, A in memory (Cast's ARGB32), one is grey;
     anything else is a JPEG or PNG file. Grey is ITU-R BT.601 luma, as everywhere in this package.
 
     >>> red_BGRA = bytes([0, 0, 255, 255])
@@ -43,19 +42,19 @@ def decode_image(buffer: object, width: int, height: int, size_bytes: int) -> Ca
     [[76]]
 
     Args:
-        buffer: what the callback was given; valid only until it returns.
+        buffer: the callback's argument; valid only until it returns.
         width: of the image in pixels.
         height: of the image in pixels.
         size_bytes: of the image in memory.
 
     Raises:
-        SourceError: the buffer holds no such image.
+        SourceError: the buffer does not hold such an image.
     """
     held = memoryview(buffer).cast("B")  # type: ignore[arg-type]  # anything with bytes in it
     if width <= 0 or height <= 0 or not 0 < size_bytes <= len(held):
         raise SourceError(
             f"the SDK announced an image of {width}x{height} pixels in {size_bytes} bytes but "
-            f"handed over {len(held)} bytes; expected all of it: is this SDK of version 12?"
+            f"passed {len(held)} bytes; expected all of it: use version 12 of the SDK"
         )
     pixels = width * height
     with held[:size_bytes] as used:
@@ -72,7 +71,7 @@ def _decode_file(file: bytes, width: int, height: int) -> CastImage:
     if not any(file.startswith(magic) for magic in _MAGIC):
         raise SourceError(
             f"an image of {width}x{height} pixels in {len(file)} bytes is neither ARGB32 (four "
-            "bytes a pixel) nor grey (one), and it is no JPEG or PNG file; choose another "
+            "bytes per pixel) nor grey (one), and is not a valid JPEG or PNG file; choose another "
             "image format"
         )
     try:
@@ -82,8 +81,8 @@ def _decode_file(file: bytes, width: int, height: int) -> CastImage:
             image_HW = np.array(opened.convert("RGB").convert("L"))
     except (OSError, ValueError, SyntaxError) as error:
         raise SourceError(
-            f"an encoded image of {width}x{height} pixels cannot be decoded ({error}); one such "
-            "frame is left out, if all are choose another image format"
+            f"an encoded image of {width}x{height} pixels cannot be decoded ({error}); the frame "
+            "is left out; if all frames fail, choose another image format"
         ) from error
     return CastImage(image_HW, None if alpha_HW is None else alpha_HW > 0)
 
@@ -92,8 +91,8 @@ class HeldArea:
     """The part of the images that shows ultrasound, held until their size or spacing changes.
 
     The alpha channel gives it at once. Without one (or if the borders are opaque too) it is the
-    box of what is not black: it grows over the first 15 frames, as one of them may be dark at an
-    edge, and stays from then on.
+    bounding box of all pixels that are not black. The box grows over the first 15 frames, as some
+    may be dark at an edge, and then stays.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the host and the process with the Clarius SDK say to each other."""
+"""The messages between the host and the process with the Clarius SDK."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Literal
 from sonotempo.live.sources.source import Command
 
 ImageFormat = Literal["argb", "grey", "jpeg", "png"]
-#: What the process says. "arriving": an image came, those after it are written when the host says
-#: "go"; "fatal": no use in trying again; "refused": it may work later; "asked": a
-#: command is being passed to the SDK; "received": a sign of life, with counts.
+#: Messages of the process. "arriving": the first image; later ones are written after the
+#: instruction "go". "fatal": a retry is pointless; "refused": it may work later; "asked": a command
+#: is being passed to the SDK; "received": a sign of life, with counts.
 MessageKind = Literal[
     "loaded",
     "connected",
@@ -39,7 +39,7 @@ USER_FUNCTIONS: dict[Command, int] = {
 
 @dataclass(frozen=True, slots=True)
 class CastSettings:
-    """How to reach the probe, and what to ask it for.
+    """The connection to the probe, and the images to request.
 
     Attributes:
         host: the probe's address.
@@ -47,9 +47,9 @@ class CastSettings:
         sdk: the SDK's folder, or None if it is installed.
         width_px: of the images; pixels are square, black borders fill the rest.
         height_px: of the images.
-        image_format: how the SDK hands images over.
+        image_format: how the SDK passes images.
         keys_folder: where the SDK stores its keys.
-        orphan_s: after how many seconds a process whose interpreter hangs ends itself.
+        orphan_s: seconds until a process whose interpreter hangs ends itself.
     """
 
     host: str
@@ -64,14 +64,14 @@ class CastSettings:
 
 @dataclass(frozen=True, slots=True)
 class CastCounts:
-    """What the SDK has called back with since it was connected.
+    """How often the SDK has called back since it was connected.
 
     Attributes:
-        images: processed images, whether or not they could be used.
+        images: processed images, usable or not.
         raw_images: images before scan conversion (not used).
         spectra: M-mode and PW spectra (not used).
         imu_points: samples of the probe's inertial sensor, alone or with an image.
-        errors: callbacks that failed; the events say how.
+        errors: callbacks that failed; the events give the reasons.
         image_ns: probe clock of the newest image, or None.
         imu_ns: probe clock of the newest inertial sample, or None.
     """
@@ -87,7 +87,7 @@ class CastCounts:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the process tells its host.
+    """A message of the process to its host.
 
     Attributes:
         kind: what happened.

@@ -1,11 +1,13 @@
-"""When a Clarius connection counts as lost: no new image, and not frozen."""
+"""Decides when a Clarius connection is lost: no new image, and not frozen."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from sonotempo.live.sources.clarius.messages import MessageKind
+
 Phase = Literal["loading", "connecting", "waiting", "streaming", "frozen"]
 
-# Images that were on their way when freezing was announced may still come in for so long.
+# How long images may still arrive after freezing was announced.
 _TRAILING_S = 1.0
 
 
@@ -16,14 +18,14 @@ class ClariusLimits:
     Attributes:
         start_s: the process to start and load the SDK.
         connect_s: the SDK to connect.
-        first_image_s: the first image to come, after connecting or after freezing ended.
+        first_image_s: the first image, after connecting or resuming.
         stale_s: no new image while not frozen, before the connection counts as lost.
-        hang_s: no word from the process (it reports four times a second).
-        stop_s: the SDK to let go, before its process is killed.
-        orphan_s: a process whose interpreter hangs, if its host has died meanwhile.
-        backoff_s: the pause before the first new attempt; it doubles with each one that fails.
+        hang_s: no message from the process (it reports four times a second).
+        stop_s: the SDK to disconnect, before its process is killed.
+        orphan_s: a process whose interpreter hangs, after its host has ended.
+        backoff_s: the pause before the first new attempt; it doubles with each failure.
         backoff_max_s: the longest pause.
-        steady_s: images for so long make the next pause short again.
+        steady_s: after images for this long, the next pause is short again.
     """
 
     start_s: float = 20.0
@@ -38,7 +40,7 @@ class ClariusLimits:
     steady_s: float = 5.0
 
     def pause_s(self, failures: int) -> float:
-        """Return the pause before the next attempt, after so many failures in a row.
+        """Return the pause before the next attempt, after some consecutive failures.
 
         >>> [ClariusLimits().pause_s(n) for n in (1, 2, 3, 20)]
         [0.5, 1.0, 2.0, 10.0]
@@ -48,10 +50,10 @@ class ClariusLimits:
 
 
 class Watchdog:
-    """Follows one connection, from the start of its process, and says when it is lost.
+    """Follows one connection, from the start of its process, and detects its loss.
 
-    The SDK's own ``isConnected()`` is unreliable both ways, so its maintainers' rule serves: no new
-    image and not frozen = disconnected.
+    The SDK's own ``isConnected()`` is unreliable, so the rule of its maintainers applies: no new
+    image and not frozen means disconnected.
 
     >>> dog = Watchdog(ClariusLimits(stale_s=2), now_s=0)
     >>> for what, at_s in (("loaded", 1), ("connected", 2), ("image", 3)):
@@ -61,7 +63,7 @@ class Watchdog:
 
     Args:
         limits: how long each thing may take.
-        now_s: the time now, by any clock that only goes forward.
+        now_s: the present time of any monotonic clock.
     """
 
     def __init__(self, limits: ClariusLimits, now_s: float) -> None:
@@ -72,14 +74,10 @@ class Watchdog:
         self._image_s = now_s
         self._streaming_since_s: float | None = None
 
-    def saw(
-        self,
-        what: Literal["loaded", "connected", "image", "frozen", "running", "freeze sent", "word"],
-        now_s: float,
-    ) -> None:
-        """Take note of what happened; "word" is any sign of life of the process."""
+    def saw(self, what: MessageKind | Literal["image", "freeze sent"], now_s: float) -> None:
+        """Record an image, a command, or any message of the process."""
         if what == "freeze sent":
-            # Frozen and told to go on: if nothing comes of it, the probe is gone.
+            # Frozen and asked to resume: if no image follows, the connection is lost.
             if self.phase == "frozen":
                 self._enter("waiting", now_s)
             return
@@ -92,11 +90,11 @@ class Watchdog:
             self._enter("frozen", now_s)
         elif what == "running" and self.phase == "frozen":
             self._enter("waiting", now_s)
-        elif what == "image":
+        elif what in ("image", "arriving"):
             self._saw_image(now_s)
 
     def is_steady(self, now_s: float) -> bool:
-        """Whether images have been coming for so long that earlier failures are over."""
+        """Whether images have arrived for long enough to forget earlier failures."""
         since_s = self._streaming_since_s
         return since_s is not None and now_s - since_s >= self._limits.steady_s
 
@@ -110,11 +108,11 @@ class Watchdog:
             if now_s - self._since_s > limits.connect_s:
                 return f"the SDK did not answer within {limits.connect_s:g} s"
         elif now_s - self._heard_s > limits.hang_s:
-            return f"the SDK's process has not been heard of for {limits.hang_s:g} s"
+            return f"the SDK's process has not reported for {limits.hang_s:g} s"
         elif self.phase == "waiting" and now_s - self._since_s > limits.first_image_s:
             return (
                 f"connected, but no image within {limits.first_image_s:g} s; allow Python to "
-                "receive UDP in this machine's firewall, and see that the probe is not frozen"
+                "receive UDP in this machine's firewall, and check that the probe is not frozen"
             )
         elif self.phase == "streaming" and now_s - self._image_s > limits.stale_s:
             return f"no image for {limits.stale_s:g} s, and not frozen"
