@@ -8,7 +8,6 @@ import ctypes
 import logging
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -235,21 +234,17 @@ def open_engine(
         raise ConfigError(
             f"{threads} threads; expected 1 or more, or leave the option out for all cores"
         )
-    makers: dict[str, Callable[[], Engine]] = {
-        "cuda": lambda: OnnxRuntimeEngine(path, card, "cuda", threads),
-        "openvino": lambda: OpenVinoEngine(path, card, threads),
-        "onnxruntime": lambda: OnnxRuntimeEngine(path, card, "cpu", threads),
-    }
-    if engine == "auto":
-        return makers[best_engine()]()
-    if engine == "openvino" and not has_openvino():
-        raise ModelError("OpenVINO is not installed; install it with: pip install openvino")
-    if engine == "cuda" and not has_cuda():
+    chosen = best_engine() if engine == "auto" else engine
+    if chosen == "openvino":
+        if not has_openvino():
+            raise ModelError("OpenVINO is not installed; install it with: pip install openvino")
+        return OpenVinoEngine(path, card, threads)
+    if chosen == "cuda" and not has_cuda():
         raise ModelError(
             "no CUDA GPU can be used here (no NVIDIA driver or device, or an ONNX Runtime without "
             "CUDA); use --engine openvino or onnxruntime"
         )
-    return makers[engine]()
+    return OnnxRuntimeEngine(path, card, "cuda" if chosen == "cuda" else "cpu", threads)
 
 
 def best_engine() -> EngineName:

@@ -136,8 +136,7 @@ class PlaybackSource(ThreadedSource):
             RecordingError: the first frame cannot be read.
         """
         height, width = self._recording[0].image_HW.shape
-        steps_ns = np.diff(self._times_ns)
-        recorded_hz = 1e9 / max(1.0, float(np.median(steps_ns))) if len(steps_ns) else 1.0
+        recorded_hz = 1e9 / max(1, self._period_ns)
         return BufferSize(max(1.0, recorded_hz * self._rate), height, width)
 
     def _prepare(self, handle: BufferHandle) -> None:
@@ -279,7 +278,10 @@ class PlaybackSource(ThreadedSource):
         try:
             self._play(writer)
         finally:
-            self._ahead.clear()
+            with self._changed:
+                self._stopping = True
+                self._ahead.clear()
+                self._changed.notify_all()
             reading.join()
 
     def _play(self, writer: RingWriter) -> None:
