@@ -20,10 +20,10 @@ from sonotempo.evaluation.comparison.statistics import (
     holm,
     signed_rank,
 )
-from sonotempo.evaluation.scoring.frames import AVERAGED
+from sonotempo.evaluation.scoring.frames import MEANS, RATIOS
 
 SUBJECTS, STRUCTURES, DRAWS, ROUNDS = 100, 6, 10_000, 5
-METRICS = ("precision", "recall", "f1", *AVERAGED)
+METRICS = (*RATIOS, *MEANS)
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def example_scores(seed: int) -> SubjectScores:
     random = np.random.default_rng(seed)
     counts_CSK = random.poisson((80, 15, 20), (SUBJECTS, STRUCTURES, 3)).transpose(2, 0, 1)
     means_SK = {}
-    for metric in AVERAGED:
+    for metric in MEANS:
         values_SK = random.beta(8, 3, (SUBJECTS, STRUCTURES))
         values_SK[::10] = np.nan
         means_SK[metric] = values_SK

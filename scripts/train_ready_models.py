@@ -222,8 +222,6 @@ def figures(
     progress.step(f"simulating {recipe.held_out} held-out subjects", recipe.held_out)
     write_cohort(work / "held-out", cohort, on_subject=progress.advance)
     scores = evaluate_weights(run, work / "held-out", work / "cache", progress)
-    cells = scores.table.cells
-    dice = cells[cells["metric"] == "dice"]
     arms = {arm: read_facts(run / arm / "fold-00" / FACTS_FILE) for arm in ("frame", "sequence")}
     found = {
         "procedure": procedure,
@@ -241,8 +239,9 @@ def figures(
         "held_out_seed": HELD_OUT_SEED,
         "dice": {
             arm: {
-                row["structure"]: [round(row["mean"], 3), round(row["sd"], 3), int(row["n"])]
-                for row in dice[dice["arm"] == arm].to_dict("records")
+                cell.structure: [cell.mean, cell.sd, cell.n]
+                for cell in scores.table.cells
+                if (cell.arm, cell.metric) == (arm, "dice")
             }
             for arm in arms
         },

@@ -5,12 +5,13 @@ line is :mod:`sonotempo.config_file`.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sonotempo.arms import arm_named
-from sonotempo.errors import ConfigError
+from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.measures import TESTABLE
 from sonotempo.structures import StructureSet, structure_set
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -18,6 +19,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1)]
 JpegQuality = Annotated[int, Field(ge=1, le=100)]
 Latency = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+MetricNames = TypeVar("MetricNames", tuple[str, ...], dict[str, float])
 Latencies = Latency | Annotated[tuple[Latency, ...], Field(min_length=1)]
 
 
@@ -245,9 +247,10 @@ class EvaluateConfig(Section):
         nsd_tolerance_mm: how far apart two boundaries may lie that count as agreeing.
         streaming_latency_ms: from a frame's arrival to its mask, if arms are to be scored as
             streamed too: one number, or measured ones to draw from, for all arms or by arm.
-        primary_metrics: what a comparison tests.
-        equivalence_margin: arms that surely differ by less count as equal.
-        bootstrap_draws: how often subjects are drawn anew for a confidence interval.
+        primary_metrics: what a comparison tests, see :data:`sonotempo.measures.TESTABLE`.
+        equivalence_margins: arms whose difference certainly lies inside ± this count as equal: by
+            metric, in its unit, instead of the metric's own margin.
+        bootstrap_draws: how often subjects are drawn for a confidence interval.
     """
 
     overlap: Literal["reference", "iou"] = "reference"
@@ -256,19 +259,19 @@ class EvaluateConfig(Section):
     still_clip_frames: Annotated[int, Field(ge=1)] = 16
     nsd_tolerance_mm: Positive = 1.0
     streaming_latency_ms: Latencies | dict[str, Latencies] | None = None
-    primary_metrics: Annotated[
-        tuple[Literal["precision", "recall", "f1", "dice", "dice_all", "nsd"], ...],
-        Field(min_length=1),
-    ] = ("f1", "dice")
-    equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    primary_metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("f1", "dice")
+    equivalence_margins: dict[str, Positive] = {}
     bootstrap_draws: Annotated[int, Field(ge=100)] = 10_000
 
-    @field_validator("primary_metrics")
+    @field_validator("primary_metrics", "equivalence_margins")
     @classmethod
-    def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(names)) < len(names):
-            raise ValueError(f"{list(names)} must name each metric once")
-        return names
+    def _metrics_are_known(cls, named: MetricNames) -> MetricNames:
+        for name in named:
+            if name not in TESTABLE:
+                raise ValueError(unknown_option("metric", name, TESTABLE))
+        if len(set(named)) < len(named):
+            raise ValueError(f"{list(named)} must name each metric once")
+        return named
 
 
 class ControlsConfig(Section):

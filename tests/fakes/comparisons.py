@@ -13,10 +13,11 @@ import pandas as pd
 import yaml
 
 from sonotempo.config import DataConfig, EvaluateConfig, Experiment, FoldsConfig
-from sonotempo.evaluation.metrics.temporal import SPARSE, TEMPORAL_METRICS
+from sonotempo.evaluation.metrics.temporal import SPARSE
 from sonotempo.evaluation.scoring.provenance import ArmFacts
 from sonotempo.evaluation.scoring.scored_data import DataFacts, ScoredData, read_scored_data
 from sonotempo.evaluation.scoring.temporal_table import TemporalScore, temporal_table
+from sonotempo.measures import TEMPORAL
 from sonotempo.structures import structure_set
 
 #: Mean Dice of each arm.
@@ -253,7 +254,7 @@ def _temporal(frames: pd.DataFrame, skill: float, dense: bool) -> pd.DataFrame:
     scores = []
     for key, rows in frames.groupby(keys, sort=False):
         random = np.random.default_rng(_bytes(*key))
-        for metric in TEMPORAL_METRICS:
+        for metric in (one.name for one in TEMPORAL):
             value = round(float(random.gamma(2, 1.2 - skill)), 6)
             reason = "" if dense else SPARSE
             if dense and not (rows["reference_px"] > 0).any():

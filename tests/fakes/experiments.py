@@ -16,7 +16,7 @@ from sonotempo.config import (
     SequenceConfig,
     TrainConfig,
 )
-from sonotempo.evaluation.report.summary_table import ComparisonTable
+from sonotempo.evaluation.report.tables import RunTable
 from sonotempo.study.crossval import crossvalidate
 from sonotempo.training.progress import RunProgress
 
@@ -85,7 +85,7 @@ class FinishedRun:
 
     folder: Path
     experiment: Experiment
-    table: ComparisonTable
+    table: RunTable
     text: str
 
     @classmethod

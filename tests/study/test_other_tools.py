@@ -46,7 +46,7 @@ def test_another_tool_s_masks_get_the_scores_that_an_arm_with_them_gets(
         pd.testing.assert_frame_equal(
             given.sort_values(keys, ignore_index=True), own.sort_values(keys, ignore_index=True)
         )
-    assert scored.table.arms == ("nnunet",)
+    assert {cell.arm for cell in scored.table.cells} == {"nnunet"}
     assert "masks of another tool" in scored.table.markdown()
 
 

@@ -12,10 +12,10 @@ from sonotempo.config import EvaluateConfig, SequenceConfig, TrainConfig
 from sonotempo.data.cache import cache_recording
 from sonotempo.data.folds import Fold
 from sonotempo.errors import SonotempoError
-from sonotempo.evaluation.metrics.temporal import TEMPORAL_METRICS
 from sonotempo.evaluation.scoring.evaluate import evaluate
 from sonotempo.evaluation.scoring.files import read_scores
 from sonotempo.evaluation.scoring.mask_files import read_masks
+from sonotempo.measures import TEMPORAL
 from sonotempo.training import job as job_module
 from sonotempo.training.job import Job, run_job, shown_recordings
 from sonotempo.training.weights import load_weights, read_weights_metadata
@@ -206,7 +206,7 @@ def test_a_job_keeps_temporal_metrics_and_the_masks_of_every_test_frame(tmp_path
     for arm in ("frame", "sequence"):
         folder = tmp_path / arm / "fold-00"
         scores = read_scores(folder)
-        assert set(scores.temporal.metric) == set(TEMPORAL_METRICS)
+        assert set(scores.temporal.metric) == {one.name for one in TEMPORAL}
         assert set(scores.temporal.arm) == {arm}
         masks = read_masks(folder, "s2")
         assert masks.frame_numbers.tolist() == [0, 1, 2, 3]
@@ -231,7 +231,7 @@ def test_masks_are_complete_even_where_labels_are_sparse(tmp_path):
         folder = tmp_path / "run" / arm / "fold-00"
         assert read_masks(folder, "s2").frame_numbers.tolist() == [0, 1, 2, 3]
         temporal = read_scores(folder).temporal
-        assert set(temporal.reason[temporal.metric != "nsd"]) == {"sparse labels"}
+        assert set(temporal.reason) == {"sparse labels"}
 
 
 def test_scores_that_were_deleted_are_made_again_without_training(tmp_path, cohort):

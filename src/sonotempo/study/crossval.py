@@ -22,9 +22,9 @@ from sonotempo.config_file import load_run
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
 from sonotempo.errors import ConfigError
-from sonotempo.evaluation.report.summary_table import ComparisonTable, comparison_table, draw_bars
+from sonotempo.evaluation.report.bars import draw_bars
+from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
-from sonotempo.evaluation.scoring.frames import summary
 from sonotempo.evaluation.scoring.scored_data import ScoredData
 from sonotempo.folders import make_folder, writing
 from sonotempo.models import build_model
@@ -37,7 +37,7 @@ from sonotempo.training.progress import RunProgress
 _PACKAGES = ("sonotempo", "torch", "torchvision", "lightning", "monai", "timm", "numpy", "scipy")
 
 
-def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> ComparisonTable:
+def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> RunTable:
     """Run every job of an experiment that is not finished, and write the table of all.
 
     Raises:
@@ -79,27 +79,14 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> C
 
 def write_table(
     run: Path, frames: pd.DataFrame, experiment: Experiment, notes: Sequence[str]
-) -> ComparisonTable:
+) -> RunTable:
     """Write the scores of all jobs as CSV, Markdown and bar plot."""
-    of_arms = summary(frames, experiment.evaluate)
     title = f"{experiment.name}: {experiment.structures.name}, {frames['fold'].nunique()} folds"
-    table = comparison_table(
-        of_arms,
-        experiment.arms,
-        title=title,
-        notes=notes,
-        structures=experiment.structures.names,
-    )
+    names = experiment.structures.names
+    table = run_table(frames, experiment.evaluate, experiment.arms, names, title=title, notes=notes)
     (run / "table.md").write_text(table.markdown(), encoding="utf-8")
     (run / "table.csv").write_text(table.csv(), encoding="utf-8")
-    draw_bars(
-        of_arms,
-        experiment.structures.names,
-        run / "bars.png",
-        arms=experiment.arms,
-        title=title,
-        notes=notes,
-    )
+    draw_bars(table.cells, run / "bars.png", title=title, notes=notes)
     return table
 
 

@@ -9,10 +9,9 @@ from sonotempo.arms import arm_named
 from sonotempo.config import DataConfig, Experiment
 from sonotempo.config_file import load_run
 from sonotempo.errors import ConfigError, RecordingError
-from sonotempo.evaluation.report.summary_table import ComparisonTable, comparison_table
+from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.evaluate import evaluate
 from sonotempo.evaluation.scoring.files import Evaluation, joined, write_scores
-from sonotempo.evaluation.scoring.frames import summary
 from sonotempo.evaluation.scoring.mask_files import DrawnMasks, write_masks
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
 from sonotempo.evaluation.scoring.scored_data import ScoredData
@@ -37,7 +36,7 @@ class DataScores:
 
     evaluation: Evaluation
     scored: ScoredData
-    table: ComparisonTable
+    table: RunTable
 
     def write(self, out: Path) -> None:
         """Write the tables of all arms into a folder.
@@ -132,12 +131,13 @@ def evaluate_weights(
         if left_out
         else (),
     )
-    table = comparison_table(
-        summary(evaluation.frames, experiment.evaluate),
+    table = run_table(
+        evaluation.frames,
+        experiment.evaluate,
         list(done_of),
+        experiment.structures.names,
         title=f"{weights.name} on {data.name}",
         notes=scored.sentences,
-        structures=experiment.structures.names,
     )
     found = DataScores(evaluation, scored, table)
     if out is not None:

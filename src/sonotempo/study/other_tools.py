@@ -8,10 +8,10 @@ from sonotempo.config import Experiment
 from sonotempo.config_file import load_experiment, load_run
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import load_folds
-from sonotempo.evaluation.report.summary_table import comparison_table
+from sonotempo.evaluation.report.tables import run_table
 from sonotempo.evaluation.scoring.external_masks import ExternalMasks, find_masks, require_complete
 from sonotempo.evaluation.scoring.files import Evaluation
-from sonotempo.evaluation.scoring.frames import frame_table, summary
+from sonotempo.evaluation.scoring.frames import frame_table
 from sonotempo.evaluation.scoring.mask_files import write_masks
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts
 from sonotempo.evaluation.scoring.recordings import drawn_masks, score_recording
@@ -85,12 +85,13 @@ def evaluate_masks(
         data=cohort.facts,
         notes=_notes(name, masks, found.unused),
     )
-    table = comparison_table(
-        summary(evaluation.frames, experiment.evaluate),
+    table = run_table(
+        evaluation.frames,
+        experiment.evaluate,
         [name],
+        experiment.structures.names,
         title=f"{name} on {data.name}",
         notes=scored.sentences,
-        structures=experiment.structures.names,
     )
     result = DataScores(evaluation, scored, table)
     if out is not None:

@@ -9,7 +9,7 @@ from fakes.comparisons import SIMULATED, write_external, write_run
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.compare import compare
-from sonotempo.evaluation.scoring.frames import summary
+from sonotempo.evaluation.scoring.frames import per_subject, pooled
 from sonotempo.evaluation.scoring.scored_data import DataFacts
 
 SMALL = EvaluateConfig(bootstrap_draws=200)
@@ -92,22 +92,23 @@ def test_use_of_state_needs_the_same_weights(tmp_path):
 
 def test_the_table_is_the_runs_own_and_differences_are_of_its_numbers(run, comparison):
     frames = pd.concat([pd.read_parquet(path) for path in run.glob("*/fold-*/frames.parquet")])
-    table = summary(frames, SMALL).set_index(["structure", "arm"])
+    subjects = per_subject(frames).drop(columns="subject").groupby(["structure", "arm"])
+    over_frames = pooled(frames).set_index(["structure", "arm"])
+    mean, sd, n = (subjects.agg(way) for way in ("mean", "std", "count"))
     assert len(comparison.cells) == 2 * 6 * 6
     for cell in comparison.cells:
-        row = table.loc[(cell.structure, cell.arm)]
-        assert cell.mean == pytest.approx(row[f"{cell.metric}_mean"], abs=5.1e-4)
-        assert cell.sd == pytest.approx(row[f"{cell.metric}_sd"], abs=5.1e-4)
-        assert cell.pooled == pytest.approx(row[f"{cell.metric}_pooled"], abs=5.1e-4)
-        assert cell.n == row[f"{cell.metric}_n"]
+        at = (cell.structure, cell.arm), cell.metric
+        assert cell.mean == pytest.approx(mean.loc[at], abs=5.1e-4)
+        assert cell.sd == pytest.approx(sd.loc[at], abs=5.1e-4)
+        assert cell.pooled == pytest.approx(over_frames.loc[at], abs=5.1e-4)
+        assert cell.n == n.loc[at]
     for pair in comparison.pairs:
         for one in pair.differences:
-            of = "pooled" if one.metric in ("precision", "recall", "f1") else "mean"
-            expected = [
-                table.loc[(one.structure, arm)][f"{one.metric}_{of}"]
-                for arm in (pair.arm, pair.baseline)
-            ]
-            assert one.estimate == pytest.approx(expected[0] - expected[1], abs=5.1e-4)
+            table = over_frames if one.metric in ("precision", "recall", "f1") else mean
+            ours, theirs = (
+                table.loc[(one.structure, arm), one.metric] for arm in (pair.arm, pair.baseline)
+            )
+            assert one.estimate == pytest.approx(ours - theirs, abs=5.1e-4)
             assert one.ci_low <= one.estimate <= one.ci_high
 
 

@@ -1,6 +1,7 @@
 """Evidence over subjects, against values worked out by hand and against scipy."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,11 @@ from sonotempo.evaluation.comparison.statistics import (
     draw_subjects,
     estimate_K,
     holm,
-    ratio,
     signed_rank,
     subject_scores,
     verdict_of,
 )
+from sonotempo.measures import measure
 
 NAN = float("nan")
 
@@ -54,11 +55,6 @@ def test_estimates_pool_regions_but_average_dice_over_subjects():
     scores = scores_of([(9, 0, 1), (0, 1, 1)], dice=[0.8, 0.2])
     assert estimate_K(scores, "f1").item() == pytest.approx(18 / 21)  # not the mean of 18/19 and 0
     assert estimate_K(scores, "dice").item() == pytest.approx(0.5)
-
-
-def test_ratios_without_regions_are_undefined():
-    for metric in ("precision", "recall", "f1"):
-        assert np.isnan(ratio(metric, np.zeros(3)))
 
 
 @settings(max_examples=20, deadline=None)
@@ -173,7 +169,20 @@ def test_holm_by_hand():
     ],
 )
 def test_verdicts_follow_from_interval_test_and_margin(low, high, p, n, expected):
-    assert verdict_of(low, high, p, n, margin=0.02) == expected
+    assert verdict_of(low, high, p, n, measure("dice")) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.6, 0.9, "worse"), (-0.9, -0.6, "better"), (-0.4, 0.4, "equivalent"), (-1, 9, "not shown")],
+)
+def test_where_lower_is_better_a_negative_difference_is_the_better_one(low, high, expected):
+    distance = replace(measure("dice"), unit="mm", highest=None, better="lower", margin=0.5)
+    assert verdict_of(low, high, 0.01, 20, distance) == expected
+
+
+def test_measures_that_are_not_tested_are_not_judged():
+    assert verdict_of(0.01, 0.07, 0.01, 20, measure("onset_delay_ms")) == "not judged"
 
 
 def test_ten_thousand_draws_of_a_hundred_subjects_take_under_two_seconds():
@@ -196,13 +205,13 @@ def test_arms_that_both_find_nothing_are_not_called_equivalent(found, verdict):
         overlap="reference",
         overlap_threshold=0.25,
         ignored_radius_px=7.0,
+        measures=(measure("f1"),),
         primary_metrics=("f1",),
-        equivalence_margin=0.02,
         bootstrap_draws=50,
         confidence=0.95,
         alpha=0.05,
         seed=0,
     )
-    (difference,) = differences_of(same, same, ["f1"], given, draw_subjects(8, 50, 0))
+    (difference,) = differences_of(same, same, given, draw_subjects(8, 50, 0))
     assert difference.verdict == verdict
     assert ("neither arm finds it in any subject" in difference.sentence) == (not found)

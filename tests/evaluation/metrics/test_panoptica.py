@@ -26,7 +26,7 @@ import pytest
 from scipy import ndimage
 
 from sonotempo.evaluation.metrics.overlap import pixel_overlaps
-from sonotempo.evaluation.metrics.regions import count_regions
+from sonotempo.evaluation.metrics.regions import find_regions
 
 #: By seed: true positives, false positives, misses, recognition quality (F1), Dice.
 REFERENCE = {
@@ -47,7 +47,7 @@ def blobs(seed):
 @pytest.mark.parametrize("seed", REFERENCE)
 def test_regions_and_dice_are_panoptica_s(seed):
     prediction_HW, reference_HW = blobs(seed)
-    counts = count_regions(prediction_HW, reference_HW, threshold=0.25, overlap="iou")
+    counts = find_regions(prediction_HW, reference_HW, 0.0).counts(0.25, "iou")
     f1 = 2 * counts.tp / (2 * counts.tp + counts.fp + counts.fn)
     (pixels,) = pixel_overlaps(prediction_HW.astype(int), reference_HW.astype(int), 1)
     assert (counts.tp, counts.fp, counts.fn) == REFERENCE[seed][:3]

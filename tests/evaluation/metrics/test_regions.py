@@ -10,10 +10,14 @@ from hypothesis.extra.numpy import arrays
 
 from sonotempo.evaluation.metrics.regions import (
     RegionCounts,
-    count_regions,
+    count_ratio,
     find_regions,
     smallest_area_px,
 )
+
+
+def count_regions(prediction, reference, threshold=0.25, smallest=0.0, overlap="reference"):
+    return find_regions(prediction, reference, smallest).counts(threshold, overlap)
 
 
 def mask(*rows):
@@ -238,3 +242,10 @@ def slow_count(prediction, reference, threshold, smallest, overlap):
         for order in permutations(range(len(many)), len(few))
     )
     return RegionCounts(tp, len(predictions) - tp, len(kept) - tp)
+
+
+def test_ratios_without_regions_are_undefined():
+    counts = np.array([[0.0, 3.0], [0.0, 1.0], [2.0, 0.0]])  # a column for each structure
+    precision = count_ratio(counts, (1, 0, 0), (1, 1, 0))
+    assert np.isnan(precision[0])
+    assert precision[1] == 0.75

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sonotempo.evaluation.metrics.temporal import (
-    TEMPORAL_METRICS,
     StructureRun,
     dense_run,
     temporal_values,
@@ -14,6 +13,7 @@ from sonotempo.evaluation.scoring.temporal_table import (
     TemporalScore,
     temporal_table,
 )
+from sonotempo.measures import TEMPORAL
 
 
 def run(tp, fp=0, fn=0, period_ms=100):
@@ -42,7 +42,7 @@ def test_dense_labels_are_a_run_that_holds_half_of_them():
 def test_every_metric_has_a_value_or_a_reason():
     for given in (run([1] * 20), run([0] * 20, fn=1), run([0] * 20), run([1, 0, 1], fn=[0, 1, 0])):
         values = temporal_values(given)
-        assert list(values) == [metric for metric in TEMPORAL_METRICS if metric != "nsd"]
+        assert list(values) == [one.name for one in TEMPORAL]
         assert not any(isinstance(value, float) and math.isnan(value) for value in values.values())
 
 

@@ -12,9 +12,11 @@ from fakes.comparisons import SIMULATED, write_run
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.comparison.compare import compare
-from sonotempo.evaluation.comparison.record import TITLES
 from sonotempo.evaluation.report.files import CSV_COLUMNS, to_csv, to_json, write_comparison
-from sonotempo.evaluation.report.tables import PAPER_METRICS, latex, markdown
+from sonotempo.evaluation.report.tables import latex, markdown
+from sonotempo.measures import COMPARED, measure
+
+PAPER_METRICS = [one.name for one in COMPARED if one.in_paper]
 
 ARMS = ("frame", "frame_continued", "sequence")
 
@@ -70,7 +72,10 @@ def test_json_holds_the_whole_record_sorted_and_without_nan(comparison, record):
     assert record["schema"] == 1
     assert record["data"]["simulated"] is True
     assert record["summary"] == list(comparison.summary)
-    assert record["settings"]["equivalence_margin"] == 0.02
+    measures = {one["name"]: one for one in record["settings"]["measures"]}
+    assert list(measures) == ["precision", "recall", "f1", "dice", "dice_all", "nsd"]
+    assert measures["dice"]["margin"] == 0.02
+    assert measures["dice"]["better"] == "higher"
     assert record["settings"]["primary_metrics"] == ["f1", "dice"]
     numbers = re.findall(r"-?\d+\.\d+", text)
     assert numbers
@@ -131,7 +136,12 @@ def test_csv_and_json_agree_in_every_number(comparison, record):
 def test_tables_and_json_agree_in_every_number(comparison, record, written, read):
     scores, *differences = read(written(comparison))
     cells = {(c["structure"], c["arm"], c["metric"]): c for c in record["cells"]}
-    assert scores[0] == ["Structure", "Arm", *(TITLES[m] for m in PAPER_METRICS), "F1 pooled"]
+    assert scores[0] == [
+        "Structure",
+        "Arm",
+        *(measure(m).title for m in PAPER_METRICS),
+        "F1 pooled",
+    ]
     assert len(scores) == 1 + 2 * len(ARMS)
     for structure, arm, *texts, pooled in scores[1:]:
         for metric, text in zip(PAPER_METRICS, texts, strict=True):
@@ -146,7 +156,7 @@ def test_tables_and_json_agree_in_every_number(comparison, record, written, read
         assert len(table) == 1 + len(primary)
         for row, one in zip(table[1:], primary, strict=True):
             structure, metric, estimate, bounds, p, n, verdict = row
-            assert (structure, metric) == (one["structure"], TITLES[one["metric"]])
+            assert (structure, metric) == (one["structure"], measure(one["metric"]).title)
             assert float(estimate) == one["estimate"]
             low, high = bounds.strip("[]").split(", ")
             assert (float(low), float(high)) == (one["ci_low"], one["ci_high"])

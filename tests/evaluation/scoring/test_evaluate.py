@@ -7,10 +7,10 @@ from fakes.predictors import Recorder
 from fakes.recordings import half_and_half, make_recording
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import SonotempoError
-from sonotempo.evaluation.metrics.temporal import TEMPORAL_METRICS
 from sonotempo.evaluation.scoring.evaluate import evaluate
 from sonotempo.evaluation.scoring.frames import FRAME_COLUMNS
 from sonotempo.evaluation.scoring.temporal_table import TEMPORAL_COLUMNS
+from sonotempo.measures import TEMPORAL
 
 SHAPE = (64, 64)
 
@@ -118,16 +118,9 @@ def test_a_predictor_without_state_can_be_asked_for_every_frame(tmp_path):
 def test_temporal_metrics_of_sparse_labels_are_not_available_never_zero(tmp_path):
     table = evaluated(Recorder(), recordings(tmp_path)).temporal
     assert list(table.columns) == list(TEMPORAL_COLUMNS)
-    assert len(table) == 2 * 2 * len(TEMPORAL_METRICS)
-    over_time = table[table.metric != "nsd"]
-    assert over_time.value.isna().all()
-    assert set(over_time.reason) == {"sparse labels"}
-    assert table[table.metric == "nsd"].reason.tolist() == [
-        "no spacing",
-        "structure absent",
-        "no spacing",
-        "structure absent",
-    ]
+    assert len(table) == 2 * 2 * len(TEMPORAL)
+    assert table.value.isna().all()
+    assert set(table.reason) == {"sparse labels"}
 
 
 def test_temporal_metrics_of_dense_labels_have_values_and_absent_structures_a_reason(tmp_path):
@@ -136,7 +129,6 @@ def test_temporal_metrics_of_dense_labels_have_values_and_absent_structures_a_re
     evaluation = evaluated(perfect, [recording])
     nerve = evaluation.temporal[evaluation.temporal.structure == "nerve"].set_index("metric")
     assert nerve.value.drop(["ghosting_ms"]).to_dict() == {
-        "nsd": 1.0,
         "flicker_per_s": 0.0,
         "onset_delay_ms": 0.0,
         "dropouts_per_min": 0.0,

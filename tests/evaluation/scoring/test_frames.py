@@ -12,26 +12,27 @@ from hypothesis.extra.numpy import arrays
 from sonotempo.config import EvaluateConfig
 from sonotempo.evaluation.scoring.frames import (
     FRAME_COLUMNS,
-    METRICS,
+    MEANS,
     FrameKey,
     FrameScore,
     frame_table,
     per_subject,
     pooled,
     score_frame,
-    summary,
 )
+from sonotempo.measures import COMPARED
 from sonotempo.structures import FEMORAL, structure_set
 
 CONFIG = EvaluateConfig()
 NAN = float("nan")
 
 
-def score(structure, tp=0, fp=0, fn=0, pixels=(0, 0, 0), *, iou=None):
+def score(structure, tp=0, fp=0, fn=0, pixels=(0, 0, 0), *, iou=None, **values):
     intersection, predicted, reference = pixels
     total = predicted + reference
     dice = 2 * intersection / total if total else NAN
-    return FrameScore(structure, tp, fp, fn, *(iou or (tp, fp, fn)), dice, *pixels)
+    measured = dict.fromkeys((of.column for of in MEANS.values()), NAN) | {"dice": dice} | values
+    return FrameScore(structure, tp, fp, fn, *(iou or (tp, fp, fn)), *pixels, measured)
 
 
 def frames_of(*rows):
@@ -61,9 +62,13 @@ def test_a_frame_is_scored_per_structure_under_both_readings():
     prediction[0:80, 0:80] = 1  # all of the reference, but 900 of 6400 pixels of the union
     prediction[200:230, 200:230] = 2
     blood, bone, nerve = score_frame(prediction, reference, FEMORAL, CONFIG)
-    assert blood == FrameScore("blood", 1, 0, 0, 0, 1, 1, 1800 / 7300, 900, 6400, 900)
-    assert bone == FrameScore("bone", 0, 1, 0, 0, 1, 0, 0.0, 0, 900, 0)
-    assert nerve == FrameScore("femoral nerve", 0, 0, 1, 0, 0, 1, 0.0, 0, 0, 900)
+    for one, name, counts, dice in (
+        (blood, "blood", (1, 0, 0, 0, 1, 1, 900, 6400, 900), 1800 / 7300),
+        (bone, "bone", (0, 1, 0, 0, 1, 0, 0, 900, 0), 0.0),
+        (nerve, "femoral nerve", (0, 0, 1, 0, 0, 1, 0, 0, 900), 0.0),
+    ):
+        assert one == FrameScore(name, *counts, one.values)
+        assert one.values["dice"] == dice
 
 
 def test_the_ignored_radius_scales_with_the_grid_and_follows_the_config():
@@ -110,28 +115,23 @@ def test_boundaries_are_scored_where_the_spacing_is_known():
     labels[10:40, 10:40] = 1
     shifted = np.roll(labels, 3, axis=0)
     unknown = score_frame(shifted, labels, FEMORAL, CONFIG)
-    assert all(np.isnan(one.nsd) for one in unknown)
+    assert all(np.isnan(one.values["nsd"]) for one in unknown)
     near = score_frame(shifted, labels, FEMORAL, CONFIG, spacing_mm=(0.3, 0.3))
-    assert (near[0].nsd, str(near[1].nsd)) == (1.0, "nan")
+    assert (near[0].values["nsd"], str(near[1].values["nsd"])) == (1.0, "nan")
     strict = EvaluateConfig(nsd_tolerance_mm=0.5)
-    assert score_frame(shifted, labels, FEMORAL, strict, spacing_mm=(0.3, 0.3))[0].nsd < 1
+    assert score_frame(shifted, labels, FEMORAL, strict, (0.3, 0.3))[0].values["nsd"] < 1
 
 
 def test_nsd_is_averaged_over_the_frames_with_the_structure():
     scores = [
-        replace(score("nerve", 1, 0, 0, (9, 9, 9)), nsd=0.5),
-        replace(score("nerve", 1, 0, 0, (9, 9, 9)), nsd=1.0),
-        replace(score("nerve", 0, 1, 0, (0, 9, 0)), nsd=0.0),  # absent
+        score("nerve", 1, 0, 0, (9, 9, 9), nsd=0.5),
+        score("nerve", 1, 0, 0, (9, 9, 9), nsd=1.0),
+        score("nerve", 0, 1, 0, (0, 9, 0), nsd=0.0),  # absent
     ]
     (row,) = pooled(frames_of(*(("frame", "A", i, one) for i, one in enumerate(scores)))).to_dict(
         "records"
     )
-    assert (row["nsd"], row["nsd_frames"]) == (0.75, 2)
-
-
-def test_tables_of_earlier_versions_can_still_be_added_up():
-    first = FRAMES.drop(columns=["state_age", "nsd"])
-    pd.testing.assert_frame_equal(pooled(first), pooled(FRAMES))
+    assert row["nsd"] == 0.75
 
 
 def test_a_table_of_frames_has_the_agreed_columns_and_types_even_when_empty():
@@ -139,7 +139,8 @@ def test_a_table_of_frames_has_the_agreed_columns_and_types_even_when_empty():
     assert (
         *("arm", "fold", "subject", "recording", "frame", "state_age", "structure"),
         *("tp_reference", "fp_reference", "fn_reference", "tp_iou", "fp_iou", "fn_iou"),
-        *("dice", "intersection_px", "predicted_px", "reference_px", "nsd"),
+        *("intersection_px", "predicted_px", "reference_px"),
+        *dict.fromkeys(of.column for of in MEANS.values()),
     ) == FRAME_COLUMNS
     empty = frame_table([])
     assert list(empty.dtypes) == list(FRAMES.dtypes)
@@ -149,20 +150,13 @@ def test_a_table_of_frames_has_the_agreed_columns_and_types_even_when_empty():
 
 def test_pooling_adds_counts_over_frames_and_averages_dice_over_them():
     (row,) = pooled(FRAMES).to_dict("records")
-    assert (row["arm"], row["structure"], row["subjects"], row["frames"]) == (
-        "frame",
-        "nerve",
-        3,
-        6,
-    )
+    assert (row["arm"], row["structure"], row["frames"]) == ("frame", "nerve", 6)
     assert (row["tp"], row["fp"], row["fn"]) == (3, 2, 1)
     assert row["precision"] == pytest.approx(3 / 5)
     assert row["recall"] == pytest.approx(3 / 4)
     assert row["f1"] == pytest.approx(6 / 9)
     assert row["dice"] == pytest.approx((0.6 + 0 + 1) / 3)
-    assert row["dice_frames"] == 3
     assert row["dice_all"] == pytest.approx((0.6 + 0 + 1 + 0) / 4)
-    assert row["dice_all_frames"] == 4
 
 
 def test_each_subject_is_pooled_over_its_frames():
@@ -175,11 +169,11 @@ def test_each_subject_is_pooled_over_its_frames():
             "f1": [0.5, 1.0, 0.0],
             "dice": [0.3, 1.0, NAN],
             "dice_all": [0.3, 1.0, 0.0],
-            "nsd": [NAN, NAN, NAN],
         },
         index=table.index,
     )
-    pd.testing.assert_frame_equal(table[list(METRICS)], expected)
+    pd.testing.assert_frame_equal(table[list(expected)], expected)
+    assert table["nsd"].isna().all()
 
 
 def test_dice_of_a_subject_is_averaged_over_its_recordings_and_regions_are_summed():
@@ -191,7 +185,7 @@ def test_dice_of_a_subject_is_averaged_over_its_recordings_and_regions_are_summe
     (row,) = per_subject(frame_table([*long, short])).to_dict("records")
     assert row["dice"] == row["dice_all"] == 0.5  # of recordings with 1 and 0
     assert row["f1"] == pytest.approx(6 / 8)  # of 3 true, 1 false and 1 missed region
-    assert (row["dice_frames"], row["frames"]) == (4, 4)
+    assert row["frames"] == 4
     absent = (FrameKey("frame", 0, "A", "empty", 0), [score("nerve")])
     (row,) = per_subject(frame_table([*long, absent])).to_dict("records")
     assert row["dice"] == 1  # a recording without the structure has no Dice to average
@@ -201,42 +195,13 @@ def test_without_regions_every_ratio_is_undefined():
     frames = frames_of(("frame", "A", 0, score("nerve")), ("frame", "A", 1, score("nerve")))
     (row,) = pooled(frames).to_dict("records")
     assert row["frames"] == 2
-    assert all(np.isnan(row[metric]) for metric in METRICS)
-    assert row["dice_frames"] == row["dice_all_frames"] == 0
+    assert all(np.isnan(row[one.name]) for one in COMPARED)
 
 
 def test_the_reading_chooses_the_counts():
     frames = frames_of(("frame", "A", 0, score("nerve", 1, 0, 0, (9, 90, 9), iou=(0, 1, 1))))
     assert pooled(frames)["f1"].item() == 1
     assert pooled(frames, "iou")["f1"].item() == 0
-
-
-def test_a_summary_has_pooled_values_and_mean_and_sd_over_defined_subjects():
-    (row,) = summary(FRAMES, CONFIG).to_dict("records")
-    assert row["overlap"] == "reference"
-    assert row["overlap_threshold"] == 0.25
-    assert row["ignored_radius_px"] == 7
-    assert (row["subjects"], row["frames"]) == (3, 6)
-    assert row["f1_pooled"] == pytest.approx(6 / 9)
-    assert row["f1_mean"] == pytest.approx(0.5)
-    assert row["f1_sd"] == pytest.approx(0.5)  # of 0.5, 1, 0 with n - 1
-    assert row["f1_n"] == 3
-    assert row["recall_mean"] == pytest.approx(0.75)  # subject C left out
-    assert row["recall_sd"] == pytest.approx(np.sqrt(0.125))
-    assert row["recall_n"] == 2
-    assert row["dice_mean"] == pytest.approx(0.65)
-    assert row["dice_n"] == 2
-    assert row["dice_all_mean"] == pytest.approx(1.3 / 3)
-    assert row["dice_all_n"] == 3
-
-
-def test_one_subject_has_no_sd_and_none_has_no_mean():
-    of_one = summary(FRAMES[FRAMES["subject"] == "A"], CONFIG).iloc[0]
-    assert of_one["f1_mean"] == 0.5
-    assert np.isnan(of_one["f1_sd"])
-    absent = summary(FRAMES[FRAMES["subject"] == "C"], CONFIG).iloc[0]
-    assert np.isnan(absent["recall_mean"])
-    assert absent["recall_n"] == 0
 
 
 def test_arms_and_structures_stay_apart_and_in_order():
@@ -246,26 +211,25 @@ def test_arms_and_structures_stay_apart_and_in_order():
         for subject in ("B", "A")
         for structure in ("vein", "artery")
     ]
-    table = summary(frames_of(*rows), CONFIG)
+    table = pooled(frames_of(*rows))
     assert list(zip(table["arm"], table["structure"], strict=True)) == [
         ("sequence", "vein"),
         ("sequence", "artery"),
         ("frame", "vein"),
         ("frame", "artery"),
     ]
-    assert list(table["precision_pooled"]) == [1, 1, 0.5, 0.5]
-    assert list(table["subjects"]) == [2, 2, 2, 2]
+    assert list(table["precision"]) == [1, 1, 0.5, 0.5]
 
 
 def test_the_order_of_the_rows_changes_no_number():
     shuffled = FRAMES.sample(frac=1, random_state=3)
-    pd.testing.assert_frame_equal(summary(FRAMES, CONFIG), summary(shuffled, CONFIG))
+    pd.testing.assert_frame_equal(pooled(FRAMES), pooled(shuffled))
 
 
 def test_a_table_that_cannot_be_added_up_is_named():
-    with pytest.raises(ValueError, match="lacks dice, reference_px; make it with frame_table"):
+    with pytest.raises(ValueError, match="lacks reference_px, dice; make it with frame_table"):
         pooled(FRAMES.drop(columns=["dice", "reference_px"]))
     with pytest.raises(ValueError, match="rows without subject"):
         pooled(FRAMES.assign(subject=[None, *"ABCDE"]))
     with pytest.raises(ValueError, match=r"6 rows score a frame a second time.*subject A"):
-        summary(pd.concat([FRAMES, FRAMES.assign(fold=1)]), CONFIG)
+        per_subject(pd.concat([FRAMES, FRAMES.assign(fold=1)]))

@@ -6,30 +6,30 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sonotempo.evaluation.comparison.differences import UNDEFINED, spread, undefined_in
+from sonotempo.evaluation.comparison.differences import spread, undefined_in
 from sonotempo.evaluation.comparison.lineup import ComparedArm
-from sonotempo.evaluation.comparison.record import Cell, SeedSpread, StateAge, TemporalCell
+from sonotempo.evaluation.comparison.record import Cell, SeedSpread, TemporalCell
 from sonotempo.evaluation.comparison.rounding import joined, rounded
-from sonotempo.evaluation.comparison.state_age import state_age_curve
-from sonotempo.evaluation.comparison.statistics import Floats, SubjectScores
+from sonotempo.evaluation.comparison.statistics import Floats, SubjectScores, subject_scores
 from sonotempo.evaluation.metrics.regions import Reading
-from sonotempo.evaluation.scoring.frames import pooled
+from sonotempo.evaluation.scoring.frames import per_subject, pooled
+from sonotempo.measures import COMPARED, Measure, measure
 
 
 def paper_cells(
     frames: Mapping[str, Sequence[pd.DataFrame]],
     scores: Mapping[str, SubjectScores],
     structures: Sequence[str],
-    metrics: Sequence[str],
+    measures: Sequence[Measure],
     overlap: Reading,
 ) -> tuple[Cell, ...]:
-    """Return mean ± SD over subjects and the pooled value, structures × arms × metrics.
+    """Return mean ± SD over subjects and the pooled value, structures × arms × measures.
 
     Args:
         frames: every arm's scored frames with each seed, by the arm's name, in order.
         scores: of every arm's subjects, by its name.
         structures: the rows.
-        metrics: by name.
+        measures: the columns.
         overlap: which reading's region counts are pooled.
 
     Source: Smistad et al. 2021, section III and Figs. 1–2.
@@ -39,22 +39,36 @@ def paper_cells(
     for k, structure in enumerate(structures):
         for arm in frames:
             of_arm = scores[arm]
-            for metric in metrics:
-                values_S = of_arm.values_SK(metric)[:, k]
-                mean, sd, n, lacks = spread(values_S)
-                whole = rounded(float(over_frames[arm][metric].loc[structure]))
-                reason = joined(
-                    [undefined_in(metric, of_arm.subjects, np.isnan(values_S).tolist()), lacks]
-                )
-                cells.append(Cell(structure, arm, metric, mean, sd, n, whole, reason))
+            for one in measures:
+                values_S = of_arm.values_SK(one.name)[:, k]
+                mean, sd, n, lacks = spread(values_S, one.decimals)
+                whole = rounded(float(over_frames[arm][one.name].loc[structure]), one.decimals)
+                missing = undefined_in(one, of_arm.subjects, np.isnan(values_S).tolist())
+                reason = joined([missing, lacks])
+                cells.append(Cell(structure, arm, one.name, mean, sd, n, whole, reason))
     return tuple(cells)
+
+
+def cells_of_run(
+    frames: pd.DataFrame, arms: Sequence[str], structures: Sequence[str], overlap: Reading
+) -> tuple[Cell, ...]:
+    """Return the cells of every measure for a run's own table; arms may have other subjects."""
+    of_arms = {arm: frames[frames["arm"] == arm] for arm in arms}
+    scores = {
+        arm: subject_scores(
+            [per_subject(one, overlap)], sorted(one["subject"].unique()), structures
+        )
+        for arm, one in of_arms.items()
+    }
+    tables = {arm: [one] for arm, one in of_arms.items()}
+    return paper_cells(tables, scores, structures, COMPARED, overlap)
 
 
 def seed_spreads(
     arms: Sequence[ComparedArm],
     scores: Mapping[str, Sequence[SubjectScores]],
     structures: Sequence[str],
-    metrics: Sequence[str],
+    measures: Sequence[Measure],
 ) -> tuple[SeedSpread, ...]:
     """Return the mean over subjects of every seed, and their SD, for arms with several seeds.
 
@@ -62,24 +76,23 @@ def seed_spreads(
         arms: in their order.
         scores: of every arm's subjects with each seed, by the arm's name.
         structures: the rows.
-        metrics: by name.
+        measures: the columns.
     """
     found = []
     for k, structure in enumerate(structures):
         for arm in arms:
-            seeds = tuple(one.seed for one in arm.seeds if one.seed is not None)
+            seeds = tuple(each.seed for each in arm.seeds if each.seed is not None)
             if len(seeds) < 2:
                 continue
-            for metric in metrics:
+            for one in measures:
                 means = np.array(
-                    [_mean(of_seed.values_SK(metric)[:, k]) for of_seed in scores[arm.name]]
+                    [_mean(of_seed.values_SK(one.name)[:, k]) for of_seed in scores[arm.name]]
                 )
-                _, sd, n, _ = spread(means)
-                reason = (
-                    "" if n == len(seeds) else f"{UNDEFINED[metric]} with {len(seeds) - n} seeds"
-                )
-                shown = tuple(rounded(mean) for mean in means.tolist())
-                found.append(SeedSpread(structure, arm.name, metric, seeds, shown, sd, reason))
+                _, sd, n, _ = spread(means, one.decimals)
+                lacking = len(seeds) - n
+                reason = f"{one.undefined} with {lacking} seeds" if lacking else ""
+                shown = tuple(rounded(mean, one.decimals) for mean in means.tolist())
+                found.append(SeedSpread(structure, arm.name, one.name, seeds, shown, sd, reason))
     return tuple(found)
 
 
@@ -119,35 +132,6 @@ def temporal_cells(
     return tuple(sorted(cells, key=lambda cell: structures.index(cell.structure)))
 
 
-def state_ages(
-    arms: Sequence[ComparedArm], structures: Sequence[str], overlap: Reading
-) -> tuple[StateAge, ...]:
-    """Return Dice and F1 by frames since the last reset; nothing where all frames have one age."""
-    ages = []
-    for arm in arms:
-        frames = pd.concat([_with_seed(one.scores.frames, one.seed) for one in arm.seeds])
-        if frames.loc[frames["state_age"] > 0, "state_age"].nunique() < 2:
-            continue
-        curve = state_age_curve(frames.assign(arm=arm.name), overlap)
-        ages += [
-            StateAge(
-                row["structure"],
-                arm.name,
-                int(row["age_from"]),
-                int(row["age_to"]),
-                rounded(row["dice"]),
-                rounded(row["f1"]),
-                int(row["subjects"]),
-                int(row["frames"]),
-            )
-            for row in curve.to_dict("records")
-        ]
-    place = {name: number for number, name in enumerate(structures)}
-    return tuple(
-        sorted((age for age in ages if age.structure in place), key=lambda a: place[a.structure])
-    )
-
-
 def _pooled(frames: Sequence[pd.DataFrame], overlap: Reading) -> pd.DataFrame:
     """Return the values over all frames, averaged over seeds, by structure."""
     tables = [pooled(one, overlap).set_index("structure").drop(columns="arm") for one in frames]
@@ -164,7 +148,7 @@ def _temporal(
     """Return one cell from every subject's value and each recording's reason, empty for none."""
     if values_S is None or reasons is None:
         return TemporalCell(structure, arm, metric, None, None, 0, "not available: not scored")
-    mean, sd, n, lacks = spread(values_S)
+    mean, sd, n, lacks = spread(values_S, measure(metric).decimals)
     whole = sum(reasons.values())
     lacking = ", ".join(
         text if count == whole else f"{text} in {count} of {whole} recordings"
@@ -173,11 +157,6 @@ def _temporal(
     )
     reason = joined([f"not available: {lacking}" if lacking else "", lacks])
     return TemporalCell(structure, arm, metric, mean, sd, n, reason)
-
-
-def _with_seed(frames: pd.DataFrame, seed: int | None) -> pd.DataFrame:
-    """Make a recording of each seed its own, so that no frame is there twice."""
-    return frames.assign(recording=frames["recording"] + f" seed {seed}")
 
 
 def _mean(values: Floats) -> float:

@@ -1,6 +1,7 @@
 """From run folders to a comparison: read, line up, add up, draw subjects, conclude, say it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.cells import (
     paper_cells,
     seed_spreads,
-    state_ages,
     temporal_cells,
 )
 from sonotempo.evaluation.comparison.differences import differences_of
@@ -19,7 +19,6 @@ from sonotempo.evaluation.comparison.lineup import ComparedArm, LineUp, line_up
 from sonotempo.evaluation.comparison.notes import left_out, notes_of
 from sonotempo.evaluation.comparison.pairs import Conclusion, conclude
 from sonotempo.evaluation.comparison.record import (
-    TITLES,
     Arm,
     Cell,
     Comparison,
@@ -32,6 +31,7 @@ from sonotempo.evaluation.comparison.record import (
 from sonotempo.evaluation.comparison.rounding import rounded
 from sonotempo.evaluation.comparison.runs import RunScores, read_run
 from sonotempo.evaluation.comparison.sentences import summarise
+from sonotempo.evaluation.comparison.state_age import state_ages
 from sonotempo.evaluation.comparison.statistics import (
     ALPHA,
     CONFIDENCE,
@@ -43,6 +43,7 @@ from sonotempo.evaluation.comparison.statistics import (
 from sonotempo.evaluation.scoring.frames import per_subject
 from sonotempo.evaluation.scoring.provenance import ArmFacts, fact_texts
 from sonotempo.evaluation.scoring.scored_data import facts_of_all
+from sonotempo.measures import COMPARED, Measure
 
 _HUMAN_SOURCE = "human–human Dice from the literature (PMC11103080), not from this data"
 _HUMAN = {"artery": (("artery", "blood", "vessel"), 0.88), "nerve": (("nerve",), 0.48)}
@@ -78,25 +79,25 @@ def compare(
         read.append(read_run(path))
         on_run()
     lined = line_up(read)
-    settings = _settings(lined.config, seed)
     shape = (lined.subjects, lined.structures)
     overlap = lined.config.overlap
     frames = {arm.name: [one.scores.frames for one in arm.seeds] for arm in lined.arms}
     tables = {name: [per_subject(one, overlap) for one in of] for name, of in frames.items()}
     scores = {name: subject_scores(of, *shape) for name, of in tables.items()}
     by_seed = {name: [subject_scores([t], *shape) for t in of] for name, of in tables.items()}
-    metrics = _metrics(scores, settings)
+    settings = _settings(lined.config, seed, scores)
+    measures = settings.measures
     arms = tuple(_arm(arm) for arm in lined.arms)
     times_DS = draw_subjects(len(lined.subjects), settings.bootstrap_draws, seed)
     pairs = []
     found = conclude(lined.arms)
     on_pairs(len(found))
     for one in found:
-        pairs.append(_pair(one, scores, metrics, settings, times_DS))
+        pairs.append(_pair(one, scores, settings, times_DS))
         on_pair()
     labelled = lined.labelled
     recordings = len(labelled[["subject", "recording"]].drop_duplicates())
-    notes = notes_of(read, lined, pairs, settings, metrics)
+    notes = notes_of(read, lined, pairs, settings)
     data = facts_of_all(run.scored.data for run in read)
     return Comparison(
         title=_title(read, lined),
@@ -119,10 +120,10 @@ def compare(
         subjects=lined.subjects,
         recordings=recordings,
         labelled_frames=len(labelled),
-        cells=paper_cells(frames, scores, lined.structures, metrics, overlap),
-        streaming=_streaming(lined, metrics),
+        cells=paper_cells(frames, scores, lined.structures, measures, overlap),
+        streaming=_streaming(lined, measures),
         pairs=tuple(pairs),
-        seed_spread=seed_spreads(lined.arms, by_seed, lined.structures, metrics),
+        seed_spread=seed_spreads(lined.arms, by_seed, lined.structures, measures),
         temporal=temporal_cells(lined.arms, lined.structures),
         state_age=state_ages(lined.arms, lined.structures, overlap),
         latencies=_latencies(read),
@@ -130,13 +131,22 @@ def compare(
     )
 
 
-def _settings(config: EvaluateConfig, seed: int) -> Settings:
+def _settings(config: EvaluateConfig, seed: int, scores: Mapping[str, SubjectScores]) -> Settings:
+    """Return how to compare; measures without any value, such as NSD without spacing, are left out.
+
+    Primary ones stay, to say that they have no value.
+    """
     return Settings(
         overlap=config.overlap,
         overlap_threshold=config.overlap_threshold,
         ignored_radius_px=config.ignored_radius_px,
+        measures=tuple(
+            replace(one, margin=config.equivalence_margins.get(one.name, one.margin))
+            for one in COMPARED
+            if one.name in config.primary_metrics
+            or any(not np.isnan(of_arm.values_SK(one.name)).all() for of_arm in scores.values())
+        ),
         primary_metrics=tuple(config.primary_metrics),
-        equivalence_margin=config.equivalence_margin,
         bootstrap_draws=config.bootstrap_draws,
         seed=seed,
         confidence=CONFIDENCE,
@@ -144,17 +154,7 @@ def _settings(config: EvaluateConfig, seed: int) -> Settings:
     )
 
 
-def _metrics(scores: dict[str, SubjectScores], settings: Settings) -> tuple[str, ...]:
-    """Return the metrics that have any value: NSD has none where no spacing is known."""
-    return tuple(
-        metric
-        for metric in TITLES
-        if metric in settings.primary_metrics
-        or any((~np.isnan(of_arm.values_SK(metric))).any() for of_arm in scores.values())
-    )
-
-
-def _streaming(lined: LineUp, metrics: Sequence[str]) -> tuple[Cell, ...]:
+def _streaming(lined: LineUp, measures: Sequence[Measure]) -> tuple[Cell, ...]:
     """Return the paper's table of what was on screen, for the arms that were streamed."""
     frames: dict[str, list[pd.DataFrame]] = {}
     for arm in lined.arms:
@@ -168,13 +168,12 @@ def _streaming(lined: LineUp, metrics: Sequence[str]) -> tuple[Cell, ...]:
         )
         for name, of in frames.items()
     }
-    return paper_cells(frames, scores, lined.structures, metrics, overlap)
+    return paper_cells(frames, scores, lined.structures, measures, overlap)
 
 
 def _pair(
     one: Conclusion,
-    scores: dict[str, SubjectScores],
-    metrics: Sequence[str],
+    scores: Mapping[str, SubjectScores],
     settings: Settings,
     times_DS: Floats,
 ) -> Pair:
@@ -186,7 +185,7 @@ def _pair(
         meaning=one.meaning,
         differs_in=one.differs_in,
         refused=one.refused,
-        differences=differences_of(scores[arm], scores[baseline], metrics, settings, times_DS),
+        differences=differences_of(scores[arm], scores[baseline], settings, times_DS),
     )
 
 

@@ -8,6 +8,7 @@ from sonotempo.evaluation.comparison.rounding import number, rounded
 from sonotempo.evaluation.comparison.runs import RunScores
 from sonotempo.evaluation.comparison.statistics import SMALLEST_JUDGED
 from sonotempo.evaluation.scoring.scored_data import facts_of_all
+from sonotempo.measures import COMPARED
 
 # With fewer subjects, percentile intervals are known to be too narrow.
 _FEW_SUBJECTS = 20
@@ -18,7 +19,6 @@ def notes_of(
     lined: LineUp,
     pairs: Sequence[Pair],
     settings: Settings,
-    metrics: Sequence[str],
 ) -> tuple[str, ...]:
     """Return the sentences that head every table: what the data are, then what they can show.
 
@@ -26,16 +26,19 @@ def notes_of(
         read: the runs, with what each one's scores were made from.
         lined: their arms.
         pairs: what was compared.
-        settings: how.
-        metrics: those that have a value.
+        settings: how, and which measures have a value.
     """
     notes = [
         *facts_of_all(run.scored.data for run in read).sentences(),
         *(sentence for run in read for sentence in run.scored.sentences),
         *_on_numbers(lined, pairs, settings),
     ]
-    if "nsd" not in metrics:
-        notes.append("NSD is not available: no frame has a known spacing")
+    known = {one.name for one in settings.measures}
+    notes += [
+        f"{one.title} is not available: {one.undefined} in every frame"
+        for one in COMPARED
+        if one.name not in known
+    ]
     for name, by_arm in lined.absent.items():
         notes.append(left_out(name, by_arm).reason)
     seeds = {tuple(one.seed for one in arm.seeds) for arm in lined.arms if not arm.external}

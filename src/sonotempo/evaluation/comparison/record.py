@@ -7,21 +7,12 @@ exist is None, and a reason stands beside it.
 from dataclasses import dataclass
 from typing import Literal
 
-from sonotempo.evaluation.comparison.rounding import DECIMALS, P_DECIMALS
+from sonotempo.evaluation.comparison.rounding import P_DECIMALS
 from sonotempo.evaluation.scoring.scored_data import DataFacts
+from sonotempo.measures import Measure
 
 #: The version of ``comparison.json``; raised when a key changes its meaning.
 SCHEMA = 1
-
-#: The table of the paper: these metrics, in this order, with their headings.
-TITLES = {
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "dice": "Dice",
-    "dice_all": "Dice, all frames",
-    "nsd": "NSD",
-}
 
 Verdict = Literal["better", "worse", "equivalent", "not shown", "not judged"]
 
@@ -82,7 +73,7 @@ class Cell:
     Attributes:
         structure: of the anatomy.
         arm: by name.
-        metric: one of :data:`TITLES`.
+        metric: one of :data:`sonotempo.measures.COMPARED`.
         mean: over subjects, each the mean over its seeds.
         sd: over subjects, n − 1 in the denominator.
         n: subjects in which the metric is defined.
@@ -118,7 +109,7 @@ class Difference:
 
     Attributes:
         structure: of the anatomy.
-        metric: one of :data:`TITLES`.
+        metric: one of :data:`sonotempo.measures.COMPARED`.
         primary: whether it is one of the metrics that conclusions are drawn from; only these are
             tested.
         estimate: of precision, recall and F1 from the pooled counts of all subjects, of others the
@@ -194,8 +185,7 @@ class TemporalCell:
     Attributes:
         structure: of the anatomy.
         arm: by name.
-        metric: one of :data:`sonotempo.evaluation.metrics.temporal.TEMPORAL_METRICS`, which names
-            its unit.
+        metric: one of :data:`sonotempo.measures.TEMPORAL`, which records its unit.
         mean: over subjects; None if not available.
         sd: over subjects; None with fewer than two.
         n: subjects that have a value.
@@ -264,27 +254,34 @@ class Settings:
         overlap: what a region's intersection is divided by: ``reference`` or ``iou``.
         overlap_threshold: a true positive overlaps by more than this share.
         ignored_radius_px: regions smaller than a circle of this radius do not count.
-        primary_metrics: the metrics that conclusions are drawn from.
-        equivalence_margin: differences inside it do not matter.
+        measures: those that have values, in the order of tables, with the margins in force.
+        primary_metrics: the names of those that conclusions are drawn from.
         bootstrap_draws: how many.
         seed: of the bootstrap.
         confidence: of the intervals.
         alpha: of the tests, after Holm.
-        decimals: of metrics and differences.
         p_decimals: of p values.
     """
 
     overlap: str
     overlap_threshold: float
     ignored_radius_px: float
+    measures: tuple[Measure, ...]
     primary_metrics: tuple[str, ...]
-    equivalence_margin: float
     bootstrap_draws: int
     seed: int
     confidence: float
     alpha: float
-    decimals: int = DECIMALS
     p_decimals: int = P_DECIMALS
+
+    @property
+    def primary(self) -> tuple[Measure, ...]:
+        """The measures that conclusions are drawn from, in the order of the settings."""
+        return tuple(map(self.measure, self.primary_metrics))
+
+    def measure(self, name: str) -> Measure:
+        """Return one of the measures, with the margin in force."""
+        return next(one for one in self.measures if one.name == name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sonotempo.evaluation.comparison.record import Arm, Kind, Pair, Settings, Verdict
-from sonotempo.evaluation.comparison.rounding import interval, number, p_number
-
-_METRICS = {
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "region F1",
-    "dice": "Dice",
-    "dice_all": "Dice over all frames",
-    "nsd": "NSD",
-}
+from sonotempo.evaluation.comparison.rounding import (
+    counted,
+    interval,
+    listed,
+    margins,
+    number,
+    p_number,
+    with_unit,
+)
+from sonotempo.measures import Measure
 
 # The pair that the second sentence is about: the first of these that there is.
 _FIRST: tuple[Kind, ...] = (
@@ -43,29 +43,42 @@ def verdict_sentence(
     bounds: tuple[float | None, float | None],
     p_holm: float | None,
     *,
-    margin: float,
+    measure: Measure,
     reason: str,
 ) -> str:
-    """Say one verdict in plain words with its numbers.
+    """Write one verdict in plain words with its numbers.
 
-    >>> verdict_sentence("better", 0.04, (0.01, 0.07), 0.012, margin=0.02, reason="")
+    >>> from sonotempo.measures import measure
+    >>> dice = measure("dice")
+    >>> verdict_sentence("better", 0.04, (0.01, 0.07), 0.012, measure=dice, reason="")
     'better by 0.040 [+0.010, +0.070], p (Holm) 0.0120'
-    >>> verdict_sentence("equivalent", -0.001, (-0.01, 0.01), 1.0, margin=0.02, reason="")
+    >>> verdict_sentence("equivalent", -0.001, (-0.01, 0.01), 1.0, measure=dice, reason="")
     'equivalent within 0.020: -0.001 [-0.010, +0.010]'
-    >>> verdict_sentence("not judged", None, (None, None), None, margin=0.02, reason="one subject")
+    >>> verdict_sentence("not judged", None, (None, None), None, measure=dice, reason="one subject")
     'not judged: one subject'
     """
-    shown = number(estimate, signed=True)
-    if bounds[0] is not None:
-        shown = f"{shown} {interval(*bounds)}"
+    shown = _shown_difference(estimate, bounds, measure)
     if verdict in ("better", "worse"):
-        size = number(None if estimate is None else abs(estimate))
-        return f"{verdict} by {size} {interval(*bounds)}, p (Holm) {p_number(p_holm)}"
+        size = None if estimate is None else abs(estimate)
+        said = _shown_difference(size, bounds, measure, signed=False)
+        return f"{verdict} by {said}, p (Holm) {p_number(p_holm)}"
     if verdict == "equivalent":
-        return f"equivalent within {number(margin)}: {shown}"
+        return f"equivalent within {margins([measure])}: {shown}"
     if verdict == "not shown":
         return f"no difference could be shown: {shown}, p (Holm) {p_number(p_holm)}"
     return f"not judged: {reason}" + ("" if estimate is None else f" ({shown})")
+
+
+def _shown_difference(
+    estimate: float | None,
+    bounds: tuple[float | None, float | None],
+    measure: Measure,
+    *,
+    signed: bool = True,
+) -> str:
+    """Write an estimate with its unit and, if there is one, its interval."""
+    shown = with_unit(number(estimate, measure.decimals, signed=signed), measure)
+    return shown if bounds[0] is None else f"{shown} {interval(*bounds, measure.decimals)}"
 
 
 def summarise(
@@ -92,9 +105,9 @@ def _who(arms: Sequence[Arm], subjects: int, recordings: int, frames: int, simul
     names = [arm.name for arm in arms]
     caveat = ": these numbers say nothing about patients" if simulated else ""
     return (
-        f"{', '.join(names[:-1])} and {names[-1]} were compared on {_count(subjects, kind)} "
-        f"({_count(recordings, 'recording')}, {_count(frames, 'labelled frame')}, "
-        f"{_count(folds, 'fold')}, {_count(max(1, seeds), 'seed')}){caveat}."
+        f"{listed(names)} were compared on {counted(subjects, kind)} "
+        f"({counted(recordings, 'recording')}, {counted(frames, 'labelled frame')}, "
+        f"{counted(folds, 'fold')}, {counted(max(1, seeds), 'seed')}){caveat}."
     )
 
 
@@ -104,10 +117,10 @@ def _what(pairs: Sequence[Pair], settings: Settings) -> tuple[str, str]:
     main = [pair for pair in ranked if pair.kind == ranked[0].kind]
     others = ranked[len(main) :]
     tests = sum(one.primary for one in main[0].differences)
-    metrics = " and ".join(_METRICS[name] for name in settings.primary_metrics)
+    metrics = listed([one.title for one in settings.primary])
     second = (
-        f"In {_count(tests, 'test')} per pair ({metrics} of each structure): "
-        f"{'; '.join(_shown(pair, settings) + _largest(pair) for pair in main)}."
+        f"In {counted(tests, 'test')} per pair ({metrics} of each structure): "
+        f"{'; '.join(_shown(pair, settings) + _largest(pair, settings) for pair in main)}."
     )
     if not others:
         return second, _limits(main[0], settings)
@@ -129,22 +142,25 @@ def _tally(pair: Pair, settings: Settings) -> str:
     words: dict[Verdict, str] = {
         "better": "better in {n}",
         "worse": "worse in {n}",
-        "equivalent": f"equivalent within {number(settings.equivalence_margin)} in {{n}}",
+        "equivalent": f"equivalent within {margins(settings.primary)} in {{n}}",
         "not shown": "no difference could be shown in {n}",
         "not judged": "not judged in {n}",
     }
     return ", ".join(text.format(n=counts[one]) for one, text in words.items() if counts[one])
 
 
-def _largest(pair: Pair) -> str:
-    """Name the primary difference that is farthest from 0, whatever came of it."""
+def _largest(pair: Pair, settings: Settings) -> str:
+    """Name the primary difference that is the most margins away from 0, whatever its verdict."""
     sized = [one for one in pair.differences if one.primary and one.estimate is not None]
     if not sized:
         return ""
-    one = max(sized, key=lambda one: abs(one.estimate or 0.0))
+    one = max(
+        sized, key=lambda one: abs(one.estimate or 0) / (settings.measure(one.metric).margin or 1)
+    )
+    measure = settings.measure(one.metric)
     return (
-        f", the largest difference in {_METRICS[one.metric]} of {one.structure}, "
-        f"{number(one.estimate, signed=True)} {interval(one.ci_low, one.ci_high)}, "
+        f", the largest difference in {measure.title} of {one.structure}, "
+        f"{_shown_difference(one.estimate, (one.ci_low, one.ci_high), measure)}, "
         f"p (Holm) {p_number(one.p_holm)}"
     )
 
@@ -152,10 +168,6 @@ def _largest(pair: Pair) -> str:
 def _limits(pair: Pair, settings: Settings) -> str:
     """Say what the only pair cannot tell."""
     return (
-        f"{pair.meaning.rstrip('.')}; differences inside ±{number(settings.equivalence_margin)} "
+        f"{pair.meaning.rstrip('.')}; differences inside ±{margins(settings.primary)} "
         f"count as none, and intervals are {100 * settings.confidence:g} % over subjects."
     )
-
-
-def _count(value: int, what: str) -> str:
-    return f"{value} {what}" if value == 1 else f"{value} {what}s"

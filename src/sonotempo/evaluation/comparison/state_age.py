@@ -1,49 +1,63 @@
-"""Scores against how long the state has been carried: cold start and drift.
+"""Scores against how long the state has been carried: cold start and drift."""
 
-Told per subject, so that long recordings weigh no more than short ones.
-"""
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from sonotempo.evaluation.comparison.lineup import ComparedArm
+from sonotempo.evaluation.comparison.record import StateAge
+from sonotempo.evaluation.comparison.rounding import rounded
 from sonotempo.evaluation.metrics.regions import Reading
 
-_KEYS = ["arm", "structure", "age_from", "age_to"]
+
+def state_ages(
+    arms: Sequence[ComparedArm], structures: Sequence[str], overlap: Reading
+) -> tuple[StateAge, ...]:
+    """Return the curves of all arms whose frames have more than one age, by structure."""
+    ages = []
+    for arm in arms:
+        frames = pd.concat([one.scores.frames for one in arm.seeds])
+        if frames["state_age"].nunique() > 1:
+            ages += state_age_curve(arm.name, frames, overlap)
+    return tuple(age for name in structures for age in ages if age.structure == name)
 
 
-def state_age_curve(frames: pd.DataFrame, overlap: Reading = "reference") -> pd.DataFrame:
-    """Return Dice and F1 against the frames since the last reset, which every arm shares.
+def state_age_curve(arm: str, frames: pd.DataFrame, overlap: Reading) -> list[StateAge]:
+    """Return Dice and F1 against the frames since the last reset.
 
     Ages are put into bins that double: 1, 2, 3–4, 5–8, 9–16… Dice is of the frames in which the
-    structure is present in the reference, averaged over each subject's, then over subjects; F1 is
-    of the regions of all subjects' frames together.
+    structure is present in the reference, averaged over each subject's, then over subjects, so that
+    long recordings weigh no more than short ones; F1 is of the regions of all frames together.
 
     Args:
-        frames: a table of frames, see :data:`sonotempo.evaluation.scoring.frames.FRAME_COLUMNS`;
-            rows whose ``state_age`` is 0 (unknown) are left out.
+        arm: whose frames these are.
+        frames: with the columns :data:`sonotempo.evaluation.scoring.frames.FRAME_COLUMNS`.
         overlap: which reading's region counts are taken.
-
-    Returns:
-        One row per arm, structure and bin: ``arm, structure, age_from, age_to, subjects, frames,
-        dice, f1``, in order; ``subjects`` are those with a Dice, NaN where nothing is defined.
     """
-    known = frames[frames["state_age"] > 0]
-    upper = 2 ** np.ceil(np.log2(known["state_age"].to_numpy(np.float64))).astype(np.int64)
-    rows = known[["arm", "structure", "subject"]].assign(
-        age_from=np.maximum(upper // 2 + 1, 1),
-        age_to=upper,
-        dice=known["dice"].where(known["reference_px"] > 0),
-        tp2=2 * known[f"tp_{overlap}"],
-        wrong=known[f"fp_{overlap}"] + known[f"fn_{overlap}"],
+    upper = 2 ** np.ceil(np.log2(frames["state_age"].to_numpy(np.float64))).astype(np.int64)
+    rows = frames[["structure", "subject"]].assign(
+        last=upper,
+        dice=frames["dice"].where(frames["reference_px"] > 0),
+        found=2 * frames[f"tp_{overlap}"],
+        wrong=frames[f"fp_{overlap}"] + frames[f"fn_{overlap}"],
     )
-    subjects = rows.groupby([*_KEYS, "subject"], sort=False)["dice"].mean().reset_index()
-    dice = subjects.groupby(_KEYS, sort=False)["dice"].agg(subjects="count", dice="mean")
-    counts = rows.groupby(_KEYS, sort=False).agg(
-        frames=("tp2", "size"), tp2=("tp2", "sum"), wrong=("wrong", "sum")
-    )
-    table = counts.join(dice).reset_index()
-    whole = table["tp2"] + table["wrong"]
-    table["f1"] = table["tp2"] / whole.where(whole > 0)
-    table["group"] = table.groupby(["arm", "structure"], sort=False).ngroup()
-    table = table.sort_values(["group", "age_from"])
-    return table[[*_KEYS, "subjects", "frames", "dice", "f1"]].reset_index(drop=True)
+    ages = []
+    for structure, of_structure in rows.groupby("structure"):
+        for last in sorted(set(of_structure["last"].tolist())):
+            of_age = of_structure[of_structure["last"] == last]
+            dice = of_age.groupby("subject")["dice"].mean()
+            found, wrong = of_age["found"].sum(), of_age["wrong"].sum()
+            ages.append(
+                StateAge(
+                    structure=str(structure),
+                    arm=arm,
+                    first=last // 2 + 1,
+                    last=last,
+                    dice=rounded(float(dice.mean())),
+                    f1=rounded(found / (found + wrong)) if found + wrong else None,
+                    subjects=int(dice.count()),
+                    frames=len(of_age),
+                )
+            )
+    return ages

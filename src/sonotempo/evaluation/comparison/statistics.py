@@ -18,7 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotempo.evaluation.comparison.record import Verdict
-from sonotempo.evaluation.scoring.frames import AVERAGED
+from sonotempo.evaluation.metrics.regions import count_ratio, divided
+from sonotempo.evaluation.scoring.frames import MEANS, RATIOS
+from sonotempo.measures import Measure
 
 #: Of the intervals.
 CONFIDENCE = 0.95
@@ -56,7 +58,7 @@ class SubjectScores:
         """Return every subject's value of a metric, NaN where undefined."""
         if metric in self.means_SK:
             return self.means_SK[metric]
-        return ratio(metric, self.counts_CSK)
+        return _ratio(metric, self.counts_CSK)
 
 
 def subject_scores(
@@ -84,29 +86,15 @@ def subject_scores(
         return np.stack([table[column].to_numpy(float) for table in sorted_tables]).reshape(shape)
 
     counts = np.stack([of(name).mean(axis=0) for name in ("tp", "fp", "fn")])
-    means = {metric: _mean_of_defined(of(metric)) for metric in AVERAGED}
+    means = {metric: _mean_of_defined(of(metric)) for metric in MEANS}
     return SubjectScores(tuple(subjects), tuple(structures), counts, means)
-
-
-def ratio(metric: str, counts_C: Floats) -> Floats:
-    """Return precision, recall or F1 of region counts (tp, fp, fn along the first axis).
-
-    >>> ratio("f1", np.array([3.0, 1.0, 1.0])).item()
-    0.75
-
-    Source: Smistad et al. 2021, section E.
-    """
-    tp, fp, fn = counts_C
-    parts = {"precision": (tp, tp + fp), "recall": (tp, tp + fn), "f1": (2 * tp, 2 * tp + fp + fn)}
-    part, whole = parts[metric]
-    return _divided(part, whole)
 
 
 def estimate_K(scores: SubjectScores, metric: str) -> Floats:
     """Return one value per structure: pooled counts, or the mean over subjects that have one."""
     if metric in scores.means_SK:
         return _mean_of_defined(scores.means_SK[metric])
-    return ratio(metric, scores.counts_CSK.sum(axis=1))
+    return _ratio(metric, scores.counts_CSK.sum(axis=1))
 
 
 def draw_subjects(subjects: int, draws: int, seed: int) -> Floats:
@@ -229,47 +217,54 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def verdict_of(
-    low: float | None, high: float | None, p_holm: float | None, subjects: int, margin: float
+    low: float | None, high: float | None, p_holm: float | None, subjects: int, measure: Measure
 ) -> Verdict:
-    """Say what an interval and a corrected p allow to conclude.
+    """Return what an interval and a corrected p allow to conclude.
 
-    ``equivalent`` if the interval lies inside ±margin (a 95 % interval, stricter than the two
-    one-sided tests at 5 %), else ``better`` or ``worse`` if it leaves out 0 *and* the test agrees,
-    else ``not shown``. ``not judged`` with fewer than :data:`SMALLEST_JUDGED` subjects.
+    ``equivalent`` if the interval lies inside ± the measure's margin (a 95 % interval, stricter
+    than the two one-sided tests at 5 %), else ``better`` or ``worse`` if it leaves out 0 *and* the
+    test agrees, else ``not shown``. ``not judged`` with fewer than :data:`SMALLEST_JUDGED`
+    subjects, or if the measure has no margin.
 
-    >>> verdict_of(-0.01, 0.015, 0.5, 20, 0.02), verdict_of(0.01, 0.07, 0.01, 20, 0.02)
+    >>> from dataclasses import replace
+    >>> from sonotempo.measures import measure
+    >>> dice = measure("dice")
+    >>> verdict_of(-0.01, 0.015, 0.5, 20, dice), verdict_of(0.01, 0.07, 0.01, 20, dice)
     ('equivalent', 'better')
-    >>> verdict_of(0.01, 0.07, 0.2, 20, 0.02), verdict_of(0.01, 0.07, None, 1, 0.02)
+    >>> verdict_of(0.01, 0.07, 0.2, 20, dice), verdict_of(0.01, 0.07, None, 1, dice)
     ('not shown', 'not judged')
+    >>> verdict_of(0.01, 0.07, 0.01, 20, replace(dice, better="lower"))
+    'worse'
     """
-    if low is None or high is None or p_holm is None or subjects < SMALLEST_JUDGED:
+    margin = measure.margin
+    if low is None or high is None or p_holm is None or margin is None:
+        return "not judged"
+    if subjects < SMALLEST_JUDGED:
         return "not judged"
     if -margin < low and high < margin:
         return "equivalent"
     if p_holm < ALPHA and (low > 0 or high < 0):
-        return "better" if low > 0 else "worse"
+        return "better" if (low > 0) == (measure.better == "higher") else "worse"
     return "not shown"
 
 
 def _drawn(scores: SubjectScores, metric: str, times_DS: Floats) -> Floats:
     """Return the metric of every draw (axis D) and structure (axis K), NaN where undefined."""
     if metric not in scores.means_SK:
-        return ratio(metric, np.stack([times_DS @ count_SK for count_SK in scores.counts_CSK]))
+        return _ratio(metric, np.stack([times_DS @ count_SK for count_SK in scores.counts_CSK]))
     values_SK = scores.means_SK[metric]
     defined_SK = ~np.isnan(values_SK)
-    return _divided(
+    return divided(
         times_DS @ np.where(defined_SK, values_SK, 0.0), times_DS @ defined_SK.astype(np.float64)
     )
+
+
+def _ratio(metric: str, counts_C: Floats) -> Floats:
+    """Return a ratio of region counts (tp, fp, fn along the first axis)."""
+    return count_ratio(counts_C, RATIOS[metric].part, RATIOS[metric].whole)
 
 
 def _mean_of_defined(values: Floats) -> Floats:
     """Return the mean over the first axis without NaN; NaN only where nothing is defined."""
     defined = ~np.isnan(values)
-    return _divided(np.where(defined, values, 0.0).sum(axis=0), defined.sum(axis=0, dtype=float))
-
-
-def _divided(part: Floats, whole: Floats) -> Floats:
-    """Divide, and give NaN where there is nothing to divide by."""
-    out: Floats = np.full(np.shape(whole), np.nan)
-    np.divide(part, whole, out=out, where=whole > 0)
-    return out
+    return divided(np.where(defined, values, 0.0).sum(axis=0), defined.sum(axis=0, dtype=float))

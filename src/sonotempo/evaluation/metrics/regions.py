@@ -18,6 +18,7 @@ two references is one true positive and one miss.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -165,40 +166,33 @@ def find_regions(
     )
 
 
-def count_regions(
-    prediction_HW: NDArray[np.bool_],
-    reference_HW: NDArray[np.bool_],
-    threshold: float = 0.25,
-    ignored_area_px: float = 0.0,
-    overlap: Reading = "reference",
-) -> RegionCounts:
-    """Count one structure's regions in one frame under one reading.
-
-    For both readings at once call :func:`find_regions` and count its result twice.
+def count_ratio(
+    counts_C: NDArray[np.float64], part: Sequence[int], whole: Sequence[int]
+) -> NDArray[np.float64]:
+    """Return a ratio of region counts such as precision, NaN where the denominator is 0.
 
     Args:
-        prediction_HW: bool, where the structure was predicted, on the fitted network grid.
-        reference_HW: bool, where it is, of the same shape.
-        threshold: the share that the overlap of a true positive exceeds.
-        ignored_area_px: the smallest area that counts, in pixels; see :func:`smallest_area_px`.
-        overlap: over what the share is taken, see the module.
+        counts_C: true positives, false positives and false negatives along the first axis.
+        part: their weights in the numerator.
+        whole: their weights in the denominator.
 
-    >>> reference_HW = np.zeros((8, 8), bool)
-    >>> reference_HW[2:6, 2:6] = True
-    >>> prediction_HW = np.zeros((8, 8), bool)
-    >>> prediction_HW[2:6, 2:3] = True
-    >>> count_regions(prediction_HW, reference_HW)  # 4 of 16 pixels: not more than 25 %
-    RegionCounts(tp=0, fp=1, fn=1)
-    >>> prediction_HW[2, 3] = True
-    >>> count_regions(prediction_HW, reference_HW)
-    RegionCounts(tp=1, fp=0, fn=0)
+    >>> count_ratio(np.array([3.0, 1.0, 1.0]), (2, 0, 0), (2, 1, 1)).item()  # F1
+    0.75
 
-    Raises:
-        ValueError: the masks are not two boolean images of the same shape.
-
-    Source: Smistad et al. 2021, section E; the details are the module's.
+    Source: Smistad et al. 2021, section E.
     """
-    return find_regions(prediction_HW, reference_HW, ignored_area_px).counts(threshold, overlap)
+    above, below = (
+        np.sum([weight * count for weight, count in zip(of, counts_C, strict=True)], axis=0)
+        for of in (part, whole)
+    )
+    return divided(above, below)
+
+
+def divided(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide element by element, and give NaN where there is nothing to divide by."""
+    out = np.full(np.shape(whole), np.nan)
+    np.divide(part, whole, out=out, where=whole > 0)
+    return out
 
 
 def _label(mask_HW: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

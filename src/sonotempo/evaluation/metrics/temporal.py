@@ -1,4 +1,4 @@
-"""Every temporal metric of a recording, in one table: the names, the units, when there is no value.
+"""Every temporal metric of a recording: its value, or why there is none.
 
 The metrics are those of :mod:`~sonotempo.evaluation.metrics.presence` and
 :mod:`~sonotempo.evaluation.metrics.stability`. They need dense labels: they are measured on the
@@ -29,6 +29,7 @@ from sonotempo.evaluation.metrics.stability import (
     lag_frames,
     vc_correct,
 )
+from sonotempo.measures import TEMPORAL, Measure
 from sonotempo.recording import consecutive_runs
 
 #: The fewest consecutive labelled frames that temporal metrics are measured on.
@@ -40,51 +41,7 @@ VC_WINDOWS = (8, 16)
 #: Why there is no value, in the words that tables and reports show.
 SPARSE = "sparse labels"
 ABSENT = "structure absent"
-NO_SPACING = "no spacing"
 NO_TIME = "time stamps do not increase"
-
-
-@dataclass(frozen=True, slots=True)
-class TemporalMetric:
-    """What a metric of a recording is called and how to read it.
-
-    Attributes:
-        title: for tables and plots.
-        unit: of its values; empty for shares from 0 to 1.
-        better: whether the larger or the smaller value is the better one.
-        otherwise: why a recording that has the structure and dense labels may lack it.
-    """
-
-    title: str
-    unit: str
-    better: str
-    otherwise: str = ""
-
-
-#: The metrics of the table ``temporal``, by the name in its column ``metric``.
-TEMPORAL_METRICS = {
-    "nsd": TemporalMetric("NSD", "", "higher"),
-    "flicker_per_s": TemporalMetric("Flicker", "1/s", "nearer to 0"),
-    "onset_delay_ms": TemporalMetric("Onset delay", "ms", "lower", "never found"),
-    "dropouts_per_min": TemporalMetric("Dropouts", "1/min", "lower", "never found"),
-    "dropout_p95_ms": TemporalMetric("Dropout, 95th percentile", "ms", "lower", "never found"),
-    "continuity": TemporalMetric("Continuity", "", "higher"),
-    "ghosting_ms": TemporalMetric("Ghosting", "ms", "lower", "the reference never ends"),
-    **{
-        f"vc_correct_{frames}": TemporalMetric(
-            f"VC correct ({frames})", "", "higher", f"no pixel keeps its label for {frames} frames"
-        )
-        for frames in VC_WINDOWS
-    },
-    "dtssd": TemporalMetric("dtSSD", "", "lower"),
-    "area_inconsistency": TemporalMetric(
-        "Area inconsistency", "", "lower", "never in three frames on end"
-    ),
-    "centroid_inconsistency": TemporalMetric(
-        "Centroid inconsistency", "", "lower", "never in three frames on end"
-    ),
-    "lag_frames": TemporalMetric("Lag", "frames", "nearer to 0", "never overlaps, or too short"),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,10 +85,10 @@ def dense_run(frame_numbers: ArrayLike) -> range | None:
 
 
 def temporal_values(run: StructureRun) -> dict[str, float | str]:
-    """Measure every metric of :data:`TEMPORAL_METRICS` but NSD: its value, or why it has none."""
+    """Return every measure of :data:`sonotempo.measures.TEMPORAL`, or why it has no value."""
     present_T = run.tp_T + run.fn_T > 0
     if not present_T.any():
-        return {metric: ABSENT for metric in TEMPORAL_METRICS if metric != "nsd"}
+        return without_values(ABSENT)
     predicted_T, found_T = run.tp_T + run.fp_T > 0, run.tp_T > 0
     masks, times_ns = (run.prediction_TSS, run.reference_TSS), run.timestamps_ns
     values: dict[str, float | str] = {
@@ -150,15 +107,16 @@ def temporal_values(run: StructureRun) -> dict[str, float | str]:
         "ghosting_ms": (ghosting_ms, run.fp_T > 0),
     }
     has_time = bool(np.all(np.diff(times_ns) > 0))
-    for metric, (measure, flags_T) in timed.items():
-        values[metric] = measure(flags_T, present_T, times_ns) if has_time else NO_TIME
-    return {
-        metric: _or_reason(metric, values[metric])
-        for metric in TEMPORAL_METRICS
-        if metric in values
-    }
+    for metric, (value_of, flags_T) in timed.items():
+        values[metric] = value_of(flags_T, present_T, times_ns) if has_time else NO_TIME
+    return {one.name: _or_reason(one, values[one.name]) for one in TEMPORAL}
 
 
-def _or_reason(metric: str, value: float | str) -> float | str:
+def without_values(reason: str) -> dict[str, float | str]:
+    """Return one reason in place of every temporal measure."""
+    return {one.name: reason for one in TEMPORAL}
+
+
+def _or_reason(measure: Measure, value: float | str) -> float | str:
     undefined = isinstance(value, float) and math.isnan(value)
-    return TEMPORAL_METRICS[metric].otherwise if undefined else value
+    return measure.undefined if undefined else value

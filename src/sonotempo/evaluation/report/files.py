@@ -7,14 +7,22 @@ alphabetical order and no time stamp: the same comparison is the same bytes.
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from sonotempo.evaluation.comparison.record import Cell, Comparison
-from sonotempo.evaluation.comparison.rounding import DECIMALS, P_DECIMALS
+from sonotempo.evaluation.comparison.record import (
+    Cell,
+    Comparison,
+    Difference,
+    SeedSpread,
+    SubjectDifference,
+    TemporalCell,
+)
+from sonotempo.evaluation.comparison.rounding import DECIMALS, P_DECIMALS, number
 from sonotempo.evaluation.report.tables import latex, markdown
 from sonotempo.folders import make_folder, writing
+from sonotempo.measures import measure
 
 #: The columns of ``comparison.csv``.
 CSV_COLUMNS = (
@@ -50,13 +58,10 @@ def write_comparison(comparison: Comparison, out: Path) -> tuple[Path, ...]:
 
 
 def to_json(comparison: Comparison) -> str:
-    """Return the whole record as JSON; values that do not exist are null beside their reason."""
-    return (
-        json.dumps(
-            asdict(comparison), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False
-        )
-        + "\n"
-    )
+    """Return the whole record as JSON; values that do not exist are null, next to their reason."""
+    record = asdict(comparison)
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n"
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -77,53 +82,38 @@ def to_csv(comparison: Comparison) -> str:
 def _rows(comparison: Comparison) -> Iterator[dict[str, str]]:
     for note in (comparison.title, *comparison.notes, *comparison.summary):
         yield {"table": "notes", "statistic": "note", "value": note}
-    yield from _cells("scores", comparison.cells)
-    yield from _cells("streaming", comparison.streaming)
+    for table, cells in (("scores", comparison.cells), ("streaming", comparison.streaming)):
+        for cell in cells:
+            yield from _statistics(_key(table, cell), cell, ("mean", "sd", "n", "pooled"))
     yield from _differences(comparison)
     for spread in comparison.seed_spread:
-        key = _key("seeds", spread.structure, spread.arm, spread.metric)
+        key, decimals = _key("seeds", spread), measure(spread.metric).decimals
         for seed, mean in zip(spread.seeds, spread.means, strict=True):
-            yield key | {"statistic": f"mean of seed {seed}", "value": _text(mean)}
-        yield key | {"statistic": "sd", "value": _text(spread.sd), "reason": spread.reason}
+            yield key | {"statistic": f"mean of seed {seed}", "value": _text(mean, decimals)}
+        yield from _statistics(key, spread, ("sd",))
     for one in comparison.temporal:
-        key = _key("temporal", one.structure, one.arm, one.metric)
-        for name in ("mean", "sd", "n"):
-            yield key | {
-                "statistic": name,
-                "value": _text(getattr(one, name)),
-                "reason": one.reason,
-            }
+        yield from _statistics(_key("temporal", one), one, ("mean", "sd", "n"))
     for age in comparison.state_age:
+        key = {"table": "state_age", "structure": age.structure, "arm": age.arm}
         for name in ("dice", "f1", "subjects", "frames"):
-            statistic = f"frames {age.first} to {age.last} since reset"
-            yield _key("state_age", age.structure, age.arm, name) | {
-                "statistic": statistic,
-                "value": _text(getattr(age, name)),
-            }
-
-
-def _cells(table: str, cells: tuple[Cell, ...]) -> Iterator[dict[str, str]]:
-    for cell in cells:
-        key = _key(table, cell.structure, cell.arm, cell.metric)
-        for name in ("mean", "sd", "n", "pooled"):
             yield key | {
-                "statistic": name,
-                "value": _text(getattr(cell, name)),
-                "reason": cell.reason,
+                "metric": name,
+                "statistic": f"frames {age.first} to {age.last} since reset",
+                "value": _text(getattr(age, name)),
             }
 
 
 def _differences(comparison: Comparison) -> Iterator[dict[str, str]]:
     for pair in comparison.pairs:
         for one in pair.differences:
-            key = {"baseline": pair.baseline}
-            key |= _key("differences", one.structure, pair.arm, one.metric)
-            for name in ("estimate", "ci_low", "ci_high", "n"):
-                yield key | {
-                    "statistic": name,
-                    "value": _text(getattr(one, name)),
-                    "reason": one.reason,
-                }
+            key = {
+                "table": "differences",
+                "structure": one.structure,
+                "arm": pair.arm,
+                "baseline": pair.baseline,
+                "metric": one.metric,
+            }
+            yield from _statistics(key, one, ("estimate", "ci_low", "ci_high", "n"))
             if one.primary:
                 for name in ("p", "p_holm"):
                     value = _text(getattr(one, name), P_DECIMALS)
@@ -131,19 +121,26 @@ def _differences(comparison: Comparison) -> Iterator[dict[str, str]]:
                 yield key | {"statistic": "verdict", "value": one.verdict, "reason": one.reason}
             for subject in one.subjects:
                 of_subject = key | {"table": "subjects", "subject": subject.subject}
-                for name in ("arm", "baseline", "difference"):
-                    yield of_subject | {
-                        "statistic": name,
-                        "value": _text(getattr(subject, name)),
-                        "reason": subject.reason,
-                    }
+                yield from _statistics(of_subject, subject, ("arm", "baseline", "difference"))
 
 
-def _key(table: str, structure: str, arm: str, metric: str) -> dict[str, str]:
-    return {"table": table, "structure": structure, "arm": arm, "metric": metric}
+def _statistics(
+    key: dict[str, str],
+    one: Cell | TemporalCell | SeedSpread | Difference | SubjectDifference,
+    names: Sequence[str],
+) -> Iterator[dict[str, str]]:
+    """Yield a row for each number of a record that is rounded as its measure is."""
+    decimals = measure(key["metric"]).decimals
+    for name in names:
+        value = _text(getattr(one, name), decimals)
+        yield key | {"statistic": name, "value": value, "reason": one.reason}
+
+
+def _key(table: str, one: Cell | TemporalCell | SeedSpread) -> dict[str, str]:
+    return {"table": table, "structure": one.structure, "arm": one.arm, "metric": one.metric}
 
 
 def _text(value: float | None, decimals: int = DECIMALS) -> str:
     if value is None:
         return ""
-    return str(value) if isinstance(value, int) else f"{value:.{decimals}f}"
+    return str(value) if isinstance(value, int) else number(value, decimals)

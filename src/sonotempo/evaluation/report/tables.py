@@ -1,25 +1,47 @@
-"""The tables of a comparison for LaTeX and Markdown, in the form of the seed paper's.
+"""The tables of scores and differences: built once, written for every output.
 
-First precision, recall, F1 and Dice of every structure and arm as mean ± SD over subjects, then one
-table of differences for each pair of arms.
+:class:`TextTable` holds the captions, cells and footnotes; :func:`markdown`, :func:`latex`,
+:class:`RunTable` and the report page only lay them out. Digits and headings are those of
+:mod:`sonotempo.measures`.
 
-Source: Smistad et al. 2021, section III and Figs. 1–2.
+Source of the form: Smistad et al. 2021, section III and Figs. 1–2.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
 
-from sonotempo.evaluation.comparison.differences import as_shown
-from sonotempo.evaluation.comparison.record import TITLES, Cell, Comparison, Pair
-from sonotempo.evaluation.comparison.rounding import interval, number, p_number
+import pandas as pd
 
-#: The metrics of the paper's figures.
-PAPER_METRICS = ("precision", "recall", "f1", "dice")
+from sonotempo.config import EvaluateConfig
+from sonotempo.evaluation.comparison.cells import cells_of_run
+from sonotempo.evaluation.comparison.record import (
+    Cell,
+    Comparison,
+    Pair,
+    Settings,
+    TemporalCell,
+)
+from sonotempo.evaluation.comparison.rounding import (
+    counted,
+    interval,
+    joined,
+    listed,
+    margins,
+    mean_sd,
+    number,
+    p_number,
+)
+from sonotempo.measures import COMPARED, Measure, OfFrames, measure
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _DIVISORS = {"reference": "reference area", "iou": "union (IoU)"}
 
-# The seed contradicts itself; whoever holds these tables against its numbers has to know.
+# The seed contradicts itself; whoever compares these tables with its numbers has to know.
 _PAPER_NOTE = (
     "Smistad et al. 2021 give the median nerve's Dice as 0.67 in the abstract and as 0.57 in the "
     "results."
@@ -28,24 +50,295 @@ _PAPER_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """A table as text: its heading, its caption, its columns and its rows.
+    """A table as text; the first column is the structure.
 
-    ``rules`` are the numbers of rows that a line stands before: where another structure begins.
+    ``footnotes`` explain the marks in its cells, and only those that it has.
     """
 
     title: str
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    rules: tuple[int, ...]
+    footnotes: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> list[tuple[str, list[tuple[str, ...]]]]:
+        """The rows of each structure, without its name."""
+        by_structure = groupby(self.rows, key=lambda row: row[0])
+        return [(structure, [row[1:] for row in rows]) for structure, rows in by_structure]
+
+
+@dataclass(frozen=True, slots=True)
+class RunTable:
+    """The scores of arms with their heading, for a terminal and for files.
+
+    Attributes:
+        notes: sentences between heading and table.
+        table: as shown.
+        cells: the numbers, of every measure.
+    """
+
+    notes: tuple[str, ...]
+    table: TextTable
+    cells: tuple[Cell, ...]
+
+    def markdown(self) -> str:
+        """Return heading, notes, table and footnotes as Markdown, ending in a line break."""
+        above = (f"### {self.table.title}", *self.notes, self.table.caption)
+        return _paragraphs([*map(_escaped, above), _markdown(self.table)])
+
+    def csv(self) -> str:
+        """Return every measure as CSV, one row per structure, arm and metric.
+
+        Undefined values are empty. Title, notes and caption are columns, so that no row loses its
+        heading.
+        """
+        heading = {
+            "title": self.table.title,
+            "notes": " ".join(self.notes),
+            "caption": self.table.caption,
+        }
+        rows = pd.DataFrame(map(asdict, self.cells)).assign(**heading)
+        return rows.to_csv(index=False, lineterminator="\n")
+
+    def rich(self) -> "Table":
+        """Return the table for a terminal of 80 columns, each arm below its structure."""
+        from rich import box  # noqa: PLC0415 (for terminals only)
+        from rich.markup import escape  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+
+        shown = Table(
+            title=escape("\n".join([self.table.title, *self.notes])),
+            caption=escape("\n".join([self.table.caption, *self.table.footnotes])),
+            caption_justify="left",
+            box=box.SIMPLE,
+            padding=(0, 1, 0, 0),
+            show_edge=False,
+        )
+        structure, _, *columns = self.table.columns
+        longest = max(len(row[1]) for row in self.table.rows)
+        shown.add_column(structure, overflow="fold", min_width=1 + longest)
+        for column in columns:
+            shown.add_column(escape(column), justify="right")
+        # With more columns than the paper's, the SD goes below the mean.
+        spread = "±" if len(columns) < 6 else "\n±"
+        for name, rows in self.table.groups:
+            shown.add_row(escape(name), style="bold")
+            for arm, *texts in rows:
+                cells = [text.replace(" ± ", spread).replace(" (", "\n(") for text in texts]
+                shown.add_row(*map(escape, [f" {arm}", *cells]))
+            shown.add_section()
+        return shown
+
+
+def run_table(
+    frames: pd.DataFrame,
+    config: EvaluateConfig,
+    arms: Sequence[str],
+    structures: Sequence[str],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+) -> RunTable:
+    """Return the scores of arms: mean ± SD over subjects, and F1 pooled over frames.
+
+    Args:
+        frames: the scored frames of all arms.
+        config: the rules that they were scored by; primary metrics are shown too.
+        arms: those to show, in this order; each has frames.
+        structures: the rows, in their order.
+        title: the heading, such as the procedure.
+        notes: further sentences above the table, such as 'stills moved into clips'.
+    """
+    cells = cells_of_run(frames, arms, structures, config.overlap)
+    subjects, sizes = {}, []
+    for arm in arms:
+        shown = frames.loc[frames["arm"] == arm, ["subject", "recording", "frame"]]
+        subjects[arm] = shown["subject"].nunique()
+        count = len(shown.drop_duplicates())
+        sizes.append(f"{counted(subjects[arm], 'subject')}, {counted(count, 'frame')}")
+    if len(set(sizes)) > 1:
+        sizes = ["; ".join(f"{arm}: {size}" for arm, size in zip(arms, sizes, strict=True))]
+    measures = [one for one in COMPARED if one.in_paper or one.name in config.primary_metrics]
+    table = scores_table(cells, measures, config, subjects, title=title, sizes=sizes[0])
+    return RunTable(tuple(notes), table, cells)
 
 
 def tables_of(comparison: Comparison) -> tuple[TextTable, ...]:
     """Return the paper's table and one of differences for each pair, as every output shows them."""
-    tables = [_scores(comparison, comparison.cells, "Scores")]
+    settings = comparison.settings
+    measures = [one for one in settings.measures if one.in_paper or one in settings.primary]
+    tables = [compared_scores(comparison, comparison.cells, measures, "Scores")]
     if comparison.streaming:
-        tables.append(_scores(comparison, comparison.streaming, "Scores of what was on screen"))
-    return (*tables, *(_differences(comparison, pair) for pair in comparison.pairs))
+        title = "Scores of what was on screen"
+        tables.append(compared_scores(comparison, comparison.streaming, measures, title))
+    return (*tables, *(differences_table(comparison, pair) for pair in comparison.pairs))
+
+
+def compared_scores(
+    comparison: Comparison, cells: Sequence[Cell], measures: Sequence[Measure], title: str
+) -> TextTable:
+    """Return the scores of a comparison's arms."""
+    sizes = ", ".join(
+        [
+            counted(len(comparison.subjects), "subject"),
+            counted(comparison.recordings, "recording"),
+            counted(comparison.labelled_frames, "labelled frame"),
+        ]
+    )
+    subjects = {arm.name: len(comparison.subjects) for arm in comparison.arms}
+    return scores_table(cells, measures, comparison.settings, subjects, title=title, sizes=sizes)
+
+
+def scores_table(
+    cells: Sequence[Cell],
+    measures: Sequence[Measure],
+    rules: EvaluateConfig | Settings,
+    subjects: Mapping[str, int],
+    *,
+    title: str,
+    sizes: str,
+) -> TextTable:
+    """Return mean ± SD of every structure and arm, and F1 pooled over all frames.
+
+    Args:
+        cells: of these structures and arms, in order.
+        measures: the columns.
+        rules: how regions were counted.
+        subjects: how many each arm has; a mean of fewer is marked.
+        title: the heading.
+        sizes: how many subjects and frames, for the caption.
+    """
+    of_row: dict[tuple[str, str], dict[str, Cell]] = {}
+    for cell in cells:
+        of_row.setdefault((cell.structure, cell.arm), {})[cell.metric] = cell
+    rows = []
+    for (structure, arm), by_metric in of_row.items():
+        texts = [_mean_sd(by_metric[one.name], subjects[arm]) for one in measures]
+        f1 = by_metric.get("f1")
+        rows.append((structure, arm, *texts, number(f1.pooled if f1 else None)))
+    columns = ("Structure", "Arm", *(one.heading for one in measures), "F1 pooled")
+    caption = _scores_caption(measures, rules, sizes)
+    return TextTable(title, caption, columns, tuple(rows), _footnotes(rows, measures))
+
+
+def _mean_sd(cell: Cell | TemporalCell, subjects: int) -> str:
+    """Write a cell, with n where it is not of all subjects."""
+    text = mean_sd(cell.mean, cell.sd, measure(cell.metric).decimals)
+    return text if cell.n in (0, subjects) else f"{text} (n={cell.n})"
+
+
+def _scores_caption(
+    measures: Sequence[Measure], rules: EvaluateConfig | Settings, sizes: str
+) -> str:
+    """Say what is shown, under which rules, and of how many subjects and frames."""
+    present = [
+        one.title
+        for one in measures
+        if isinstance(one.aggregation, OfFrames) and one.aggregation.only_present
+    ]
+    sentences = [
+        "Mean ± SD over subjects; F1 pooled is of the regions of all frames together.",
+        "A predicted region is a true positive if intersection / "
+        f"{_DIVISORS[rules.overlap]} is more than {100 * rules.overlap_threshold:g} %, each "
+        "reference region matched to at most one.",
+        f"Regions smaller than a circle of {rules.ignored_radius_px:g} px radius on a grid 256 px "
+        "wide are ignored.",
+        f"{listed(present)} {'is' if len(present) == 1 else 'are'} of the frames in which "
+        "the structure is present in the reference."
+        if present
+        else "",
+        *(one.caution for one in measures),
+        "↓: lower is better." if any(one.better == "lower" for one in measures) else "",
+        f"{sizes}.",
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _footnotes(rows: Sequence[tuple[str, ...]], measures: Sequence[Measure]) -> tuple[str, ...]:
+    """Explain the marks that the cells hold."""
+    undefined = "; ".join(f"{one.title}: {one.undefined}" for one in measures)
+    marks = {
+        ".*± –.*": "± – is a mean of one subject: a standard deviation needs two.",
+        r".*\(n=.*": "(n=…) is how many subjects a mean is of; the others have no such value.",
+        "–": f"– is an undefined value. {undefined}.",
+    }
+    texts = [text for row in rows for text in row[2:]]
+    return tuple(
+        note for mark, note in marks.items() if any(re.fullmatch(mark, text) for text in texts)
+    )
+
+
+def differences_table(
+    comparison: Comparison, pair: Pair, *, every_measure: bool = False
+) -> TextTable:
+    """Return the differences of a pair in the primary metrics, or in all with p and reasons."""
+    settings = comparison.settings
+    rows = []
+    for one in pair.differences:
+        if not (one.primary or every_measure):
+            continue
+        of = settings.measure(one.metric)
+        draws = f"{one.undefined_draws} draws without a value" if one.undefined_draws else ""
+        marked = " (primary)" if one.primary and every_measure else ""
+        rows.append(
+            (
+                one.structure,
+                of.heading + marked,
+                number(one.estimate, of.decimals, signed=True),
+                interval(one.ci_low, one.ci_high, of.decimals),
+                *([p_number(one.p)] if every_measure else []),
+                p_number(one.p_holm),
+                str(one.n),
+                one.verdict,
+                *([joined([one.reason, draws])] if every_measure else []),
+            )
+        )
+    differs = f"They differ in: {'; '.join(pair.differs_in)}. " if pair.differs_in else ""
+    confidence = f"{100 * settings.confidence:g} %"
+    caption = (
+        f"{pair.meaning} {differs}Differences of precision, recall and F1 are of pooled regions, "
+        f"others of means over subjects; {confidence} intervals by paired bootstrap over subjects "
+        f"({settings.bootstrap_draws} draws); Wilcoxon signed-rank p after Holm; equivalence "
+        f"margin {margins(settings.primary)}."
+    )
+    columns = (
+        *("Structure", "Metric", "Difference", f"{confidence} CI"),
+        *(["p (Wilcoxon)"] if every_measure else []),
+        *("p (Holm)", "n", "Verdict"),
+        *(["Note"] if every_measure else []),
+    )
+    title = f"{pair.kind[0].upper()}{pair.kind[1:]}: {pair.arm} − {pair.baseline}"
+    return TextTable(title, caption, columns, tuple(rows))
+
+
+def temporal_table(comparison: Comparison) -> TextTable:
+    """Return mean ± SD of every temporal measure, the arms side by side."""
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for one in comparison.temporal:
+        text = _mean_sd(one, len(comparison.subjects))
+        cells.setdefault((one.structure, one.metric), {})[one.arm] = text
+    arms = [arm.name for arm in comparison.arms]
+    rows = tuple(
+        (structure, measure(metric).heading, *(of_arm.get(arm, "–") for arm in arms))
+        for (structure, metric), of_arm in cells.items()
+    )
+    return TextTable("Temporal metrics", "", ("Structure", "Metric", *arms), rows)
+
+
+def seeds_table(comparison: Comparison) -> TextTable:
+    """Return every seed's mean over subjects, and how far the seeds are apart."""
+    rows = []
+    for one in comparison.seed_spread:
+        of = measure(one.metric)
+        means = ", ".join(
+            f"{seed}: {number(mean, of.decimals)}"
+            for seed, mean in zip(one.seeds, one.means, strict=True)
+        )
+        sd = number(one.sd, of.decimals)
+        rows.append((one.structure, one.arm, of.heading, means, sd, one.reason))
+    columns = ("Structure", "Arm", "Metric", "Mean per seed", "SD", "Note")
+    return TextTable("Spread over seeds", "", columns, tuple(rows))
 
 
 def markdown(comparison: Comparison) -> str:
@@ -53,14 +346,18 @@ def markdown(comparison: Comparison) -> str:
     parts = [
         f"# {_escaped(comparison.title)}",
         "\n".join(f"- {_escaped(note)}" for note in comparison.notes),
-        " ".join(_escaped(sentence) for sentence in comparison.summary),
+        " ".join(map(_escaped, comparison.summary)),
     ]
     for table in tables_of(comparison):
-        rows = [table.columns, *table.rows]
-        lines = ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows]
-        lines.insert(1, "| --- | --- |" + " ---: |" * (len(table.columns) - 2))
-        parts += [f"## {_escaped(table.title)}", _escaped(table.caption), "\n".join(lines)]
-    return "\n\n".join([part for part in parts if part] + [_footnotes(comparison)]) + "\n"
+        parts += [f"## {_escaped(table.title)}", _escaped(table.caption), _markdown(table)]
+    parts += [
+        f"{line.structure}: {line.tissue} {number(line.dice)}, {line.source}."
+        for line in comparison.human
+    ]
+    parts.append("`comparison.json` records why a value is missing.")
+    if any("median" in name for name in comparison.structures):
+        parts.append(_PAPER_NOTE)
+    return _paragraphs(parts)
 
 
 def latex(comparison: Comparison) -> str:
@@ -68,93 +365,20 @@ def latex(comparison: Comparison) -> str:
     heading = [comparison.title, *comparison.notes, *comparison.summary]
     parts = ["\n".join(f"% {line}" for line in heading)]
     above = " ".join(f"{note[0].upper()}{note[1:]}." for note in _short(comparison))
-    for number_of, table in enumerate(tables_of(comparison), start=1):
-        body = []
-        for place, row in enumerate(table.rows):
-            if place in table.rules:
-                body.append("\\midrule")
-            body.append(" & ".join(_tex(cell) for cell in row) + " \\\\")
-        caption = " ".join([f"{table.title}.", above, table.caption]).replace("  ", " ")
+    for place, table in enumerate(tables_of(comparison), start=1):
+        caption = " ".join(text for text in (f"{table.title}.", above, table.caption) if text)
+        body = "\n\\midrule\n".join(
+            "\n".join(_tex_row((structure, *row)) for row in rows)
+            for structure, rows in table.groups
+        )
         parts.append(
-            "\n".join(
-                [
-                    "\\begin{table}",
-                    "\\centering",
-                    f"\\caption{{{_tex(caption)}}}",
-                    f"\\label{{tab:sonotempo-{number_of}}}",
-                    f"\\begin{{tabular}}{{ll{'r' * (len(table.columns) - 2)}}}",
-                    "\\toprule",
-                    " & ".join(_tex(column) for column in table.columns) + " \\\\",
-                    "\\midrule",
-                    *body,
-                    "\\bottomrule",
-                    "\\end{tabular}",
-                    "\\end{table}",
-                ]
-            )
+            "\\begin{table}\n\\centering\n"
+            f"\\caption{{{_tex(caption)}}}\n\\label{{tab:sonotempo-{place}}}\n"
+            f"\\begin{{tabular}}{{ll{'r' * (len(table.columns) - 2)}}}\n\\toprule\n"
+            f"{_tex_row(table.columns)}\n\\midrule\n{body}\n"
+            "\\bottomrule\n\\end{tabular}\n\\end{table}"
         )
-    return "\n\n".join(parts) + "\n"
-
-
-def _scores(comparison: Comparison, cells: Sequence[Cell], title: str) -> TextTable:
-    settings = comparison.settings
-    metrics = [name for name in PAPER_METRICS if any(cell.metric == name for cell in cells)]
-    shown: dict[tuple[str, str], dict[str, Cell]] = {}
-    for cell in cells:
-        shown.setdefault((cell.structure, cell.arm), {})[cell.metric] = cell
-    rows = []
-    for (structure, arm), of_arm in shown.items():
-        texts = [_cell(of_arm[metric], comparison) for metric in metrics]
-        rows.append((structure, arm, *texts, number(of_arm["f1"].pooled)))
-    caption = (
-        f"Mean ± SD over {len(comparison.subjects)} subjects; F1 pooled is of the regions of all "
-        "frames together. A predicted region is a true positive if intersection / "
-        f"{_DIVISORS[settings.overlap]} is more than {100 * settings.overlap_threshold:g} %; "
-        f"regions smaller than a circle of {settings.ignored_radius_px:g} px radius on a grid "
-        f"256 px wide are ignored. {comparison.labelled_frames} labelled frames of "
-        f"{comparison.recordings} recordings."
-    )
-    columns = ("Structure", "Arm", *(TITLES[name] for name in metrics), "F1 pooled")
-    return TextTable(title, caption, columns, tuple(rows), _rules(rows))
-
-
-def _cell(cell: Cell, comparison: Comparison) -> str:
-    text = as_shown(cell.mean, cell.sd)
-    return text if cell.n in (0, len(comparison.subjects)) else f"{text} (n={cell.n})"
-
-
-def _differences(comparison: Comparison, pair: Pair) -> TextTable:
-    settings = comparison.settings
-    rows = [
-        (
-            one.structure,
-            TITLES[one.metric],
-            number(one.estimate, signed=True),
-            interval(one.ci_low, one.ci_high),
-            p_number(one.p_holm),
-            str(one.n),
-            one.verdict,
-        )
-        for one in pair.differences
-        if one.primary
-    ]
-    differs = "; ".join(pair.differs_in)
-    caption = (
-        f"{pair.meaning} "
-        + (f"They differ in: {differs}. " if differs else "")
-        + "Differences of precision, recall and F1 are of pooled regions, others of means over "
-        f"subjects; {100 * settings.confidence:g} % intervals by paired bootstrap over subjects "
-        f"({settings.bootstrap_draws} draws); Wilcoxon signed-rank p after Holm; equivalence "
-        f"margin {number(settings.equivalence_margin)}."
-    )
-    percent = f"{100 * settings.confidence:g} % CI"
-    columns = ("Structure", "Metric", "Difference", percent, "p (Holm)", "n", "Verdict")
-    title = f"{pair.kind[0].upper()}{pair.kind[1:]}: {pair.arm} − {pair.baseline}"
-    return TextTable(title, caption, columns, tuple(rows), _rules(rows))
-
-
-def _rules(rows: Sequence[tuple[str, ...]]) -> tuple[int, ...]:
-    return tuple(i for i in range(1, len(rows)) if rows[i][0] != rows[i - 1][0])
+    return _paragraphs(parts)
 
 
 def _short(comparison: Comparison) -> list[str]:
@@ -162,15 +386,14 @@ def _short(comparison: Comparison) -> list[str]:
     return list(comparison.data.sentences())
 
 
-def _footnotes(comparison: Comparison) -> str:
-    lines = ["– is a value that does not exist; `comparison.json` says why."]
-    lines += [
-        f"{line.structure}: {line.tissue} {number(line.dice)}, {line.source}."
-        for line in comparison.human
-    ]
-    if any("median" in name for name in comparison.structures):
-        lines.append(_PAPER_NOTE)
-    return "\n\n".join(lines)
+def _paragraphs(parts: Sequence[str]) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown(table: TextTable) -> str:
+    lines = ["| " + " | ".join(map(_escaped, row)) + " |" for row in (table.columns, *table.rows)]
+    lines.insert(1, "| --- | --- |" + " ---: |" * (len(table.columns) - 2))
+    return "\n\n".join(["\n".join(lines), *map(_escaped, table.footnotes)])
 
 
 def _escaped(text: str) -> str:
@@ -189,6 +412,7 @@ _TEX = {
     "–": "--",
     "×": "$\\times$",
     "→": "$\\to$",
+    "↓": "$\\downarrow$",
     "≥": "$\\ge$",
 }
 
@@ -197,3 +421,7 @@ def _tex(text: str) -> str:
     """Escape a text; the minus of a number becomes a minus sign, not a hyphen."""
     signed = re.sub(r"(?<![\w.])-(?=\d)", "−", text)
     return "".join(_TEX.get(char, char) for char in signed)
+
+
+def _tex_row(cells: Sequence[str]) -> str:
+    return " & ".join(map(_tex, cells)) + " \\\\"

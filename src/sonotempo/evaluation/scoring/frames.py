@@ -1,22 +1,18 @@
-"""Scores per frame, pooled over frames, per subject, and over subjects.
+"""Scores per frame, pooled over frames, and per subject.
 
-One table of frames is the source of every number; the functions here only add it up. Precision,
-recall and F1 come from summed region counts (Smistad et al. 2021, section E), never from averages
-of per-frame ratios. Undefined values are NaN, by these rules:
+One table of frames is the source of every number; the functions here only add it up, as the
+records of :mod:`sonotempo.measures` say. Precision, recall and F1 come from summed region counts
+(Smistad et al. 2021, section E), never from averages of per-frame ratios. Undefined values are NaN:
 
-- ``precision``: nothing was predicted (tp + fp = 0);
-- ``recall``: nothing is there (tp + fn = 0);
-- ``f1`` = 2·tp / (2·tp + fp + fn): neither (it is 0, not NaN, if all predictions are false);
-- ``dice``, the mean over frames in which the structure is present in the reference: no such frame;
-- ``dice_all``, the mean over all frames but those where it is neither predicted nor there: no such
-  frame. A false prediction on a frame without the structure counts as 0 here, not in ``dice``;
-- ``nsd``, the mean surface Dice over the frames that ``dice`` is of: no such frame, or no frame
-  whose spacing is known.
+- a ratio of counts whose denominator is 0 (F1 is 0, not NaN, if all predictions are false);
+- a mean over frames of which none has a value. ``dice_all`` counts a false prediction on a frame
+  without the structure as 0; ``dice`` leaves such frames out.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from operator import attrgetter
 
 import numpy as np
@@ -24,17 +20,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotempo.config import EvaluateConfig
-from sonotempo.evaluation.metrics.boundary import surface_dice
+from sonotempo.evaluation.metrics import boundary
 from sonotempo.evaluation.metrics.overlap import pixel_overlaps
-from sonotempo.evaluation.metrics.regions import Reading, find_regions, smallest_area_px
+from sonotempo.evaluation.metrics.regions import (
+    Reading,
+    count_ratio,
+    find_regions,
+    smallest_area_px,
+)
+from sonotempo.measures import COMPARED, OfCounts, OfFrames
 from sonotempo.recording import Spacing
 from sonotempo.structures import StructureSet
 
-#: The metrics of the aggregated tables, each in 0 to 1.
-METRICS = ("precision", "recall", "f1", "dice", "dice_all", "nsd")
+Mask = NDArray[np.bool_]
 
-#: Those that are means over frames; the others come from region counts.
-AVERAGED = ("dice", "dice_all", "nsd")
+#: The ratios of region counts, by name.
+RATIOS = {one.name: of for one in COMPARED if isinstance(of := one.aggregation, OfCounts)}
+
+#: The means over frames, by name.
+MEANS = {one.name: of for one in COMPARED if isinstance(of := one.aggregation, OfFrames)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class FrameKey:
         subject: who was scanned: the unit of all statistics.
         recording: the recording's name, unique within its subject.
         frame: the frame's number within its recording.
-        state_age: how many frames the recording has shown since it began or went on after a gap
-            (where every state is reset), this one included; 0 if unknown.
+        state_age: how many frames the recording has shown since it began or continued after a gap
+            (where every state is reset), this one included.
     """
 
     arm: str
@@ -56,15 +60,15 @@ class FrameKey:
     subject: str
     recording: str
     frame: int
-    state_age: int = 0
+    state_age: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class FrameScore:
-    """One structure's scores in one frame, under both readings of the overlap.
+    """One structure's scores in one frame; region counts under both readings of the overlap.
 
-    ``dice`` is NaN where the structure is neither predicted nor there, and so is ``nsd``, which is
-    also NaN where the spacing is unknown. Areas are in pixels of the fitted network grid.
+    Areas are in pixels of the fitted network grid. ``values`` holds a number for each column that
+    a measure averages; NaN where it is undefined.
     """
 
     structure: str
@@ -74,21 +78,18 @@ class FrameScore:
     tp_iou: int
     fp_iou: int
     fn_iou: int
-    dice: float
     intersection_px: int
     predicted_px: int
     reference_px: int
-    nsd: float = math.nan
+    values: Mapping[str, float]
 
 
 _KEY_COLUMNS = tuple(field.name for field in fields(FrameKey))
-_SCORE_COLUMNS = tuple(field.name for field in fields(FrameScore))
+_COUNT_COLUMNS = tuple(field.name for field in fields(FrameScore) if field.name != "values")
+_VALUE_COLUMNS = tuple(dict.fromkeys(of.column for of in MEANS.values()))
 
 #: The columns of a table of frames, in order: one row per arm, frame and structure.
-FRAME_COLUMNS = _KEY_COLUMNS + _SCORE_COLUMNS
-
-#: Columns that tables of earlier versions lack; they count as unknown there.
-LATER_COLUMNS = {"state_age": 0, "nsd": math.nan}
+FRAME_COLUMNS = _KEY_COLUMNS + _COUNT_COLUMNS + _VALUE_COLUMNS
 
 
 def score_frame(
@@ -106,13 +107,13 @@ def score_frame(
         structures: what the labels mean.
         config: the overlap threshold, and the radius below which regions are ignored. Its
             ``overlap`` plays no part here: both readings are counted.
-        spacing_mm: millimetres a pixel on the network grid; None leaves NSD undefined.
+        spacing_mm: millimetres per pixel on the network grid; None leaves what is in mm undefined.
 
     >>> from sonotempo.structures import FEMORAL
     >>> reference_HW = np.zeros((256, 256), np.uint8)
     >>> reference_HW[100:120, 100:120] = FEMORAL.label("femoral nerve")
     >>> nerve = score_frame(reference_HW, reference_HW, FEMORAL, EvaluateConfig())[-1]
-    >>> nerve.structure, nerve.tp_reference, nerve.fp_reference, nerve.dice
+    >>> nerve.structure, nerve.tp_reference, nerve.fp_reference, nerve.values["dice"]
     ('femoral nerve', 1, 0, 1.0)
 
     Raises:
@@ -122,45 +123,48 @@ def score_frame(
     """
     overlaps = pixel_overlaps(prediction_HW, reference_HW, len(structures))
     area_px = smallest_area_px(config.ignored_radius_px, reference_HW.shape[-1])
+    in_mm = _in_mm(config)
     scores = []
     for label, (name, pixels) in enumerate(zip(structures.names, overlaps, strict=True), start=1):
-        regions = find_regions(prediction_HW == label, reference_HW == label, area_px)
+        masks = (prediction_HW == label, reference_HW == label)
+        regions = find_regions(*masks, area_px)
         wording = regions.counts(config.overlap_threshold, "reference")
         iou = regions.counts(config.overlap_threshold, "iou")
+        boundaries = {
+            column: math.nan if spacing_mm is None else value_of(*masks, spacing_mm)
+            for column, value_of in in_mm.items()
+        }
         scores.append(
             FrameScore(
                 name,
                 *(wording.tp, wording.fp, wording.fn),
                 *(iou.tp, iou.fp, iou.fn),
-                dice=pixels.dice,
-                intersection_px=pixels.intersection_px,
-                predicted_px=pixels.predicted_px,
-                reference_px=pixels.reference_px,
-                nsd=_nsd(prediction_HW == label, reference_HW == label, spacing_mm, config),
+                *(pixels.intersection_px, pixels.predicted_px, pixels.reference_px),
+                values={"dice": pixels.dice, **boundaries},
             )
         )
     return scores
 
 
-def _nsd(
-    prediction_HW: NDArray[np.bool_],
-    reference_HW: NDArray[np.bool_],
-    spacing_mm: Spacing | None,
-    config: EvaluateConfig,
-) -> float:
-    if spacing_mm is None:
-        return math.nan
-    return surface_dice(prediction_HW, reference_HW, spacing_mm, config.nsd_tolerance_mm)
+def _in_mm(config: EvaluateConfig) -> dict[str, Callable[[Mask, Mask, Spacing], float]]:
+    """Return what is measured of one structure's masks where the spacing is known, by column."""
+    return {
+        "nsd": partial(boundary.surface_dice, tolerance_mm=config.nsd_tolerance_mm),
+    }
 
 
 def frame_table(scored: Iterable[tuple[FrameKey, Sequence[FrameScore]]]) -> pd.DataFrame:
     """Collect scored frames into a table with :data:`FRAME_COLUMNS`, in the order given."""
-    key_of, score_of = attrgetter(*_KEY_COLUMNS), attrgetter(*_SCORE_COLUMNS)
-    rows = [key_of(key) + score_of(score) for key, scores in scored for score in scores]
+    key_of, counts_of = attrgetter(*_KEY_COLUMNS), attrgetter(*_COUNT_COLUMNS)
+    rows = [
+        (*key_of(key), *counts_of(score), *(score.values[name] for name in _VALUE_COLUMNS))
+        for key, scores in scored
+        for score in scores
+    ]
     table = pd.DataFrame(rows, columns=list(FRAME_COLUMNS))
     # Typed even when empty, so that the parquet files of all folds agree.
-    kinds = {"arm": "str", "subject": "str", "recording": "str", "structure": "str"}
-    kinds |= {"dice": "float64", "nsd": "float64"}
+    kinds = dict.fromkeys(("arm", "subject", "recording", "structure"), "str")
+    kinds |= dict.fromkeys(_VALUE_COLUMNS, "float64")
     return table.astype({name: kinds.get(name, "int64") for name in FRAME_COLUMNS})
 
 
@@ -172,30 +176,25 @@ def pooled(frames: pd.DataFrame, overlap: Reading = "reference") -> pd.DataFrame
         overlap: which reading's region counts are taken.
 
     Returns:
-        One row per arm and structure, in the order of first appearance: ``arm, structure,
-        subjects, frames, tp, fp, fn, precision, recall, f1, dice, dice_frames, dice_all,
-        dice_all_frames, nsd, nsd_frames``; the last of each Dice and of NSD is how many frames it
-        is the mean of. Undefined values are NaN, see the module.
+        One row per arm and structure, in the order of first appearance: ``arm, structure, frames,
+        tp, fp, fn`` and every measure of :data:`sonotempo.measures.COMPARED`; NaN where undefined.
 
     Raises:
         ValueError: columns are missing, a key is empty, or a frame was scored twice.
     """
-    table = _pool(frames, ["arm", "structure"], overlap)
-    subjects = frames.groupby(["arm", "structure"], sort=False)["subject"].nunique()
-    table.insert(2, "subjects", subjects.to_numpy())
-    return table
+    return _pool(frames, ["arm", "structure"], overlap)
 
 
 def per_subject(frames: pd.DataFrame, overlap: Reading = "reference") -> pd.DataFrame:
     """Bring the frames of each arm, subject and structure together: frame → recording → subject.
 
     Region counts are summed over all frames of the subject, and precision, recall and F1 follow
-    from the sums. Dice is averaged over the frames of each recording, then over the recordings, so
-    that a long recording weighs as much as a short one: frames of one sweep are near copies.
+    from the sums. Other measures are averaged over the frames of each recording, then over the
+    recordings, so that a long recording weighs as much as a short one: frames of one sweep are
+    near copies.
 
     Returns:
-        One row per arm, subject and structure: the columns of :func:`pooled` with ``subject`` in
-        place of ``subjects``. Undefined values are NaN, see the module.
+        One row per arm, subject and structure, with the columns of :func:`pooled`.
 
     Raises:
         ValueError: columns are missing, a key is empty, or a frame was scored twice.
@@ -203,85 +202,30 @@ def per_subject(frames: pd.DataFrame, overlap: Reading = "reference") -> pd.Data
     keys = ["arm", "subject", "structure"]
     table = _pool(frames, keys, overlap)
     recordings = _pool(frames, ["arm", "subject", "recording", "structure"], overlap)
-    means = recordings.groupby(keys, sort=False)[list(AVERAGED)].mean()
-    table[list(AVERAGED)] = means.loc[pd.MultiIndex.from_frame(table[keys])].to_numpy()
-    return table
-
-
-def summary(frames: pd.DataFrame, config: EvaluateConfig) -> pd.DataFrame:
-    """Summarise each arm and structure: pooled over frames, and mean and SD over subjects.
-
-    The mean, the SD (n − 1 in the denominator) and n of a metric leave out the subjects in which it
-    is undefined; n says how many are left. The SD is NaN when n < 2, the mean when n = 0.
-
-    Args:
-        frames: a table with :data:`FRAME_COLUMNS`.
-        config: the reading to show, and the threshold and radius that the frames were scored with.
-
-    Returns:
-        One row per arm and structure: ``arm, structure, overlap, overlap_threshold,
-        ignored_radius_px, subjects, frames, tp, fp, fn, dice_frames, dice_all_frames,
-        nsd_frames`` and, for each of :data:`METRICS`, ``<metric>_pooled, <metric>_mean,
-        <metric>_sd, <metric>_n``.
-
-    Raises:
-        ValueError: columns are missing, a key is empty, or a frame was scored twice.
-    """
-    keys = ["arm", "structure"]
-    table = pooled(frames, config.overlap)
-    table.insert(2, "overlap", config.overlap)
-    table.insert(3, "overlap_threshold", config.overlap_threshold)
-    table.insert(4, "ignored_radius_px", config.ignored_radius_px)
-    subjects = per_subject(frames, config.overlap).groupby(keys, sort=False)
-    for metric in METRICS:
-        values = subjects[metric].agg(["mean", "std", "count"]).reset_index()
-        values.columns = [*keys, f"{metric}_mean", f"{metric}_sd", f"{metric}_n"]
-        table[f"{metric}_pooled"] = table.pop(metric)
-        table = table.merge(values, on=keys, how="left", validate="one_to_one")
+    means = recordings.groupby(keys, sort=False)[list(MEANS)].mean()
+    table[list(MEANS)] = means.loc[pd.MultiIndex.from_frame(table[keys])].to_numpy()
     return table
 
 
 def _pool(frames: pd.DataFrame, keys: list[str], overlap: Reading) -> pd.DataFrame:
     _check(frames)
-    counts = {name: frames[f"{name}_{overlap}"] for name in ("tp", "fp", "fn")}
     present = frames["reference_px"] > 0
-    nsd = frames["nsd"] if "nsd" in frames.columns else pd.Series(math.nan, frames.index)
-    rows = frames[keys].assign(
-        **counts,
-        dice=frames["dice"].where(present),
-        dice_all=frames["dice"],
-        nsd=nsd.where(present),
-    )
-    # Mean and count leave out NaN: absent structures for `dice` and `nsd`, empty-empty for
-    # `dice_all`.
-    table = rows.groupby(keys, sort=False).agg(
-        frames=("tp", "size"),
-        tp=("tp", "sum"),
-        fp=("fp", "sum"),
-        fn=("fn", "sum"),
-        dice=("dice", "mean"),
-        dice_frames=("dice", "count"),
-        dice_all=("dice_all", "mean"),
-        dice_all_frames=("dice_all", "count"),
-        nsd=("nsd", "mean"),
-        nsd_frames=("nsd", "count"),
-    )
-    table = table.reset_index()
-    tp, fp, fn = table["tp"], table["fp"], table["fn"]
-    at = list(table.columns).index("dice")
-    table.insert(at, "precision", _ratio(tp, tp + fp))
-    table.insert(at + 1, "recall", _ratio(tp, tp + fn))
-    table.insert(at + 2, "f1", _ratio(2 * tp, 2 * tp + fp + fn))
-    return table
-
-
-def _ratio(part: "pd.Series[int]", whole: "pd.Series[int]") -> "pd.Series[float]":
-    return part / whole.where(whole > 0)
+    values = {
+        name: frames[of.column].where(present) if of.only_present else frames[of.column]
+        for name, of in MEANS.items()
+    }
+    counts = {name: frames[f"{name}_{overlap}"] for name in ("tp", "fp", "fn")}
+    groups = frames[keys].assign(**counts, **values).groupby(keys, sort=False)
+    table = groups[list(counts)].sum()
+    table.insert(0, "frames", groups.size())
+    for name, of in RATIOS.items():
+        table[name] = count_ratio(table[list(counts)].to_numpy(float).T, of.part, of.whole)
+    # The mean leaves out NaN.
+    return table.join(groups[list(MEANS)].mean()).reset_index()
 
 
 def _check(frames: pd.DataFrame) -> None:
-    needed = [name for name in FRAME_COLUMNS if name not in LATER_COLUMNS]
-    missing = [name for name in needed if name not in frames.columns]
+    missing = [name for name in FRAME_COLUMNS if name not in frames.columns]
     if missing:
         raise ValueError(
             f"the table of frames lacks {', '.join(missing)}; make it with frame_table"

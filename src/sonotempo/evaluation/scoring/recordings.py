@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from sonotempo.config import EvaluateConfig
 from sonotempo.evaluation.metrics.temporal import (
-    ABSENT,
-    NO_SPACING,
     SPARSE,
-    TEMPORAL_METRICS,
     StructureRun,
     dense_run,
     temporal_values,
+    without_values,
 )
 from sonotempo.evaluation.scoring.frames import FrameKey, FrameScore, score_frame
 from sonotempo.evaluation.scoring.mask_files import DrawnMasks
@@ -64,9 +62,8 @@ def score_recording(
     temporal = []
     for label, name in enumerate(structures.names, start=1):
         scores = [of_frame[label - 1] for _, of_frame in frames]
-        values: dict[str, float | str] = {"nsd": _nsd(scores)}
         if run is None:
-            values |= {metric: SPARSE for metric in TEMPORAL_METRICS if metric != "nsd"}
+            values = without_values(SPARSE)
         else:
             drawn = [masks[labelled[i]] for i in run]
             of_run = StructureRun(
@@ -75,7 +72,7 @@ def score_recording(
                 *_counts([scores[i] for i in run], config),
                 recording.timestamps_ns[[labelled[i] for i in run]],
             )
-            values |= temporal_values(of_run)
+            values = temporal_values(of_run)
         for metric, value in values.items():
             number, reason = (math.nan, value) if isinstance(value, str) else (value, "")
             temporal.append(
@@ -113,15 +110,6 @@ def _reference(recording: Recording, index: int) -> Image:
     reference_SS = recording.mask(index)
     assert reference_SS is not None  # only labelled frames are asked for
     return reference_SS
-
-
-def _nsd(scores: Sequence[FrameScore]) -> float | str:
-    """Return the mean over the frames in which the structure is present, or why there is none."""
-    present = [score.nsd for score in scores if score.reference_px]
-    known = [nsd for nsd in present if not math.isnan(nsd)]
-    if not known:
-        return NO_SPACING if present else ABSENT
-    return float(np.mean(known))
 
 
 def _counts(

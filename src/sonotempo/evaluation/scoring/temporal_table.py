@@ -17,7 +17,7 @@ class TemporalScore:
         subject: who was scanned.
         recording: the recording's name.
         structure: which one.
-        metric: one of :data:`~sonotempo.evaluation.metrics.temporal.TEMPORAL_METRICS`.
+        metric: one of :data:`sonotempo.measures.TEMPORAL`.
         value: in the metric's unit; NaN where it is not available.
         reason: why it is not available, empty if it is.
     """

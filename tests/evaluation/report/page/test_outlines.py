@@ -5,9 +5,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from matplotlib.path import Path as Polygon
 
-from sonotempo.evaluation.report.page.outlines import outlines_of, points_of
+from sonotempo.evaluation.report.page.outlines import _ALPHABET, _DIRECTIONS, outlines_of
 
 SIDE = 9
+
+
+def points_of(code):
+    """Decode an outline into its corners, in pixels from the centre of the first pixel."""
+    x, y, pairs = code.split(",")
+    steps = [step for pair in map(_ALPHABET.index, pairs) for step in divmod(pair, 8)]
+    moves = [_DIRECTIONS[step] for step in steps]
+    halves = [(dx, dy) if dx and dy else (2 * dx, 2 * dy) for dx, dy in moves]
+    return np.cumsum([(int(x), int(y)), *halves], axis=0) / 2
 
 
 def filled(outlines, shape_HW):

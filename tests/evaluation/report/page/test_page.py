@@ -15,6 +15,7 @@ from sonotempo.evaluation.comparison.rounding import interval, number, p_number
 from sonotempo.evaluation.report.page.page import write_report
 from sonotempo.evaluation.report.page.viewer import ClipLimits, Clips
 from sonotempo.evaluation.scoring.scored_data import DataFacts
+from sonotempo.measures import measure
 from sonotempo.structures import AXILLARY
 
 NAMES = ["blood", "median nerve"]
@@ -90,10 +91,12 @@ class TestNumbers:
         tables = re.findall(r'<table class="differences">.*?</table>', page, flags=re.DOTALL)
         assert len(tables) == len(comparison.pairs)
         for table, pair in zip(tables, comparison.pairs, strict=True):
-            rows = rows_of(table, 0)[1:]
+            named = [row for row in rows_of(table, 0)[1:] if len(row) == 1]
+            assert [row[0] for row in named] == list(comparison.structures)
+            rows = [row for row in rows_of(table, 0)[1:] if len(row) > 1]
             for row, one in zip(rows, pair.differences, strict=True):
-                assert row[0] == one.structure
-                assert row[2:7] == [
+                assert row[0].startswith(measure(one.metric).title)
+                assert row[1:6] == [
                     number(one.estimate, signed=True),
                     interval(one.ci_low, one.ci_high),
                     p_number(one.p),
@@ -124,6 +127,19 @@ class TestNumbers:
         )
         assert any(expected in label for label in labels)
         assert any("human–human Dice of nerve in the literature 0.48" in text for text in labels)
+
+
+class TestArms:
+    def test_no_two_of_seven_arms_look_alike(self, tmp_path):
+        """Seven arms are more than there are colours."""
+        folder = tmp_path / "run"
+        arms = ("frame", *(f"arm {i}" for i in range(6)))
+        run = write_run(folder, arms=arms, subjects=2, frames=2, structures=NAMES, evaluate=QUICK)
+        page = page_of(compare([run]), tmp_path)
+        keys = re.search(r'<ul class="keys".*?</ul>', page, re.DOTALL)[0]
+        svgs = re.findall(r"<svg.*?</svg>", keys, re.DOTALL)
+        drawn = {re.sub(r"(bars-)?key-\d+|(?<=-)[0-9a-f]{10,}", "", svg) for svg in svgs}
+        assert len(drawn) == len(svgs) == 7
 
 
 class TestHonesty:

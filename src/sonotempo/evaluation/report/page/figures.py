@@ -6,7 +6,7 @@ bars: Smistad et al. 2021, Figs. 1–2.
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,24 +16,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sonotempo.evaluation.comparison.record import (
-    TITLES,
     Comparison,
     Difference,
     Latency,
     Pair,
     StateAge,
 )
-from sonotempo.evaluation.comparison.rounding import interval, number
-
-#: The metrics of the paper's figures, in the order of its bars.
-_BARS = ("f1", "recall", "precision", "dice")
-_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++")
-_LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-_MARKERS = "osD^vP"
+from sonotempo.evaluation.comparison.rounding import interval, number, with_unit
+from sonotempo.evaluation.report.looks import COLORS, hatch_of, line_of
+from sonotempo.measures import PAPER_BARS, Measure
 
 # Stand-ins that the page replaces by its own colours, which follow the light or dark scheme.
 _INK, _FAINT, _BAND, _PAPER = "#010201", "#010202", "#010203", "#010204"
-_ARMS = tuple(f"#0103{place:02x}" for place in range(len(_HATCHES)))
+_ARMS = tuple(f"#0103{place:02x}" for place in range(COLORS))
 _VARIABLES = {_INK: "--ink", _FAINT: "--line", _BAND: "--band", _PAPER: "--paper"} | {
     color: f"--arm-{place}" for place, color in enumerate(_ARMS)
 }
@@ -98,21 +93,40 @@ def draw_figures(comparison: Comparison) -> Figures:
 
 
 def _bar_panels(comparison: Comparison) -> list[Panel]:
-    """Draw one panel a structure: the paper's metrics, the arms beside each other.
+    """Draw a panel for every structure: the paper's measures, the arms beside each other.
 
-    Bars are means over subjects, whiskers ± one SD. A dash stands for an undefined mean. The
+    Primary measures are drawn too; those on another scale have panels of their own. Bars are means
+    over subjects, whiskers ± one SD over subjects. A dash stands for an undefined mean. The
     human–human Dice is a dotted line across the Dice bars, where the literature has one.
     """
-    return [_bars(comparison, structure) for structure in comparison.structures]
+    known = comparison.settings.measures
+    wanted = [one for one in PAPER_BARS if one.name in {each.name for each in known}]
+    wanted += [one for one in comparison.settings.primary if not one.in_paper]
+    return [
+        _bars(comparison, structure, measures, f"bars-{place}-{number_of}")
+        for place, structure in enumerate(comparison.structures)
+        for number_of, measures in enumerate(_by_scale(wanted))
+    ]
 
 
-def _bars(comparison: Comparison, structure: str) -> Panel:
+def _by_scale(measures: Iterable[Measure]) -> list[list[Measure]]:
+    """Group measures that can share an axis: of one unit and one range."""
+    groups: dict[object, list[Measure]] = {}
+    for one in measures:
+        groups.setdefault((one.unit, one.lowest, one.highest), []).append(one)
+    return list(groups.values())
+
+
+def _bars(comparison: Comparison, structure: str, measures: Sequence[Measure], name: str) -> Panel:
     arms = [arm.name for arm in comparison.arms]
+    lowest, highest = measures[0].lowest, measures[0].highest
     figure, axes = _subplot(3.7, 2.5)
     width = 0.84 / len(arms)
+    said = []
     for place, arm in enumerate(arms):
-        for group, metric in enumerate(_BARS):
-            cell = comparison.cell(structure, arm, metric)
+        for group, one in enumerate(measures):
+            cell = comparison.cell(structure, arm, one.name)
+            said.append(f"{arm} {_named(one, cell.mean)}")
             x = group - 0.42 + width * (place + 0.5)
             if cell.mean is None:
                 axes.text(x, 0.01, "–", ha="center", va="bottom")
@@ -121,72 +135,95 @@ def _bars(comparison: Comparison, structure: str) -> Panel:
                 x,
                 cell.mean,
                 width * 0.94,
-                color=_arm_color(place),
-                hatch=_HATCHES[place % len(_HATCHES)],
+                color=_ARMS[line_of(place).color],
+                hatch=hatch_of(place),
                 edgecolor=_PAPER,
                 linewidth=0,
                 zorder=2,
             )
             if cell.sd is not None:
-                # Metrics end at 0 and 1, an SD does not know that: the whisker is cut.
-                room = [[min(cell.sd, cell.mean)], [min(cell.sd, 1 - cell.mean)]]
+                # An SD does not know where the range of a measure ends: the whisker is cut.
+                below = cell.sd if lowest is None else min(cell.sd, cell.mean - lowest)
+                above = cell.sd if highest is None else min(cell.sd, highest - cell.mean)
+                room = [[below], [above]]
                 axes.errorbar(x, cell.mean, room, ecolor=_INK, elinewidth=1, capsize=2, zorder=3)
-    text = f"{structure}: " + "; ".join(
-        f"{arm} {TITLES[metric]} {number(comparison.cell(structure, arm, metric).mean)}"
-        for arm in arms
-        for metric in _BARS
-    )
+    text = f"{structure}: {'; '.join(said)}"
+    titles = [one.title for one in measures]
+    if highest is not None and lowest is not None:
+        axes.set_ylim(lowest, highest + 0.15 * (highest - lowest))
+        axes.set_yticks(np.linspace(lowest, highest, 6))
     for human in comparison.human:
-        if human.structure == structure:
-            axes.plot([2.52, 3.48], [human.dice] * 2, color=_INK, linestyle=":", linewidth=1.6)
+        if human.structure == structure and "Dice" in titles:
+            at = titles.index("Dice")
+            line = [at - 0.48, at + 0.48]
+            axes.plot(line, [human.dice] * 2, color=_INK, linestyle=":", linewidth=1.6)
             # Above all bars, where nothing can hide it.
             words = f"····  human–human {human.dice:.2f}*"
-            axes.text(3.48, 1.05, words, ha="right", va="bottom", fontsize=8)
+            axes.text(line[1], 1.05, words, ha="right", va="bottom", fontsize=8)
             text += f"; human–human Dice of {human.tissue} in the literature {human.dice:.2f}"
-    axes.set_xticks(range(len(_BARS)), [TITLES[metric] for metric in _BARS])
+    axes.set_xticks(range(len(measures)), [one.heading for one in measures])
     axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.55, len(_BARS) - 0.45)
-    axes.set_ylim(0, 1.15)
-    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set_xlim(-0.55, len(measures) - 0.45)
+    axes.set_ylabel(measures[0].unit)
     axes.grid(axis="y", zorder=0)
     axes.set_title(structure)
-    return Panel(_svg(figure, f"bars-{comparison.structures.index(structure)}"), text)
+    return Panel(_svg(figure, name), text)
+
+
+def _named(measure: Measure, value: float | None, *, signed: bool = False) -> str:
+    """Write a value with its measure's title and unit."""
+    return f"{measure.title} {with_unit(number(value, measure.decimals, signed=signed), measure)}"
 
 
 def _difference_panels(comparison: Comparison, pair: Pair) -> list[Panel]:
-    """Draw one panel a structure: every subject's difference in the primary metrics.
+    """Draw a panel for every structure: every subject's difference in the primary measures.
 
     Dots are subjects, the diamond is the estimate with its 95 % interval, the band is the
-    equivalence margin. All panels of a pair share their axis.
+    equivalence margin. Measures on another scale have panels of their own; all panels of a pair and
+    scale share their axis.
     """
-    primary = [one for one in pair.differences if one.primary]
-    values = [0.1, comparison.settings.equivalence_margin * 2]
-    for one in primary:
+    panels = []
+    scales = _by_scale(comparison.settings.primary)
+    for place, structure in enumerate(comparison.structures):
+        for number_of, measures in enumerate(scales):
+            names = [one.name for one in measures]
+            of_scale = [one for one in pair.differences if one.primary and one.metric in names]
+            shown = [one for one in of_scale if one.structure == structure]
+            if shown:
+                name = f"differences-{comparison.pairs.index(pair)}-{place}-{number_of}"
+                limit = _limit(of_scale, measures)
+                panels.append(_differences(comparison, pair, shown, limit, name))
+    return panels
+
+
+def _limit(differences: Sequence[Difference], measures: Sequence[Measure]) -> float:
+    """Return how far an axis must reach to show all differences, and the margins in proportion."""
+    values = [5 * (one.margin or 0) for one in measures]
+    for one in differences:
         values += [abs(v) for v in (one.ci_low, one.ci_high, one.estimate) if v is not None]
         values += [abs(s.difference) for s in one.subjects if s.difference is not None]
-    limit = 1.08 * max(values)
-    panels = []
-    for place, structure in enumerate(comparison.structures):
-        of_structure = [one for one in primary if one.structure == structure]
-        if of_structure:
-            name = f"differences-{comparison.pairs.index(pair)}-{place}"
-            panels.append(_differences(comparison, pair, of_structure, limit, name))
-    return panels
+    return 1.08 * max(values)
 
 
 def _differences(
     comparison: Comparison, pair: Pair, shown: Sequence[Difference], limit: float, name: str
 ) -> Panel:
     figure, axes = _subplot(3.7, 2.8)
-    margin = comparison.settings.equivalence_margin
-    axes.axhspan(-margin, margin, color=_BAND, linewidth=0, zorder=0)
     axes.axhline(0, color=_INK, linewidth=0.8, zorder=1)
+    labels, said = [], []
     for at, one in enumerate(shown):
+        measure = comparison.settings.measure(one.metric)
+        margin = measure.margin or 0
+        axes.fill_between([at - 0.5, at + 0.5], -margin, margin, color=_BAND, linewidth=0, zorder=0)
+        bounds = interval(one.ci_low, one.ci_high, measure.decimals)
+        named = _named(measure, one.estimate, signed=True)
+        labels.append(f"{named}\n{bounds}")
+        said.append(f"{named}, interval {bounds}, {one.n} subjects")
         subjects = sorted(s.difference for s in one.subjects if s.difference is not None)
         # Spread by rank, so that equal differences do not hide each other.
         spread = np.linspace(-0.36, 0.12, len(subjects)) if len(subjects) > 1 else [-0.12]
         axes.plot(
-            at + np.asarray(spread),
+            at + np.asarray(spread[: len(subjects)]),
             subjects,
             "o",
             markersize=3.6 if len(subjects) <= 40 else 2.4,
@@ -201,24 +238,15 @@ def _differences(
         if one.ci_low is not None and one.ci_high is not None:
             axes.plot([at + 0.27] * 2, [one.ci_low, one.ci_high], color=_INK, linewidth=1.8)
         axes.plot(at + 0.27, one.estimate, "D", color=_INK, markersize=5, zorder=3)
-    axes.set_xticks(
-        range(len(shown)),
-        [
-            f"{TITLES[one.metric]} {number(one.estimate, signed=True)}\n"
-            f"{interval(one.ci_low, one.ci_high)}"
-            for one in shown
-        ],
-    )
+    axes.set_xticks(range(len(shown)), labels)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.55, len(shown) - 0.45)
     axes.set_ylim(-limit, limit)
     axes.set_title(shown[0].structure)
-    axes.set_ylabel(f"{pair.arm} − {pair.baseline}", fontsize=8)
-    text = f"{shown[0].structure}, {pair.arm} minus {pair.baseline}: " + "; ".join(
-        f"{TITLES[one.metric]} {number(one.estimate, signed=True)}, interval "
-        f"{interval(one.ci_low, one.ci_high)}, {one.n} subjects"
-        for one in shown
-    )
+    unit = comparison.settings.measure(shown[0].metric).unit
+    label = f"{pair.arm} − {pair.baseline}" + (f", {unit}" if unit else "")
+    axes.set_ylabel(label, fontsize=8)
+    text = f"{shown[0].structure}, {pair.arm} minus {pair.baseline}: {'; '.join(said)}"
     return Panel(_svg(figure, name), text)
 
 
@@ -244,9 +272,7 @@ def _state_age(comparison: Comparison, points: Sequence[StateAge], name: str) ->
         axes.plot(
             range(len(ages)),
             np.array(dice, float),  # None is NaN: a gap in the line
-            color=_arm_color(place),
-            linestyle=_LINES[place % len(_LINES)],
-            marker=_MARKERS[place % len(_MARKERS)],
+            **_line(place),
             markersize=3.5,
             linewidth=1.4,
         )
@@ -274,12 +300,8 @@ def _latency_panel(comparison: Comparison) -> Panel | None:
     for measured in comparison.latencies:
         # A latency of all arms together is none of theirs.
         place = arms.index(measured.arm) if measured.arm in arms else None
-        axes.ecdf(
-            np.array(measured.samples_ms),
-            color=_INK if place is None else _arm_color(place),
-            linestyle="-" if place is None else _LINES[place % len(_LINES)],
-            linewidth=1.6,
-        )
+        look = {"color": _INK} if place is None else _line(place) | {"markevery": 0.25}
+        axes.ecdf(np.array(measured.samples_ms), linewidth=1.6, markersize=3.5, **look)
         words.append(f"{measured.arm}: {latency_words(measured)}")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 1.02)
@@ -311,10 +333,9 @@ def _key(place: int) -> str:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, 3.1), ylim=(0, 1))
-    color, style = _arm_color(place), _LINES[place % len(_LINES)]
-    hatch = _HATCHES[place % len(_HATCHES)]
-    axes.bar(0.5, 1, 1, color=color, hatch=hatch, edgecolor=_PAPER, linewidth=0)
-    axes.plot([1.3, 3.1], [0.5, 0.5], color=color, linestyle=style, linewidth=1.6)
+    line = _line(place)
+    axes.bar(0.5, 1, 1, color=line["color"], hatch=hatch_of(place), edgecolor=_PAPER, linewidth=0)
+    axes.plot([1.3, 2.2, 3.1], [0.5] * 3, **line, markevery=[1], markersize=3.5, linewidth=1.6)
     return _svg(figure, f"key-{place}")
 
 
@@ -341,8 +362,10 @@ def _svg(figure: Figure, name: str) -> str:
     return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
-def _arm_color(place: int) -> str:
-    return _ARMS[place % len(_ARMS)]
+def _line(place: int) -> dict[str, Any]:
+    """Return how an arm's lines look, as matplotlib's arguments."""
+    look = line_of(place)
+    return {"color": _ARMS[look.color], "linestyle": look.style, "marker": look.marker}
 
 
 def _dice_limits(values: Sequence[float]) -> tuple[float, float]:

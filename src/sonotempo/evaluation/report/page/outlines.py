@@ -57,16 +57,3 @@ def _code(points_N2: NDArray[np.floating]) -> str:
     pairs = zip(steps[::2], steps[1::2], strict=True)
     x, y = points_N2[0].astype(int).tolist()
     return f"{x},{y}," + "".join(_ALPHABET[8 * first + second] for first, second in pairs)
-
-
-def points_of(code: str) -> NDArray[np.floating]:
-    """Decode an outline into its corners, in pixels from the centre of the first pixel.
-
-    Returns:
-        Points (x, y) in pixels, axes N2; the last is joined to the first.
-    """
-    x, y, pairs = code.split(",")
-    steps = [step for pair in map(_ALPHABET.index, pairs) for step in divmod(pair, 8)]
-    moves = [_DIRECTIONS[step] for step in steps]
-    halves = [(dx, dy) if dx and dy else (2 * dx, 2 * dy) for dx, dy in moves]
-    return np.cumsum([(int(x), int(y)), *halves], axis=0) / 2

@@ -15,18 +15,29 @@ import jinja2
 from markupsafe import Markup
 
 from sonotempo.evaluation.comparison.record import (
-    TITLES,
     Cell,
     Comparison,
     Difference,
     Pair,
     TemporalCell,
 )
-from sonotempo.evaluation.comparison.rounding import interval, number, p_number, rounded
-from sonotempo.evaluation.metrics.temporal import TEMPORAL_METRICS
+from sonotempo.evaluation.comparison.rounding import (
+    counted,
+    listed,
+    margins,
+    number,
+    rounded,
+)
 from sonotempo.evaluation.report.page.figures import draw_figures, latency_words
 from sonotempo.evaluation.report.page.viewer import Clips, PackedClip, json_for_html, pack_clips
+from sonotempo.evaluation.report.tables import (
+    compared_scores,
+    differences_table,
+    seeds_table,
+    temporal_table,
+)
 from sonotempo.folders import writing
+from sonotempo.measures import measure
 from sonotempo.structures import StructureSet
 
 _HERE = Path(__file__).parent
@@ -40,8 +51,6 @@ _SECTIONS = {
     "tables": "Tables",
     "made": "How this was made",
 }
-#: A cell and how many columns it fills.
-_Wide = tuple[TemporalCell | None, int]
 _PACKAGES = ("sonotempo", "numpy", "scipy", "pandas", "torch", "matplotlib")
 
 
@@ -78,16 +87,12 @@ def _render(
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": number,
         "number_of": _written,
-        "signed": lambda value: number(value, signed=True),
-        "p_number": p_number,
-        "counted": _counted,
+        "counted": counted,
+        "listed": listed,
         "latency": latency_words,
-        "by_structure": _by_structure,
-        "gap": _gap,
         "findings": _findings,
-        "temporal_title": _temporal_title,
+        "heading": lambda metric: measure(metric).heading,
     }
     viewer = {}
     if isinstance(clips, Clips):
@@ -100,17 +105,23 @@ def _render(
             "note": clips.note,
             "viewed": _first_viewed(comparison),
         }
+    measures = comparison.settings.measures
     return environment.get_template("page.html.jinja").render(
         c=comparison,
         clips=packed,
         figures=draw_figures(comparison),
         sections=_SECTIONS.items(),
-        metrics=_table_metrics(comparison),
-        titles=TITLES,
-        interval=interval,
-        temporal=_temporal(comparison),
+        margins=margins(comparison.settings.primary),
+        scores=compared_scores(comparison, comparison.cells, measures, "Scores"),
+        streaming=compared_scores(comparison, comparison.streaming, measures, "As streamed"),
+        differences=[
+            differences_table(comparison, pair, every_measure=True) for pair in comparison.pairs
+        ],
+        seeds=seeds_table(comparison),
+        temporal=temporal_table(comparison),
+        gaps=_reasons(comparison.temporal),
         human=_human_lines(comparison),
-        reasons=_reasons(comparison),
+        reasons=_reasons(comparison.cells),
         versions=_versions(),
         command=command,
         css=Markup(_file("report.css")),
@@ -122,10 +133,6 @@ def _render(
 def _written(value: float) -> str:
     """Write a number that was not rounded yet as all the others are."""
     return number(rounded(value))
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _colored(structures: StructureSet) -> list[dict[str, str]]:
@@ -159,20 +166,6 @@ def _first_viewed(comparison: Comparison) -> tuple[int, int | None]:
     return 0, 1 if len(names) > 1 else None
 
 
-def _table_metrics(comparison: Comparison) -> list[str]:
-    """Return the metrics that were scored, in the order of the paper's table."""
-    scored = {cell.metric for cell in comparison.cells}
-    return [metric for metric in TITLES if metric in scored]
-
-
-def _by_structure(cells: Sequence[Cell]) -> list[tuple[str, dict[str, dict[str, Cell]]]]:
-    """Group the cells of a table by structure, arm and metric, in their own order."""
-    table: dict[str, dict[str, dict[str, Cell]]] = {}
-    for one in cells:
-        table.setdefault(one.structure, {}).setdefault(one.arm, {})[one.metric] = one
-    return list(table.items())
-
-
 def _findings(pair: Pair) -> list[tuple[str, list[Difference]]]:
     """Return what was found in the primary metrics, and under a heading what was not shown."""
     primary = [one for one in pair.differences if one.primary]
@@ -184,61 +177,20 @@ def _findings(pair: Pair) -> list[tuple[str, list[Difference]]]:
     return [part for part in (("", found), (heading, other)) if part[1]]
 
 
-def _temporal(comparison: Comparison) -> list[tuple[str, list[tuple[str, list[_Wide]]]]]:
-    """Group the temporal cells by structure and metric, one cell an arm.
-
-    What is not available for several arms in a row, for one reason, is one wide cell.
-    """
-    cells = {(one.structure, one.metric, one.arm): one for one in comparison.temporal}
-    metrics = dict.fromkeys(one.metric for one in comparison.temporal)
-    table = []
-    for structure in comparison.structures:
-        rows = []
-        for metric in metrics:
-            row: list[_Wide] = []
-            for arm in comparison.arms:
-                cell = cells.get((structure, metric, arm.name))
-                if row and _same_gap(row[-1][0], cell):
-                    row[-1] = (cell, row[-1][1] + 1)
-                else:
-                    row.append((cell, 1))
-            rows.append((metric, row))
-        table.append((structure, rows))
-    return table
-
-
-def _temporal_title(metric: str) -> str:
-    """Say what a temporal metric is called, its unit, and which values are good."""
-    one = TEMPORAL_METRICS[metric]
-    arrow = {"higher": "↑", "lower": "↓"}.get(one.better, "→0")
-    return f"{one.title}, {one.unit} {arrow}" if one.unit else f"{one.title} {arrow}"
-
-
-def _gap(cell: TemporalCell | None) -> str:
-    """Say why there is no value."""
-    reason = cell.reason if cell is not None else "not scored"
-    return reason if reason.startswith("not available") else f"not available: {reason}"
-
-
-def _same_gap(a: TemporalCell | None, b: TemporalCell | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return a.mean is None and b.mean is None and a.reason == b.reason
-
-
-def _reasons(comparison: Comparison) -> list[str]:
-    """Say once why values of the main table are missing or of fewer subjects."""
-    places: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for one in comparison.cells:
-        if one.reason and one.metric in TITLES:
-            of_reason = places.setdefault((TITLES[one.metric], one.reason), {})
-            of_reason.setdefault(one.structure, []).append(one.arm)
-    return [
-        f"{metric}: {reason} ("
-        + "; ".join(f"{name}: {', '.join(arms)}" for name, arms in of_reason.items())
-        + ")"
-        for (metric, reason), of_reason in places.items()
-    ]
+def _reasons(cells: Sequence[Cell | TemporalCell]) -> list[str]:
+    """Say once why values of a table are missing or of fewer subjects, and where."""
+    arms: dict[tuple[str, str, str], list[str]] = {}
+    for one in cells:
+        if one.reason:
+            key = (one.reason, measure(one.metric).title, one.structure)
+            arms.setdefault(key, []).append(one.arm)
+    places: dict[tuple[str, str], list[str]] = {}
+    for (reason, title, structure), of_arms in arms.items():
+        places.setdefault((reason, title), []).append(f"{structure}: {', '.join(of_arms)}")
+    titles: dict[tuple[str, str], list[str]] = {}
+    for (reason, title), where in places.items():
+        titles.setdefault((reason, "; ".join(where)), []).append(title)
+    return [f"{listed(of)}: {reason} ({where})" for (reason, where), of in titles.items()]
 
 
 def _versions() -> list[tuple[str, str]]:
