@@ -1,4 +1,4 @@
-"""What the documents say can be typed, and what they link to is there."""
+"""Commands in the documents can be typed, and what they link to exists."""
 
 import re
 import shlex
@@ -11,10 +11,8 @@ import typer
 from sonotempo import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
-]
+SITE = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *SITE]
 _LINE = re.compile(r"^(?:\.venv/bin/)?(sonotempo [a-z].*)$", re.MULTILINE)
 _INLINE = re.compile(r"`(sonotempo [a-z][^`]*)`")
 _SCRIPT = re.compile(r"\b((?:bench|check|make|train)_\w+\.py|scripts/\w+\.py)")
@@ -63,7 +61,11 @@ def test_every_script_that_is_named_is_there(page):
     assert [name for name in sorted(named) if not (ROOT / "scripts" / name).is_file()] == []
 
 
-def test_the_readme_names_every_page_of_the_documents():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    pages = [page.stem for page in PAGES if page.parent.name == "docs"]
-    assert [page for page in pages if page not in readme] == []
+def test_the_site_leads_to_every_page():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in SITE]
+    assert [page for page in pages if f" {page}" not in navigation] == []
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
