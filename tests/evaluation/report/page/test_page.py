@@ -83,7 +83,8 @@ class TestNumbers:
                     for one in listed
                     if (one["structure"], one["arm"], one["metric"]) == (structure, row[0], metric)
                 ]
-                assert shown.startswith(f"{number(cell['mean'])} ± {number(cell['sd'])}")
+                mean, sd = (number(cell[of], measure(metric).decimals) for of in ("mean", "sd"))
+                assert shown.startswith(f"{mean} ± {sd}")
                 if metric == "f1":
                     assert row[-1] == number(cell["pooled"])
 
@@ -96,9 +97,10 @@ class TestNumbers:
             rows = [row for row in rows_of(table, 0)[1:] if len(row) > 1]
             for row, one in zip(rows, pair.differences, strict=True):
                 assert row[0].startswith(measure(one.metric).title)
+                decimals = measure(one.metric).decimals
                 assert row[1:6] == [
-                    number(one.estimate, signed=True),
-                    interval(one.ci_low, one.ci_high),
+                    number(one.estimate, decimals, signed=True),
+                    interval(one.ci_low, one.ci_high, decimals),
                     p_number(one.p),
                     p_number(one.p_holm),
                     str(one.n),
