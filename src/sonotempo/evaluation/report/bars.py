@@ -56,7 +56,6 @@ def draw_bars(
     for unused in grid[len(panels) :]:
         unused.set_axis_off()
     figure.suptitle("\n".join(line for line in (title, *notes) if line), fontsize=11)
-    figure.supxlabel("mean ± SD over subjects; –: undefined; no whisker: one subject", fontsize=9)
     handles = [
         Patch(
             facecolor=_COLORS[line_of(place).color],
@@ -66,7 +65,14 @@ def draw_bars(
         )
         for place, arm in enumerate(arms)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2 * columns, frameon=False)
+    figure.legend(
+        handles=handles,
+        title="mean ± SD over subjects; –: undefined; no whisker: one subject",
+        loc="outside lower center",
+        ncols=2 * columns,
+        frameon=False,
+        handleheight=1.4,
+    )
     figure.savefig(out_png, dpi=150, format="png")
 
 

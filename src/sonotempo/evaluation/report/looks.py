@@ -26,7 +26,7 @@ def hatch_of(place: int) -> str:
     >>> len({hatch_of(place) for place in range(100)})
     100
     """
-    return _HATCHES[place % len(_HATCHES)] + "o" * (place // len(_HATCHES))
+    return _HATCHES[place % len(_HATCHES)] + "oo" * (place // len(_HATCHES))
 
 
 def line_of(place: int) -> LineLook:
