@@ -134,6 +134,18 @@ COMPARED = (
         undefined="structure absent or spacing unknown",
         margin=0.02,
     ),
+    Measure(
+        "hd95",
+        "HD95",
+        unit="mm",
+        highest=None,
+        better="lower",
+        aggregation=OfFrames("hd95"),
+        undefined="structure absent or not predicted, or spacing unknown",
+        caution="HD95 leaves out missed structures: read it together with recall.",
+        margin=0.5,
+        decimals=2,
+    ),
 )
 
 #: Measures of a recording over time, in the order of tables; described, not tested.

@@ -246,6 +246,7 @@ def _of_recording(*key, frames, skill, seed, absent):
         predicted_px=predicted_px,
         reference_px=reference_px,
         nsd=np.where(np.isnan(dice), np.nan, np.sqrt(np.nan_to_num(dice))).round(6),
+        hd95=np.where(np.nan_to_num(dice) > 0, 8 * (1 - np.nan_to_num(dice)), np.nan).round(6),
     )
 
 

@@ -11,7 +11,7 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.compare import compare
 from sonotempo.evaluation.scoring.frames import per_subject, pooled
 from sonotempo.evaluation.scoring.scored_data import DataFacts
-from sonotempo.measures import COMPARED
+from sonotempo.measures import COMPARED, measure
 
 SMALL = EvaluateConfig(bootstrap_draws=200)
 
@@ -99,17 +99,19 @@ def test_the_table_is_the_runs_own_and_differences_are_of_its_numbers(run, compa
     assert len(comparison.cells) == 2 * 6 * len(COMPARED)
     for cell in comparison.cells:
         at = (cell.structure, cell.arm), cell.metric
-        assert cell.mean == pytest.approx(mean.loc[at], abs=5.1e-4)
-        assert cell.sd == pytest.approx(sd.loc[at], abs=5.1e-4)
-        assert cell.pooled == pytest.approx(over_frames.loc[at], abs=5.1e-4)
+        half = 0.51 * 10 ** -measure(cell.metric).decimals
+        assert cell.mean == pytest.approx(mean.loc[at], abs=half)
+        assert cell.sd == pytest.approx(sd.loc[at], abs=half)
+        assert cell.pooled == pytest.approx(over_frames.loc[at], abs=half)
         assert cell.n == n.loc[at]
     for pair in comparison.pairs:
         for one in pair.differences:
+            half = 0.51 * 10 ** -measure(one.metric).decimals
             table = over_frames if one.metric in ("precision", "recall", "f1") else mean
             ours, theirs = (
                 table.loc[(one.structure, arm), one.metric] for arm in (pair.arm, pair.baseline)
             )
-            assert one.estimate == pytest.approx(ours - theirs, abs=5.1e-4)
+            assert one.estimate == pytest.approx(ours - theirs, abs=half)
             assert one.ci_low <= one.estimate <= one.ci_high
 
 
@@ -358,3 +360,19 @@ def test_a_margin_of_the_config_replaces_the_metrics_own(tmp_path):
         one.sentence[:23] for one in found.pairs[0].differences if one.verdict == "equivalent"
     }
     assert sentence == "equivalent within 0.900"
+
+
+def test_a_distance_as_primary_metric_is_better_where_it_is_lower(tmp_path):
+    rules = replace_config(primary_metrics=("hd95",), bootstrap_draws=500)
+    skills = {"frame": 0.5, "sequence": 0.85}
+    run = run_of(
+        tmp_path / "run", arms=("frame", "sequence"), subjects=12, skills=skills, evaluate=rules
+    )
+    found = compare([run])
+    for one in (one for one in found.pairs[0].differences if one.metric == "hd95"):
+        assert one.primary
+        assert one.verdict == "better"
+        assert one.estimate < -1
+        assert " mm [-" in one.sentence
+    assert "HD95 of each structure" in found.summary[1]
+    assert found.settings.measure("hd95").margin == 0.5

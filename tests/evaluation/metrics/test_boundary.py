@@ -6,28 +6,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sonotempo.evaluation.metrics.boundary import surface_dice
+from sonotempo.evaluation.metrics.boundary import hausdorff_95, surface_dice
 
 SQUARE = np.zeros((40, 40), bool)
 SQUARE[10:20, 10:20] = True
 EMPTY = np.zeros((40, 40), bool)
 
 
-def monai_nsd(prediction_HW, reference_HW, spacing_mm, tolerance_mm):
+def monai(function, prediction_HW, reference_HW, *arguments, **more):
+    """Call one of MONAI's metrics on one structure."""
     import torch
 
     from sonotempo._torchvision import ensure_torchvision
 
     ensure_torchvision()
-    from monai.metrics import compute_surface_dice
+    from monai import metrics
 
-    one, two = (
+    both = (
         torch.from_numpy(mask[None, None].astype(np.float32))
         for mask in (prediction_HW, reference_HW)
     )
-    return compute_surface_dice(
-        one, two, [tolerance_mm], include_background=True, spacing=spacing_mm
-    ).item()
+    return getattr(metrics, function)(*both, *arguments, include_background=True, **more).item()
 
 
 def test_boundaries_within_the_tolerance_agree_and_others_do_not():
@@ -64,5 +63,47 @@ def test_masks_of_other_sizes_are_refused():
 )
 def test_values_are_monai_s(prediction_HW, reference_HW, spacing_mm, tolerance_mm):
     ours = surface_dice(prediction_HW, reference_HW, spacing_mm, tolerance_mm)
-    theirs = monai_nsd(prediction_HW, reference_HW, spacing_mm, tolerance_mm)
+    theirs = monai(
+        "compute_surface_dice", prediction_HW, reference_HW, [tolerance_mm], spacing=spacing_mm
+    )
     assert ours == pytest.approx(theirs, abs=1e-6, nan_ok=True)
+
+
+def test_the_hausdorff_distance_is_in_millimetres_of_rows_and_columns():
+    shifted = np.roll(SQUARE, 2, axis=0)
+    assert hausdorff_95(shifted, SQUARE, (0.5, 3.0)) == pytest.approx(1.0)
+    assert hausdorff_95(SQUARE, SQUARE, (0.5, 3.0)) == 0.0
+
+
+def test_a_few_far_pixels_do_not_set_the_95th_percentile_but_many_do():
+    speck, block = SQUARE.copy(), SQUARE.copy()
+    speck[35, 35] = True
+    block[30:38, 30:38] = True
+    assert hausdorff_95(speck, SQUARE, (1, 1)) == 0.0
+    assert hausdorff_95(block, SQUARE, (1, 1)) > 15
+    assert hausdorff_95(block, SQUARE, (1, 1)) == hausdorff_95(SQUARE, block, (1, 1))
+
+
+def test_a_structure_that_is_missed_or_invented_has_no_distance():
+    for masks in ((SQUARE, EMPTY), (EMPTY, SQUARE), (EMPTY, EMPTY)):
+        assert math.isnan(hausdorff_95(*masks, (1, 1)))
+    with pytest.raises(ValueError, match="same network grid"):
+        hausdorff_95(SQUARE, SQUARE[1:], (1, 1))
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=40, deadline=None)
+@given(
+    arrays(bool, (9, 11)).filter(np.any),
+    arrays(bool, (9, 11)).filter(np.any),
+    st.tuples(st.floats(0.1, 2), st.floats(0.1, 2)),
+)
+def test_hausdorff_distances_are_monai_s(prediction_HW, reference_HW, spacing_mm):
+    theirs = monai(
+        "compute_hausdorff_distance",
+        prediction_HW,
+        reference_HW,
+        percentile=95,
+        spacing=spacing_mm,
+    )
+    assert hausdorff_95(prediction_HW, reference_HW, spacing_mm) == pytest.approx(theirs, rel=1e-5)

@@ -157,7 +157,7 @@ def test_csv_and_markdown_agree():
             assert shown.startswith(f"{row.mean:.3f} ± {sd}")
 
 
-@pytest.mark.parametrize("primary", [("f1", "dice"), ("f1", "nsd")])
+@pytest.mark.parametrize("primary", [("f1", "dice"), ("f1", "nsd"), ("hd95",)])
 def test_six_arms_of_a_long_structure_fit_a_terminal_of_80_columns(primary):
     arms = tuple(arm.name for arm in ARMS)
     of_frame = scored(("frame",)).replace("nerve", "musculocutaneous nerve")

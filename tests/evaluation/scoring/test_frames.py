@@ -233,3 +233,16 @@ def test_a_table_that_cannot_be_added_up_is_named():
         pooled(FRAMES.assign(subject=[None, *"ABCDE"]))
     with pytest.raises(ValueError, match=r"6 rows score a frame a second time.*subject A"):
         per_subject(pd.concat([FRAMES, FRAMES.assign(fold=1)]))
+
+
+def test_distances_leave_out_missed_and_absent_structures():
+    scores = [
+        score("nerve", 1, 0, 0, (9, 9, 9), hd95=1.0),
+        score("nerve", 1, 0, 0, (9, 9, 9), hd95=2.0),
+        score("nerve", 0, 0, 1, (0, 0, 9)),  # missed
+        score("nerve", 0, 1, 0, (0, 9, 0)),  # invented
+    ]
+    frames = frames_of(*(("frame", "A", i, one) for i, one in enumerate(scores)))
+    assert pooled(frames)["hd95"].item() == 1.5
+    missed = frames_of(("frame", "A", 0, scores[2]))
+    assert np.isnan(pooled(missed)["hd95"].item())

@@ -150,6 +150,7 @@ def _in_mm(config: EvaluateConfig) -> dict[str, Callable[[Mask, Mask, Spacing], 
     """Return what is measured of one structure's masks where the spacing is known, by column."""
     return {
         "nsd": partial(boundary.surface_dice, tolerance_mm=config.nsd_tolerance_mm),
+        "hd95": boundary.hausdorff_95,
     }
 
 
