@@ -1,6 +1,6 @@
 """sonotempo: frame and sequence segmentation of ultrasound for regional anaesthesia.
 
-What can be imported from here needs no torch; models and training have packages of their own.
+Everything here can be imported without torch; models and training have separate packages.
 """
 
 from importlib.metadata import version

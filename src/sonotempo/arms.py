@@ -31,7 +31,7 @@ class Arm:
 
     @property
     def is_trained(self) -> bool:
-        """Whether it has a training of its own."""
+        """Whether it is trained, rather than run with the weights of another arm."""
         return self.weights_of == self.name
 
     @property

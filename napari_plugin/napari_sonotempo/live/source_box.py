@@ -26,7 +26,7 @@ _LAYER = "layer"  # in place of a scheme: an open layer has no address
 class SourceBox(QWidget):
     """Lets the user choose a source, and remembers the choice.
 
-    Simulations, recordings and Clarius probes have controls of their own; any other kind in
+    Simulations, recordings and Clarius probes have their own controls; any other kind in
     :data:`~sonotempo.live.sources.open.SOURCES` gets a line for its address.
 
     Args:

@@ -11,7 +11,7 @@ class StopRequest(BaseException):
     """SIGINT or SIGTERM has arrived.
 
     It is not an Exception, so that nothing on the way out takes it for a failure; nor a
-    KeyboardInterrupt, which Lightning turns into an exit of its own.
+    KeyboardInterrupt, which Lightning turns into another exit.
 
     Args:
         number: of the signal.

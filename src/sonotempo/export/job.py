@@ -50,8 +50,8 @@ class Export:
 
     Attributes:
         models: the networks by arm.
-        metadata: what the first one's weights say of themselves.
-        run: the run folder that they lie in, or None if they lie by themselves.
+        metadata: of the first network's weights.
+        run: their run folder, or None for a weights file outside a run.
         experiment: of that run, or None.
     """
 
@@ -62,14 +62,14 @@ class Export:
 
     @property
     def name(self) -> str:
-        """What the model is called on screen."""
+        """The model's name on screen."""
         arms = " + ".join(self.models)
         run = f"{self.experiment.name} " if self.experiment else ""
         return f"{run}{arms}, fold {self.metadata.fold}"
 
     @property
     def trained_on(self) -> str:
-        """What the model has learnt from."""
+        """The training data in words."""
         run = f" of run {self.experiment.name}" if self.experiment else ""
         return f"{len(self.metadata.trained_on)} recordings{run}"
 
@@ -97,22 +97,22 @@ def export_model(
     Args:
         run: a run folder, or a ``weights.safetensors``.
         out: the ``.onnx`` file to write; untouched if the model is refused.
-        progress: where to tell how it goes.
+        progress: shows the steps.
         fold: which fold of the run.
         arms: which arm, or which two with ``pair``; by default ``frame``, and ``sequence``.
         precision: of weights and activations.
         pair: write two arms in one file, in which the encoder runs once.
         accept_loss: write the file although fewer bits cost more Dice than allowed.
-        name: what the model is called on screen; by default after its run, arms and fold.
-        trained_on: what it has learnt from, in words; by default how many recordings of which run.
-        facts: what else was measured of it, one sentence each, before the export's own checks.
+        name: the model's name on screen; by default its run, arms and fold.
+        trained_on: the training data in words; by default the number of recordings and the run.
+        facts: further measurements, one sentence each, listed before the export's checks.
 
     Returns:
         The card that is in the file.
 
     Raises:
-        ConfigError: no such weights, or a combination that cannot be.
-        RecordingError: fewer bits need the run's recordings, and they are not there.
+        ConfigError: no such weights, or an impossible combination.
+        RecordingError: fewer bits need the run's recordings, and they are missing.
         ModelError: the exported model is not the trained one; nothing is written.
     """
     if precision not in get_args(Precision):
@@ -175,7 +175,7 @@ def export_model(
 
 
 def _opened(run: Path, fold: int, arms: Sequence[str], pair: bool) -> Export:
-    """Load the weights that were asked for."""
+    """Load the requested weights."""
     if pair and len(arms) not in (0, 2):
         raise ConfigError(f"a pair has two arms, but {len(arms)} are given; give --arm twice")
     if not pair and len(arms) > 1:
@@ -201,8 +201,8 @@ def _opened(run: Path, fold: int, arms: Sequence[str], pair: bool) -> Export:
         used = arm_named(arm).weights_of
         if used != arm:
             raise ConfigError(
-                f"arm {arm!r} has no network of its own, it runs those of {used!r} in another "
-                f"way; export that arm: --arm {used}"
+                f"arm {arm!r} has no weights: it runs those of {used!r} in another way; export "
+                f"that arm: --arm {used}"
             )
     wanted = tuple(arms) or (("frame", "sequence") if pair else ("frame",))
     loaded = {arm: load_weights(_weights(run, arm, fold)) for arm in wanted}
@@ -223,12 +223,12 @@ def _weights(run: Path, arm: str, fold: int) -> Path:
 def _recordings(
     export: Export, progress: RunProgress, *, needed: bool
 ) -> tuple[list[CachedRecording], list[CachedRecording]]:
-    """Return the fold's training and validation recordings; none where they can be missed."""
+    """Return the fold's training and validation recordings; none where they are optional."""
     if export.run is None or export.experiment is None:
         if needed:
             raise ConfigError(
                 "fp16 and int8 are checked on the fold's validation frames; give the run folder "
-                "instead of a weights file by itself"
+                "instead of a weights file"
             )
         return [], []
     try:
@@ -238,7 +238,7 @@ def _recordings(
             raise RecordingError(
                 f"fp16 and int8 need the run's recordings, for calibration and checks: {error}"
             ) from error
-        progress.say(f"the run's recordings are not there; checked on noise instead ({error})")
+        progress.say(f"the run's recordings are missing; checked on noise instead ({error})")
         return [], []
     fold = _fold(export.run, export.metadata.fold)
     return (
@@ -255,7 +255,7 @@ def _fold(run: Path, number: int) -> Fold:
 
 
 def _clip(recordings: Sequence[CachedRecording], size: int) -> NDArray[np.float32]:
-    """Return network inputs T11SS of one recording, or noise that changes where there is none."""
+    """Return network inputs T11SS of one recording, or changing noise if there is none."""
     longest = max(recordings, key=len, default=None)
     if longest is None or len(longest) < 2:
         random = np.random.default_rng(0)
@@ -272,7 +272,7 @@ def _network_input(recording: CachedRecording, frames: int | None = None) -> NDA
 def _calibration_clips(
     train: Sequence[CachedRecording], experiment: Experiment, on_frame: Callable[[], None]
 ) -> Iterator[Iterator[NDArray[np.float32]]]:
-    """Yield clips from recordings spread over all training subjects, and from their middle."""
+    """Yield clips from the middle of recordings, spread over all training subjects."""
     count = CALIBRATION_FRAMES // CALIBRATION_CLIP
     by_subject: dict[str, list[CachedRecording]] = {}
     for recording in train:
@@ -307,7 +307,7 @@ def _require_dice(
     *,
     accept_loss: bool,
 ) -> str:
-    """Compare Dice on the validation frames with the full model's; return what was found.
+    """Compare the validation Dice with that of the full model; return the result in words.
 
     Raises:
         ModelError: an arm loses more than allowed, and that was not accepted.
@@ -344,7 +344,7 @@ def _require_no_drift(
     validation: Sequence[CachedRecording],
     progress: RunProgress,
 ) -> str:
-    """Step both models far beyond any clip of training; return what was found.
+    """Step both models far beyond any training clip; return the result in words.
 
     Raises:
         ModelError: they move apart.

@@ -22,7 +22,7 @@ LOGIT_TOLERANCE = 1e-4
 #: How much Dice on the validation frames fewer bits may cost.
 DICE_LOSS_ALLOWED = 0.01
 
-#: How many frames a model with fewer bits is stepped over beside the full one.
+#: How many frames a model with fewer bits is stepped over together with the full one.
 DRIFT_FRAMES = 600
 
 #: How much farther apart the two may be at the end than at the start, in mean probability.
@@ -150,7 +150,7 @@ def drift(
     frames_T11SS: NDArray[np.float32],
     on_frame: Callable[[], None],
 ) -> tuple[float, float]:
-    """Step two files beside each other over :data:`DRIFT_FRAMES` frames that go to and fro.
+    """Step two files together over :data:`DRIFT_FRAMES` frames, forwards and backwards.
 
     Returns:
         The mean difference of their probabilities over the first and over the last frames.

@@ -1,4 +1,4 @@
-"""Two 3x3 convolutions with normalisation and ReLU: the unit that both halves are built of."""
+"""Two 3x3 convolutions with normalisation and ReLU: the unit of encoder and decoder."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ Normalization = Literal["batch", "group", "none"]
 
 
 def normalization_layer(kind: Normalization, channels: int) -> nn.Module:
-    """Return the layer that follows a convolution; groups have 8 channels, if these divide so."""
+    """Return the layer that follows a convolution; groups have 8 channels if possible."""
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     if kind == "group":

@@ -31,12 +31,12 @@ class Decoder(nn.Module):
     """One block per stride, from half of the coarsest stride down to 1.
 
     Where the encoder has features at a stride they join there (timm backbones begin at 2 or 4);
-    ``strides`` and ``channels`` tell what comes out of each block.
+    ``strides`` and ``channels`` describe the output of each block.
 
     Args:
         encoder_channels: the encoder's channels, the finest first.
         encoder_strides: its strides, powers of two.
-        widths: how many channels a block puts out, by the level log2(stride).
+        widths: output channels of a block, by the level log2(stride).
         normalization: the layer after each convolution.
     """
 

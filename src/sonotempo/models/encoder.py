@@ -40,10 +40,10 @@ class PlainEncoder(nn.Module):
 
 
 class TimmEncoder(nn.Module):
-    """A backbone of the timm library as encoder, fed with one grey channel.
+    """A timm backbone as encoder, with one grey input channel.
 
-    Its input is standardised inside, with the grey mean of the colour statistics that the backbone
-    was trained on, so that every encoder takes images in 0 to 1.
+    It standardises its input with the grey mean of the backbone's colour statistics, so that every
+    encoder takes images in 0 to 1.
     """
 
     mean: Tensor
@@ -54,7 +54,7 @@ class TimmEncoder(nn.Module):
         from sonotempo._torchvision import ensure_torchvision  # noqa: PLC0415
 
         ensure_torchvision()
-        import timm  # noqa: PLC0415  (costs seconds; the plain encoder does without)
+        import timm  # noqa: PLC0415  (costs seconds; the plain encoder does not need it)
 
         if not timm.is_model(name):
             near = timm.list_models(f"*{name}*")[:5]
@@ -67,18 +67,18 @@ class TimmEncoder(nn.Module):
             self.backbone = timm.create_model(
                 name, pretrained=pretrained, features_only=True, in_chans=1
             )
-        # timm and its hub raise many kinds of errors here; each means the same to the user.
+        # timm and its hub raise many kinds of errors here, which mean the same to the user.
         except Exception as error:
             if not pretrained:
                 raise ConfigError(_unfit(name, error)) from error
             raise ConfigError(
-                f"the pretrained weights of {name!r} cannot be had ({type(error).__name__}: "
-                f"{error}); connect to the internet once, put them into the Hugging Face cache, "
+                f"the pretrained weights of {name!r} could not be downloaded "
+                f"({type(error).__name__}: {error}); connect to the internet once, put them into the Hugging Face cache, "
                 "or set model.pretrained=false"
             ) from error
         self.channels = tuple(self.backbone.feature_info.channels())
         self.strides = tuple(self.backbone.feature_info.reduction())
-        try:  # some take one size only, some have a single stride, some put channels last
+        try:  # some take one size only, have a single stride, or put channels last
             self._require_features()
         except Exception as error:
             raise ConfigError(_unfit(name, error)) from error
@@ -90,7 +90,7 @@ class TimmEncoder(nn.Module):
 
     @torch.no_grad()
     def _require_features(self) -> None:
-        """Raise ValueError unless the backbone gives features as this class promises."""
+        """Raise ValueError unless the backbone's features have the promised shapes."""
         side = 64
         wanted = [
             (1, channels, side // stride, side // stride)
@@ -118,7 +118,7 @@ def build_encoder(config: ModelConfig) -> PlainEncoder | TimmEncoder:
     """Return the encoder that ``model.encoder`` names.
 
     Raises:
-        ConfigError: timm does not know the name, or its weights cannot be had.
+        ConfigError: timm does not know the name, or its weights could not be downloaded.
     """
     if config.encoder == "plain":
         return PlainEncoder(config.channels, config.normalization)

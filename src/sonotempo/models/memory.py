@@ -1,4 +1,4 @@
-"""Memory cells: what carries features from one frame to the next, and what stands in for it.
+"""Memory cells, which carry features from one frame to the next, and their controls.
 
 To add a cell, write a :class:`MemoryCell` here and add it to :data:`CELLS`. State is an argument
 and a result, never kept in the module. Nothing has more than four axes when a single frame is

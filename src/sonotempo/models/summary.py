@@ -1,4 +1,4 @@
-"""How large and how costly a network is: parameters and multiply-adds per frame, part by part."""
+"""The size and cost of a network: parameters and multiply-adds per frame, part by part."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ def cost_of(arm: str, config: ModelConfig, classes: int, input_size: int) -> dic
     model = build_model(arm, config, classes).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 1, 1, input_size, input_size))
-    # The counter names modules by their path; leaves alone, or a part would count twice.
+    # The counter names modules by their path; only leaves count, or parts would count twice.
     counts: dict[str, int] = {
         name: sum(flops.values()) for name, flops in counter.get_flop_counts().items()
     }
@@ -49,7 +49,7 @@ def cost_of(arm: str, config: ModelConfig, classes: int, input_size: int) -> dic
     def multiply_adds(part: str) -> int:
         inside = (f"{type(model).__name__}.{part}", f"{type(model).__name__}.{part}.")
         flops = [n for name, n in leaves.items() if name == inside[0] or name.startswith(inside[1])]
-        return sum(flops) // 2  # two floating-point operations a multiply-add
+        return sum(flops) // 2  # two floating-point operations per multiply-add
 
     parts = {part: Cost(_parameters(getattr(model, part)), multiply_adds(part)) for part in PARTS}
     return parts | {"whole": Cost(_parameters(model), counter.get_total_flops() // 2)}

@@ -1,4 +1,4 @@
-"""What is written down of how a job was trained, so that a comparison can name its cause."""
+"""Records how a job was trained, so that a comparison can name the cause of a difference."""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ def facts_of_training(
     start: Path | None,
     weights: Path,
 ) -> ArmFacts:
-    """Return the facts of a training that has ended.
+    """Return the facts of a finished training.
 
     Args:
-        arm: which was trained.
+        arm: the trained arm.
         fold: the split.
         experiment: the run's settings.
         task: the training, with its network and stage.
-        train: the recordings that it learned from.
-        optimiser_steps: how many were taken.
-        start: the weights file that it began with, or None.
-        weights: the weights file that it left.
+        train: the training recordings.
+        optimiser_steps: their number.
+        start: the weights file that it started from, or None.
+        weights: the weights file that it wrote.
     """
     kind, stage = arm_named(arm), task.stage
     frozen = ["normalization"] if start else []
@@ -68,7 +68,7 @@ def facts_of_training(
 
 
 def facts_as_run(arm: str, trained: ArmFacts, experiment: Experiment) -> ArmFacts:
-    """Return the facts of an arm that runs the weights of a trained one in a way of its own."""
+    """Return the facts of an arm that runs the weights of a trained one differently."""
     wrapper = WRAPPERS[arm_named(arm).inference]
     return replace(trained, arm=arm, inference=wrapper.described(experiment.controls))
 

@@ -1,6 +1,6 @@
-"""One job of a run: one arm in one fold, trained and scored in a folder of its own.
+"""One job of a run: one arm in one fold, trained and scored in its own folder.
 
-A finished job is never redone; one that was cut off resumes from its last checkpoint.
+A finished job is never repeated; an interrupted one resumes from its last checkpoint.
 """
 
 import json
@@ -45,7 +45,7 @@ class Job:
 
     Attributes:
         arm: which of :data:`sonotempo.arms.ARMS`.
-        fold: which subjects train, watch and test.
+        fold: the training, validation and test subjects.
         run: the run's folder.
     """
 
@@ -55,7 +55,7 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """Where everything of this job lies."""
+        """The folder of all its files."""
         return self.run / self.arm / f"fold-{self.fold.number:02d}"
 
     @property
@@ -65,7 +65,7 @@ class Job:
 
     @property
     def weights(self) -> Path:
-        """The trained weights; those of another arm where this one has no training of its own."""
+        """The weights file: its own, or that of the arm whose weights it runs."""
         trained = replace(self, arm=arm_named(self.arm).weights_of)
         return trained.folder / "weights.safetensors"
 
@@ -76,7 +76,7 @@ def run_job(
     recordings: Sequence[CachedRecording],
     progress: RunProgress,
 ) -> None:
-    """Train and score one arm in one fold, from wherever an earlier attempt stopped."""
+    """Train and score one arm in one fold, from where an earlier attempt stopped."""
     if job.finished:
         return
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -160,7 +160,7 @@ def _train(
     if use is not None and float(use) < UNUSED_MEMORY:
         progress.say(
             f"warning: {job.arm}, fold {fold.number}: the memory changes probabilities by "
-            f"{float(use):.1e} on average, so it is as good as unused; raise "
+            f"{float(use):.1e} on average, so it is practically unused; raise "
             "sequence.memory_learning_rate, sequence.epochs or the probabilities in faults"
         )
     save_weights(task.model, _metadata(job, experiment, train), job.weights)
@@ -177,13 +177,13 @@ def _train(
 
 
 def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> Segmenter:
-    """Return the network of a job of the same fold: another fold's has seen this one's test."""
+    """Load the weights to start from, which must be of the same fold: others saw its test data."""
     start, metadata = load_weights(job.weights)
     wanted = _metadata(job, experiment, train)
     if replace(metadata, version="") != replace(wanted, version=""):
         raise SonotempoError(
             f"{job.weights} were not trained by this run's {job.arm} arm in fold "
-            f"{job.fold.number} (they say: {metadata.arm}, fold {metadata.fold}); delete "
+            f"{job.fold.number} (their metadata: {metadata.arm}, fold {metadata.fold}); delete "
             f"{job.folder} and run again"
         )
     return start
@@ -192,7 +192,7 @@ def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -
 def _warn_of_structures_never_found(
     job: Job, experiment: Experiment, metrics: Mapping[str, torch.Tensor], progress: RunProgress
 ) -> None:
-    """Say which structures the loss settled at never predicting, before the table does."""
+    """Warn of structures that the network has learned never to predict."""
     for name in experiment.structures.names:
         dice = metrics.get(f"validation_dice/{name}")
         if dice is not None and float(dice) < NEVER_FOUND:
@@ -206,7 +206,7 @@ def _warn_of_structures_never_found(
 def _metadata(
     job: Job, experiment: Experiment, train: Sequence[CachedRecording]
 ) -> WeightsMetadata:
-    """Return what the weights of a job say of themselves."""
+    """Return the metadata of the weights of a job."""
     return WeightsMetadata(
         arm=job.arm,
         fold=job.fold.number,
@@ -225,7 +225,7 @@ def _score(
     recordings: Sequence[CachedRecording],
     progress: RunProgress,
 ) -> Evaluation:
-    """Score the test subjects; the masks are written as they come."""
+    """Score the test subjects; masks are written recording by recording."""
     model = as_run(job.arm, load_weights(job.weights)[0], experiment.controls)
     test = [r for r in recordings if r.subject in job.fold.test and r.labelled]
     progress.step(f"{job.arm}, fold {job.fold.number}: scoring", len(test))
@@ -238,7 +238,7 @@ def _score(
         experiment.evaluate,
         arm=job.arm,
         fold=job.fold.number,
-        # Complete masks, to be played; of a still's clip only the still itself is of interest.
+        # The report plays complete masks; of a still's clip only the still itself matters.
         every_frame=not all(recording.is_still for recording in test),
         seed=experiment.seed,
         on_masks=partial(write_masks, job.folder),
@@ -249,7 +249,7 @@ def _score(
 def shown_recordings(
     recordings: Sequence[CachedRecording], experiment: Experiment
 ) -> Iterator[Recording]:
-    """Yield what every arm is shown: recordings as they are, stills as clips that end in them.
+    """Yield what every arm is shown: recordings unchanged, stills as clips that end in them.
 
     A still's clip is seeded by its name, so that all arms see the same motion; only its last
     frame, the untouched still, carries the mask.
@@ -278,7 +278,7 @@ def shown_recordings(
 
 
 def device_of(experiment: Experiment) -> torch.device:
-    """Return where this experiment computes."""
+    """Return the device on which an experiment computes."""
     wanted = experiment.train.accelerator
     if wanted == "gpu" or (wanted == "auto" and torch.cuda.is_available()):
         return torch.device("cuda")
@@ -307,7 +307,7 @@ def _epochs_done(checkpoint: Path) -> int:
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Leave out Lightning's advice on devices and workers; its errors still come through."""
+    """Suppress Lightning's advice on devices and workers, but not its errors."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""A picture of what training will see: an experiment's own frames, augmented."""
+"""A picture of what training sees: frames of an experiment, augmented."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sonotempo.training.progress import RunProgress
 
 
 def preview_experiment(experiment: Experiment, out: Path, examples: int) -> None:
-    """Draw a few labelled frames of an experiment beside augmented clips, as a PNG.
+    """Draw a few labelled frames of an experiment next to augmented clips, as a PNG.
 
     Raises:
         SonotempoError: the data cannot be used, or the PNG cannot be written.

@@ -1,4 +1,4 @@
-"""Progress on the terminal: which job, which epoch, how it goes, how long it still takes."""
+"""Progress on the terminal: job, epoch, scores and remaining time."""
 
 import time
 from types import TracebackType
@@ -18,9 +18,9 @@ from rich.progress import (
 
 
 class RunProgress:
-    """Bars for a whole run; where the output is no terminal, a line now and then instead.
+    """Bars for a whole run, or occasional lines where the output is not a terminal.
 
-    Use as a context manager; ``step`` names what is being done and how many parts it has.
+    Use as a context manager; ``step`` names the work and its number of parts.
     """
 
     # A line in a log file at most this often.
@@ -64,7 +64,7 @@ class RunProgress:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def step(self, name: str, total: int, done: int = 0) -> None:
-        """Begin a new part of the work."""
+        """Start the next step of the work."""
         self._name, self._total, self._done = name, total, done
         self._began = self._spoke = time.monotonic()
         self._first = done
@@ -73,7 +73,7 @@ class RunProgress:
             self.say(f"{name} …")
 
     def advance(self, note: str = "") -> None:
-        """Count one more of the current part."""
+        """Count one more part of the current step."""
         self._done += 1
         self._bars.update(self._bar, advance=1, note=note)
         now = time.monotonic()
@@ -87,7 +87,7 @@ class RunProgress:
 
 
 class EpochProgress(Callback):
-    """Tells a :class:`RunProgress` of every epoch of a training."""
+    """Advances a :class:`RunProgress` after every epoch."""
 
     def __init__(self, progress: RunProgress) -> None:
         self._progress = progress

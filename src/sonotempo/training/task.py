@@ -1,7 +1,7 @@
 """What one training step does, for every arm alike: a clip in, the loss of its labelled frames.
 
-Gradients are truncated: a clip is worked through in chunks, and each chunk begins from the state
-that the one before it left, without its history (truncated back-propagation through time).
+Gradients are truncated: a clip is processed in chunks, and each chunk starts from the state that
+the previous one left, without its history (truncated back-propagation through time).
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from sonotempo.data.stills import StillMotion
 from sonotempo.models import Segmenter, in_channels_last
 from sonotempo.training.losses import LabelledLoss
 
-#: Below this mean change of probabilities the memory is as good as unused.
+#: Below this mean change of probabilities the memory counts as unused.
 UNUSED_MEMORY = 1e-3
 
 #: Below this Dice on the validation subjects a structure counts as never found.
@@ -40,7 +40,7 @@ class Stage:
         clip_frames: T.
         chunk_frames: how many frames gradients flow through.
         learning_rate: of all weights but the memory's.
-        memory_learning_rate: of the memory's weights, or of what stands in its place.
+        memory_learning_rate: of the weights of the memory, or of its control.
         faults: whether frames are darkened or hidden.
     """
 
@@ -54,9 +54,9 @@ class Stage:
 
 
 def stage_of(arm: str, experiment: Experiment) -> Stage:
-    """Return how an arm is trained: from scratch, or on from the frame arm's weights.
+    """Return how an arm is trained: from random weights, or from those of the frame arm.
 
-    All that start from the frame arm are trained alike, so they differ only in what was added.
+    All arms that start from the frame arm are trained alike: they differ only in what was added.
     """
     train, sequence = experiment.train, experiment.sequence
     if arm_named(arm).starts_from is None:
@@ -77,15 +77,15 @@ def stage_of(arm: str, experiment: Experiment) -> Stage:
 class SegmentationTask(lightning.LightningModule):
     """Trains one network in one fold.
 
-    All randomness follows from the seed, the fold, the epoch and the step, so a training that was
-    interrupted and resumed ends like one that was not.
+    All randomness derives from the seed, the fold, the epoch and the step, so a resumed training
+    ends exactly like one that was never interrupted.
 
     Args:
         model: the network.
         stage: how it is trained.
         experiment: data, augmentation, loss and schedule.
-        train: recordings to learn from.
-        validation: recordings to watch.
+        train: recordings for training.
+        validation: recordings for monitoring.
         seed: of this job, for example from the experiment's seed and the fold.
     """
 
@@ -114,7 +114,7 @@ class SegmentationTask(lightning.LightningModule):
         self._overlaps: list[Tensor] = []
 
     def configure_optimizers(self) -> Any:
-        """Adam; the memory learns at a rate of its own; optionally a cosine decay to zero."""
+        """Return Adam, with a separate rate for the memory, and a cosine decay if chosen."""
         memory = list(self.model.memories.parameters())
         own = {id(weight) for weight in memory}
         rest = [w for w in self.model.parameters() if w.requires_grad and id(w) not in own]
@@ -128,21 +128,21 @@ class SegmentationTask(lightning.LightningModule):
         return [optimizer], [schedule]
 
     def train_dataloader(self) -> DataLoader[Clips]:
-        """Cut the epoch's windows anew; called at the start of every epoch."""
+        """Cut new windows; called at the start of every epoch."""
         random = np.random.default_rng(self._derived_seed(self.current_epoch))
         windows = cut_windows(self._recordings["train"], self.stage.clip_frames, random)
-        # Not left to the loader: its order would change with how often it is asked to begin,
-        # which a resumed training does once more.
+        # The loader must not shuffle: its order depends on how often it was started, and a resumed
+        # training starts it once more.
         random.shuffle(windows)
         return self._loader("train", windows)
 
     def val_dataloader(self) -> DataLoader[Clips]:
-        """The same windows in every epoch."""
+        """Return the same windows in every epoch."""
         windows = cut_windows(self._recordings["validation"], self.stage.clip_frames, None)
         return self._loader("validation", windows)
 
     def _loader(self, side: str, windows: list[Window]) -> DataLoader[Clips]:
-        # One process is enough: reading is a copy out of mapped memory, augmentation runs on the
+        # One process is enough: reading copies from mapped memory, and augmentation runs on the
         # training device.
         return DataLoader(
             ClipDataset(self._recordings[side], windows),
@@ -152,11 +152,11 @@ class SegmentationTask(lightning.LightningModule):
         )
 
     def transfer_batch_to_device(self, batch: Clips, device: torch.device, _: int) -> Clips:
-        """Move a batch as it is on disk: uint8, a quarter of what floats would need."""
+        """Move a batch as uint8: a quarter of what floats would need."""
         return batch.to(device)
 
     def training_step(self, batch: Clips, batch_index: int) -> None:
-        """Work through one batch of clips, chunk by chunk."""
+        """Train on one batch of clips, chunk by chunk."""
         generator = self._generator(self.current_epoch, batch_index)
         x_BTCHW, masks_BTHW = self.augmented(batch, generator)
         optimizer = self.optimizers()
@@ -214,7 +214,7 @@ class SegmentationTask(lightning.LightningModule):
         return moves_BTHW2
 
     def on_validation_epoch_start(self) -> None:
-        """Begin counting anew."""
+        """Forget the overlaps of the previous epoch."""
         self._overlaps = []
 
     def validation_step(self, batch: Clips, batch_index: int) -> None:
@@ -236,9 +236,9 @@ class SegmentationTask(lightning.LightningModule):
             self.log("memory_use", self._memory_use(x_BTCHW, batch_index), batch_size=count)
 
     def _memory_use(self, x_BTCHW: Tensor, batch_index: int) -> Tensor:
-        """Mean change of probabilities between carried and reset state, under training's faults.
+        """Return the mean change of probabilities between carried and reset state, with faults.
 
-        Without faults even a useful memory may change nothing: the frame is enough by itself.
+        Without faults even a useful memory may change nothing: one frame can be enough.
         """
         x_BTCHW = self._faults(x_BTCHW, self._generator(batch_index))
         carried_BTKHW, _ = self.model(x_BTCHW)
@@ -252,7 +252,7 @@ class SegmentationTask(lightning.LightningModule):
             return
         both, either = torch.stack(self._overlaps).sum(0)
         dice = 2 * both / either
-        # A structure that is neither there nor predicted is 0/0 and left out.
+        # A structure that is neither present nor predicted is 0/0 and left out.
         self.log("validation_dice", dice.nanmean())
         for name, value in zip(self.experiment.structures.names, dice, strict=True):
             if not value.isnan():
@@ -266,7 +266,7 @@ class SegmentationTask(lightning.LightningModule):
 
 
 def _overlap(logits_BTKHW: Tensor, masks_BTHW: Tensor, labelled_BT: Tensor) -> Tensor:
-    """Pixels in both masks, and in the one plus in the other, for every structure: (2, K - 1)."""
+    """Return, for every structure, the pixels in both masks and the sum of both: (2, K - 1)."""
     classes = logits_BTKHW.shape[2]
     predicted = logits_BTKHW[labelled_BT].argmax(1)
     reference = masks_BTHW[labelled_BT]

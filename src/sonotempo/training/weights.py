@@ -1,4 +1,4 @@
-"""Trained weights as safetensors files that carry everything to rebuild their network."""
+"""Trained weights as safetensors files that contain everything to rebuild their network."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from sonotempo.structures import StructureSet, structure_set
 
 @dataclass(frozen=True, slots=True)
 class WeightsMetadata:
-    """What a weights file says of itself.
+    """What a weights file records.
 
     Attributes:
         arm: which model it is, ``frame`` or ``sequence``.
@@ -24,7 +24,7 @@ class WeightsMetadata:
         input_size: side of the network grid in pixels.
         area: top, left, bottom, right of the image area that was set by hand, or None.
         model: the network's settings.
-        trained_on: keys of the recordings whose labels it has seen; never score it on these.
+        trained_on: keys of the training recordings; never score the weights on these.
         version: the sonotempo version that trained it.
     """
 
@@ -54,19 +54,19 @@ def save_weights(model: Segmenter, metadata: WeightsMetadata, path: Path) -> Non
     unfinished = path.with_suffix(".unfinished")
     try:
         save_model(model, str(unfinished), metadata={"sonotempo": json.dumps(facts)})
-    except SafetensorError as error:  # also for what the disk says
+    except SafetensorError as error:  # includes errors of the disk
         raise SonotempoError(
-            f"{path} cannot be written ({error}); mend that and repeat the command: what was "
-            "trained is kept"
+            f"{path} cannot be written ({error}); solve that and repeat the command: the "
+            "training is kept"
         ) from error
     unfinished.replace(path)
 
 
 def read_weights_metadata(path: Path) -> WeightsMetadata:
-    """Read what a weights file says of itself.
+    """Read what a weights file records.
 
     Raises:
-        ConfigError: the file is missing, is no safetensors file, or was not written by sonotempo.
+        ConfigError: the file is missing, not a safetensors file, or was not written by sonotempo.
     """
     try:
         with safe_open(str(path), "pt") as file:
@@ -95,11 +95,13 @@ def load_weights(path: Path) -> tuple[Segmenter, WeightsMetadata]:
             description.
     """
     metadata = read_weights_metadata(path)
-    # The weights are all in the file: nothing pretrained is fetched.
+    # The file contains all weights: no pretrained ones are downloaded.
     config = metadata.model.model_copy(update={"pretrained": False})
     model = build_model(metadata.arm, config, metadata.structure_set.channels)
     try:
         load_model(model, str(path))
     except RuntimeError as error:
-        raise ConfigError(f"the weights in {path} do not fit their own network: {error}") from error
+        raise ConfigError(
+            f"the weights in {path} do not fit the network that they describe: {error}"
+        ) from error
     return model.eval(), metadata

@@ -82,7 +82,7 @@ def _planned(arms: Sequence[ComparedArm]) -> Iterator[Pair]:
             for arm, baseline in product(arms, repeat=2)
             if (arm.role, baseline.role) == (plan.arm, plan.baseline)
         ]
-        # Where several runs hold the roles, each arm's own controls are those of its own run.
+        # Where several runs hold the roles, the controls of an arm are those of its run.
         together = [(arm, baseline) for arm, baseline in both if arm.group == baseline.group]
         for arm, baseline in together or both:
             yield _pair(arm, baseline, plan.kind, _refused(plan, arm, baseline))

@@ -1,4 +1,4 @@
-"""What a folder of scores was made from, and by which rules: ``scored.json`` beside the tables.
+"""What a folder of scores was made from, and by which rules: ``scored.json``.
 
 A comparison reads it to head its tables with what readers must know of the data, and to refuse arms
 that were scored by different rules.
