@@ -64,7 +64,7 @@ def test_pretrained_weights_that_cannot_be_had_are_a_sentence_with_the_remedies(
     with pytest.raises(ConfigError) as error:
         build_encoder(ModelConfig(encoder="mobilenetv3_small_100", pretrained=True))
     said = str(error.value)
-    assert "pretrained weights of 'mobilenetv3_small_100' cannot be had" in said
+    assert "pretrained weights of 'mobilenetv3_small_100' could not be downloaded" in said
     assert "cannot reach the hub" in said
     assert "model.pretrained=false" in said
 

@@ -138,7 +138,9 @@ def test_a_sequence_fold_never_starts_from_another_fold_s_frame_weights(tmp_path
     for fold in folds:
         run_job(Job("frame", fold, tmp_path), experiment, cohort, Told())
     swap_folds(tmp_path, (0, 1))
-    with pytest.raises(SonotempoError, match=r"in fold 0 \(they say: frame, fold 1\); delete"):
+    with pytest.raises(
+        SonotempoError, match=r"in fold 0 \(their metadata: frame, fold 1\); delete"
+    ):
         run_job(Job("sequence", FOLD, tmp_path), experiment, cohort, Told())
     assert not (tmp_path / "sequence" / "fold-00" / "weights.safetensors").exists()
 
@@ -156,7 +158,7 @@ def test_sequence_weights_in_the_place_of_frame_weights_are_no_start(tmp_path, c
     weights = tmp_path / "sequence" / "fold-00" / "weights.safetensors"
     shutil.copy(weights, tmp_path / "frame" / "fold-00" / "weights.safetensors")
     shutil.rmtree(tmp_path / "sequence")
-    with pytest.raises(SonotempoError, match="they say: sequence, fold 0"):
+    with pytest.raises(SonotempoError, match="their metadata: sequence, fold 0"):
         run_job(Job("sequence", FOLD, tmp_path), tiny_experiment(), cohort, Told())
 
 

@@ -126,7 +126,7 @@ def test_weights_that_do_not_fit_their_metadata_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     wider = TINY.model_copy(update={"channels": (8, 8, 8, 8, 8, 8)})
     save_weights(built(), replace(PASSPORT, model=wider), path)
-    with pytest.raises(ConfigError, match="do not fit their own network"):
+    with pytest.raises(ConfigError, match="do not fit the network that they describe"):
         load_weights(path)
 
 
@@ -155,7 +155,7 @@ def test_a_write_that_is_cut_off_leaves_the_earlier_file_whole(tmp_path, monkeyp
 def test_a_disk_that_refuses_the_weights_is_a_sentence(tmp_path):
     path = tmp_path / "weights.safetensors"
     path.with_suffix(".unfinished").mkdir()
-    with pytest.raises(SonotempoError, match=r"cannot be written \(.+\); mend that and repeat"):
+    with pytest.raises(SonotempoError, match=r"cannot be written \(.+\); solve that and repeat"):
         save_weights(built(), PASSPORT, path)
     assert not path.exists()
 

@@ -73,8 +73,8 @@ class TimmEncoder(nn.Module):
                 raise ConfigError(_unfit(name, error)) from error
             raise ConfigError(
                 f"the pretrained weights of {name!r} could not be downloaded "
-                f"({type(error).__name__}: {error}); connect to the internet once, put them into the Hugging Face cache, "
-                "or set model.pretrained=false"
+                f"({type(error).__name__}: {error}); connect to the internet once, put them into "
+                "the Hugging Face cache, or set model.pretrained=false"
             ) from error
         self.channels = tuple(self.backbone.feature_info.channels())
         self.strides = tuple(self.backbone.feature_info.reduction())
