@@ -49,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     if "--lint" in arguments:
         for command in lint_commands(python):
             print("$", *command, flush=True)
-            status = run(command, cwd=ROOT)
+            # mkdocs-material advertises its successor on every build unless this is set.
+            status = run(command, cwd=ROOT, variables={"NO_MKDOCS_2_WARNING": "1"})
             if status:
                 return status
     passed_on = [argument for argument in arguments if argument != "--lint"]
