@@ -80,7 +80,7 @@ def main() -> None:
         if error.errno not in _DISK_REFUSALS:
             raise
         _fail(
-            f"{error.filename or 'the disk'}: {error.strerror}; mend that or name another folder, "
+            f"{error.filename or 'the disk'}: {error.strerror}; solve this or name another folder, "
             "and repeat the command: what was written is kept"
         )
 

@@ -7,6 +7,7 @@ Six are from Smistad et al. 2021, section II-C. To add one, write a class here a
 # ruff: noqa: D102  # the base class documents what each class overrides
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -22,7 +23,7 @@ from sonotempo.data.resampling import REFERENCE_SIZE, spread
 Numbers = Callable[[], float]
 
 
-class Effect:
+class Effect(ABC):
     """One augmentation with the parameters that were drawn for one clip.
 
     All frames of the clip share them, and so do an image and its mask.
@@ -39,12 +40,12 @@ class Effect:
     strongest: ClassVar[tuple[float, ...]]
 
     @classmethod
+    @abstractmethod
     def drawn(cls, config: AugmentConfig, number: Numbers) -> Self | None:
         """Draw the parameters, or return None to leave the clip as it is.
 
         The first number decides that: the effect happens if it is below the probability.
         """
-        raise NotImplementedError
 
     def __str__(self) -> str:
         return self.title.format(self)
