@@ -57,8 +57,9 @@ class Effect(ABC):
 
     def displacement(self, size: int, device: torch.device) -> Tensor | None:
         """Return where pixels come from, x and y in pixels, of shape (1, 2, S, S)."""
+        return None
 
-    def show(self, x_THW: Tensor, masks_THW: Tensor) -> None:
+    def show(self, x_THW: Tensor, masks_THW: Tensor) -> None:  # noqa: B027  (effects that move)
         """Change the grey values in 0–1, and masks where they are no longer visible, in place."""
 
 
