@@ -21,6 +21,7 @@ from _environment import run, stop
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+DISPLAYS_VARIABLE = "SONOTEMPO_TEST_DISPLAYS"
 SKIP_VARIABLE = "SONOTEMPO_SKIP_GUI"
 # Debian package -> the file that the loader looks for. The files have the same names on every
 # Linux, also where a distribution renames its packages.
@@ -136,8 +137,13 @@ def gui_variables() -> Iterator[dict[str, str]]:
     if not reason and sys.platform.startswith("linux"):
         reason = provide_libraries()
         if not reason:
-            with virtual_display() as display:
-                yield {"DISPLAY": display, "QT_QPA_PLATFORM": "xcb"}
+            # One for each test process: windows of two would take the focus from each other.
+            with virtual_display() as display, virtual_display() as second:
+                yield {
+                    "DISPLAY": display,
+                    DISPLAYS_VARIABLE: f"{display} {second}",
+                    "QT_QPA_PLATFORM": "xcb",
+                }
             return
     if reason:
         print(f"The GUI tests are skipped: {reason}", flush=True)

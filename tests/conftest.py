@@ -1,9 +1,16 @@
 """Fixtures that several test folders share."""
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
+
+# Each process of the tests opens its windows on its own display, see scripts/_display.py.
+_DISPLAYS = os.environ.get("SONOTEMPO_TEST_DISPLAYS", "").split()
+if _DISPLAYS:
+    _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    os.environ["DISPLAY"] = _DISPLAYS[int(_WORKER) % len(_DISPLAYS)]
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,13 @@ class LiveWindow:
         qtbot.waitUntil(self.window.isActiveWindow, timeout=10_000)
 
     def key(self, key):
+        # Shortcuts need the active window, and a window of another test process may have become it.
+        self.activate()
         QTest.keyClick(self.window, key)
+
+    def activate(self):
+        self.window.activateWindow()
+        self.qtbot.waitUntil(self.window.isActiveWindow, timeout=10_000)
 
     def click(self, button):
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
