@@ -6,7 +6,7 @@ from typing import Literal
 
 from sonotempo.errors import ConfigError, unknown_option
 
-Added = Literal["none", "control", "memory"]
+Added = Literal["none", "control", "memory", "aligned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class Arm:
     Attributes:
         name: in configs, folders and tables.
         added: what the network has beyond the frame U-net: nothing, the memory cell that
-            ``model.memory`` names, or that cell's control, a stateless one with as many parameters.
+            ``model.memory`` names, that cell's control, a stateless one with as many parameters,
+            or the cell with a state that moves along with the tissue (``aligned``).
         starts_from: the arm whose weights of the same fold its own training begins with.
         weights_of: the arm whose weights it is run with; itself if it is trained.
         inference: how it is run on test frames: ``carried`` (each frame's state goes to the next)
@@ -44,10 +45,13 @@ class Arm:
 ARMS = (
     Arm("frame", "none", None, "frame"),
     Arm("frame_ema", "none", None, "frame", "smoothed"),
+    Arm("frame_flow", "none", None, "frame", "along motion"),
     Arm("frame_continued", "none", "frame", "frame_continued"),
+    Arm("frame_continued_flow", "none", None, "frame_continued", "along motion"),
     Arm("frame_extra", "control", "frame", "frame_extra"),
     Arm("sequence_reset", "memory", None, "sequence", "reset"),
     Arm("sequence", "memory", "frame", "sequence"),
+    Arm("sequence_aligned", "aligned", "frame", "sequence_aligned"),
 )
 
 

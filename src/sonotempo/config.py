@@ -98,7 +98,8 @@ class ModelConfig(Section):
         normalization: after each convolution of the plain encoder and the decoder.
         memory: which cell of :data:`sonotempo.models.memory.CELLS`.
         memory_strides: after which decoder blocks a memory stands.
-        memory_channels: hidden channels of each memory.
+        memory_channels: hidden channels of each memory; with ``half`` it sees and adds to half of
+            the features, with as many hidden channels.
         share_encoder: freeze the sequence arm's encoder at the same fold's frame weights.
     """
 
@@ -108,7 +109,7 @@ class ModelConfig(Section):
     normalization: Literal["batch", "group", "none"] = "batch"
     memory: str = "convlstm"
     memory_strides: tuple[int, ...] = (16,)
-    memory_channels: Annotated[int, Field(ge=1)] = 128
+    memory_channels: Annotated[int, Field(ge=1)] | Literal["half"] = 128
     share_encoder: bool = True
 
 
@@ -144,12 +145,15 @@ class AugmentConfig(Section):
 class FaultsConfig(Section):
     """Runs of frames that tell little, in training clips: they make memory worth having.
 
-    Probabilities are per clip; a run is at most ``max_run_frames`` long.
+    Probabilities are per clip; the length of a run is log-uniform up to ``max_run_frames``. An
+    occlusion covers one structure with a dark patch, and as large patches cover other places: a
+    patch that covers only structures would tell where they are.
     """
 
     dark_probability: Probability = 0.4
     contact_loss_probability: Probability = 0.3
     noise_probability: Probability = 0.05
+    occlusion_probability: Probability = 0.0
     max_run_frames: Annotated[int, Field(ge=1)] = 4
 
 
@@ -217,6 +221,12 @@ class SequenceConfig(Section):
             and has to catch up.
         clip_frames: T, how long the state is carried.
         backpropagation_frames: how many frames gradients flow through; T is a multiple.
+        shuffled_frames: single frames of any subject that join every step, without a state: clips
+            alone show few subjects at a time.
+        foreign_state_probability: per chunk, to begin with the state that another clip left: cures
+            the drift of a memory that has only seen the beginning of recordings.
+        corrupt_state_probability: per chunk, to begin with a state that is dropped, shifted or
+            stale, so that nothing learns to trust it blindly.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 50
@@ -225,6 +235,9 @@ class SequenceConfig(Section):
     memory_learning_rate: Positive = 5e-3
     clip_frames: Annotated[int, Field(ge=2)] = 16
     backpropagation_frames: Annotated[int, Field(ge=1)] = 8
+    shuffled_frames: Annotated[int, Field(ge=0)] = 0
+    foreign_state_probability: Probability = 0.0
+    corrupt_state_probability: Probability = 0.0
 
     @model_validator(mode="after")
     def _chunks_fit(self) -> "SequenceConfig":

@@ -106,7 +106,8 @@ def _clip(
     x, masks = Augmentation(augment)(
         _repeated(frame_HW, _CLIP_FRAMES), _repeated(mask_HW, _CLIP_FRAMES), generator, shift
     )
-    x = Faults(faults)(mover.appearance(x, generator, ends_still=False), generator)
+    x = mover.appearance(x, generator, ends_still=False)
+    x = Faults(faults)(x, masks, generator)
     return x[0, :, 0].numpy(), masks[0].numpy()
 
 

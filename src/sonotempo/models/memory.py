@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-#: What a network carries from frame to frame: the states of its cells one after another.
-State = tuple[Tensor, ...]
+from sonotempo.models.alignment import State, aligned, motion_at, trusted
 
 
 class MemoryCell(nn.Module, ABC):
@@ -124,8 +123,89 @@ class ExtraConvolutions(MemoryCell):
         return x_BCHW, state
 
 
+class ConvGRU(MemoryCell):
+    """The 3x3 ConvGRU of Ballas et al. 2016 (arXiv 1511.06432): three quarters of the weights.
+
+    Gates are normalised as a :class:`ConvLSTM`'s are.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int) -> None:
+        super().__init__()
+        self.hidden_channels = hidden_channels
+        self.from_input = nn.Conv2d(in_channels, 3 * hidden_channels, 3, padding=1, bias=False)
+        self.gates_from_hidden = nn.Conv2d(
+            hidden_channels, 2 * hidden_channels, 3, padding=1, bias=False
+        )
+        self.candidate_from_hidden = nn.Conv2d(
+            hidden_channels, hidden_channels, 3, padding=1, bias=False
+        )
+        self.gate_normalization = nn.GroupNorm(2, 2 * hidden_channels)
+        self.candidate_normalization = nn.GroupNorm(1, hidden_channels)
+        with torch.no_grad():  # begin by remembering
+            self.gate_normalization.bias[:hidden_channels].fill_(-1.0)
+
+    @property
+    def state_channels(self) -> tuple[int, ...]:
+        """Of the hidden state."""
+        return (self.hidden_channels,)
+
+    def prepare(self, x_NCHW: Tensor) -> Tensor:
+        """Return the input's part of the gates and the candidate, N 3C_h HW."""
+        parts: Tensor = self.from_input(x_NCHW)
+        return parts
+
+    def forward(self, x_BCHW: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the hidden state twice."""
+        (hidden,) = state
+        of_gates, of_candidate = x_BCHW.tensor_split([2 * self.hidden_channels], dim=1)
+        gates = self.gate_normalization(of_gates + self.gates_from_hidden(hidden))
+        update, reset = torch.sigmoid(gates).chunk(2, dim=1)
+        candidate = torch.tanh(
+            self.candidate_normalization(of_candidate + self.candidate_from_hidden(reset * hidden))
+        )
+        hidden = hidden + update * (candidate - hidden)
+        return hidden, (hidden,)
+
+
+class ConvMinGRU(MemoryCell):
+    """The minimal GRU of Feng et al. 2024 (arXiv 2410.01201) with 3x3 convolutions.
+
+    Gate and candidate see the input alone, so all frames of a clip are convolved at once, and the
+    state is a running average whose rate is learned. A third of a ConvGRU's weights.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int) -> None:
+        super().__init__()
+        self.hidden_channels = hidden_channels
+        self.from_input = nn.Conv2d(in_channels, 2 * hidden_channels, 3, padding=1, bias=False)
+        self.normalization = nn.GroupNorm(2, 2 * hidden_channels)
+        with torch.no_grad():  # begin by remembering
+            self.normalization.bias[:hidden_channels].fill_(-1.0)
+
+    @property
+    def state_channels(self) -> tuple[int, ...]:
+        """Of the hidden state."""
+        return (self.hidden_channels,)
+
+    def prepare(self, x_NCHW: Tensor) -> Tensor:
+        """Return the gate and the candidate, N 2C_h HW."""
+        update, candidate = self.normalization(self.from_input(x_NCHW)).chunk(2, dim=1)
+        return torch.cat((torch.sigmoid(update), torch.tanh(candidate)), dim=1)
+
+    def forward(self, x_BCHW: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the hidden state twice."""
+        update, candidate = x_BCHW.chunk(2, dim=1)
+        (hidden,) = state
+        hidden = hidden + update * (candidate - hidden)
+        return hidden, (hidden,)
+
+
 #: Every memory cell by the name that ``model.memory`` gives it.
-CELLS: dict[str, type[MemoryCell]] = {"convlstm": ConvLSTM}
+CELLS: dict[str, type[MemoryCell]] = {
+    "convlstm": ConvLSTM,
+    "convgru": ConvGRU,
+    "convmingru": ConvMinGRU,
+}
 
 
 class ResidualMemory(nn.Module):
@@ -133,27 +213,55 @@ class ResidualMemory(nn.Module):
 
     The 1x1 output projection starts at zero: at first exactly nothing is added, so a network with
     this memory equals the network without it until the first training step.
+
+    Args:
+        cell: sees ``cell_channels`` of the features.
+        cell_channels: how many of the features, the last ones, it sees and adds to: all of them,
+            or half (Robust Video Matting, Lin et al. 2022).
+        hidden_channels: what it gives.
     """
 
-    def __init__(self, cell: MemoryCell, channels: int, hidden_channels: int) -> None:
+    def __init__(self, cell: MemoryCell, cell_channels: int, hidden_channels: int) -> None:
         super().__init__()
         self.cell = cell
-        self.projection = nn.Conv2d(hidden_channels, channels, 1)
+        self.cell_channels = cell_channels
+        self.projection = nn.Conv2d(hidden_channels, cell_channels, 1)
         nn.init.zeros_(self.projection.weight)
         assert self.projection.bias is not None
         nn.init.zeros_(self.projection.bias)
 
-    def forward(self, x_NCHW: Tensor, state: State, frames: int) -> tuple[Tensor, State]:
+    def forward(
+        self, x_NCHW: Tensor, state: State, frames: int, motion_N3hw: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """Run over clips of ``frames`` frames that follow one another along the first axis.
+
+        Args:
+            x_NCHW: features, N = B x T.
+            state: of the cell, before each clip.
+            frames: T.
+            motion_N3hw: with it the state moves along with the tissue before every step, and where
+                a frame is not trusted it only moves; see :mod:`sonotempo.models.alignment`.
 
         Returns:
             Features of the same shape and the state after each clip's last frame.
         """
+        untouched = x_NCHW.shape[1] - self.cell_channels
+        x = x_NCHW[:, untouched:] if untouched else x_NCHW
+        steps = _time_steps(self.cell.prepare(x), frames)
+        motions: Sequence[Tensor | None] = [None] * len(steps)
+        if motion_N3hw is not None:
+            motions = _time_steps(motion_at(motion_N3hw, x.shape[-1]), frames)
         hidden = []
-        for frame_BCHW in _time_steps(self.cell.prepare(x_NCHW), frames):
-            hidden_BCHW, state = self.cell(frame_BCHW, state)
+        for frame_BCHW, motion_B3HW in zip(steps, motions, strict=True):
+            if motion_B3HW is None:
+                hidden_BCHW, state = self.cell(frame_BCHW, state)
+            else:
+                moved = aligned(state, motion_B3HW)
+                hidden_BCHW, new = self.cell(frame_BCHW, moved)
+                state = trusted(new, moved, motion_B3HW)
             hidden.append(hidden_BCHW)
-        return x_NCHW + self.projection(_as_clips(hidden)), state
+        x = x + self.projection(_as_clips(hidden))
+        return (torch.cat((x_NCHW[:, :untouched], x), dim=1) if untouched else x), state
 
 
 def _time_steps(x_NCHW: Tensor, frames: int) -> Sequence[Tensor]:

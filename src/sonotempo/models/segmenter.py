@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from sonotempo.arms import Added, arm_named
 from sonotempo.config import ModelConfig
 from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.flow import grid_side
+from sonotempo.models.alignment import CarriedOutput, State, no_motion
 from sonotempo.models.decoder import Decoder
 from sonotempo.models.encoder import build_encoder
-from sonotempo.models.memory import CELLS, ResidualMemory, State
+from sonotempo.models.memory import CELLS, ResidualMemory
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
@@ -42,6 +44,9 @@ class Segmenter(nn.Module):
         ConfigError: no such encoder or cell, or the strides do not fit the decoder.
     """
 
+    #: Whether it needs the motion of each frame (:mod:`sonotempo.flow`).
+    uses_motion: bool
+
     def __init__(self, config: ModelConfig, classes: int, added: Added = "none") -> None:
         super().__init__()
         self.classes = classes
@@ -56,24 +61,36 @@ class Segmenter(nn.Module):
                 if stride in config.memory_strides:
                     self.memories[str(stride)] = _memory(config, channels, added)
         self.head = nn.Conv2d(self.decoder.channels[-1], classes, 1)
+        if added == "aligned":
+            self.memories["output"] = CarriedOutput(classes, self.decoder.channels[-1])
+        self.uses_motion = added == "aligned"
         self._encoder_frozen = False
         self._norm_frozen = False
 
     def initial_state(self, batch: int, height: int, width: int) -> State:
         """Return the state before the first frame: zeros, on the model's device."""
         weight = self.head.weight
-        return tuple(
+        states = [
             weight.new_zeros(batch, channels, height // int(stride), width // int(stride))
-            for stride in self.memories
-            for channels in self._memory_at(stride).cell.state_channels
-        )
+            for stride, memory in self.memories.items()
+            if isinstance(memory, ResidualMemory)
+            for channels in memory.cell.state_channels
+        ]
+        if self.uses_motion:
+            sides = grid_side(height), grid_side(width)
+            states.append(weight.new_zeros(batch, self.classes, *sides))
+        return tuple(states)
 
-    def forward(self, x_BTCHW: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x_BTCHW: Tensor, state: State | None = None, motion_BT3hw: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """Segment a clip.
 
         Args:
             x_BTCHW: images in 0 to 1, C = 1, H and W multiples of the coarsest stride.
             state: what an earlier call returned; None before the first frame.
+            motion_BT3hw: of each frame, for a network that uses it (see :attr:`uses_motion`); None
+                for frames that have nothing before them. Other networks leave it out.
 
         Returns:
             Logits BTKHW and the state after the last frame.
@@ -91,12 +108,19 @@ class Segmenter(nn.Module):
             )
         if state is None:
             state = self.initial_state(batch, height, width)
+        if self.uses_motion and motion_BT3hw is None:
+            motion_BT3hw = no_motion(x_BTCHW, grid_side(width))
+        motion = motion_BT3hw.flatten(0, 1) if self.uses_motion else None  # type: ignore[union-attr]
         features = self.encoder(x_BTCHW.flatten(0, 1))
-        logits_NKHW, state = self.decode(features, state, frames)
+        logits_NKHW, state = self.decode(features, state, frames, motion)
         return logits_NKHW.reshape(batch, frames, *logits_NKHW.shape[1:]), state
 
     def decode(
-        self, features_NCHW: Sequence[Tensor], state: State, frames: int = 1
+        self,
+        features_NCHW: Sequence[Tensor],
+        state: State,
+        frames: int = 1,
+        motion_N3hw: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Segment what the encoder has seen; with one frame a clip nothing has five axes.
 
@@ -104,6 +128,7 @@ class Segmenter(nn.Module):
             features_NCHW: the encoder's, N = B x T, the frames of a clip one after another.
             state: as of :meth:`initial_state`, or what an earlier call returned.
             frames: T.
+            motion_N3hw: of each frame, exactly if the network uses it.
 
         Returns:
             Logits NKHW and the state after each clip's last frame.
@@ -116,9 +141,15 @@ class Segmenter(nn.Module):
             if str(stride) in self.memories:
                 memory = self._memory_at(str(stride))
                 own = state[len(after) : len(after) + len(memory.cell.state_channels)]
-                x, new = memory(x, own, frames)
+                x, new = memory(x, own, frames, motion_N3hw)
                 after += new
-        return self.head(x), tuple(after)
+        logits_NKHW = self.head(x)
+        if motion_N3hw is not None:
+            logits_NKHW, running = self.memories["output"](
+                logits_NKHW, x, state[-1], motion_N3hw, frames
+            )
+            after.append(running)
+        return logits_NKHW, tuple(after)
 
     def _memory_at(self, stride: str) -> ResidualMemory:
         memory = self.memories[stride]
@@ -168,9 +199,11 @@ def _memory(config: ModelConfig, channels: int, added: Added) -> ResidualMemory:
     if config.memory not in CELLS:
         raise ConfigError(unknown_option("model.memory", config.memory, CELLS))
     cell = CELLS[config.memory]
-    make = cell if added == "memory" else cell.control
-    hidden_channels = config.memory_channels
-    return ResidualMemory(make(channels, hidden_channels), channels, hidden_channels)
+    make = cell.control if added == "control" else cell
+    if config.memory_channels == "half":
+        half = max(1, channels // 2)
+        return ResidualMemory(make(half, half), half, half)
+    return ResidualMemory(make(channels, config.memory_channels), channels, config.memory_channels)
 
 
 def build_model(arm: str, config: ModelConfig, classes: int) -> Segmenter:

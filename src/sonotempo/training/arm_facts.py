@@ -60,6 +60,8 @@ def facts_of_training(
         schedule=experiment.train.schedule,
         loss=experiment.train.loss,
         faults=experiment.faults.model_dump() if stage.faults else {},
+        shuffled_frames=stage.shuffled_frames,
+        state_faults=_state_faults(experiment) if kind.added in ("memory", "aligned") else {},
         frozen=tuple(frozen),
         labelled_frames=sum(len(recording.labelled) for recording in train),
         trained_subjects=tuple(sorted({recording.subject for recording in train})),
@@ -71,6 +73,15 @@ def facts_as_run(arm: str, trained: ArmFacts, experiment: Experiment) -> ArmFact
     """Return the facts of an arm that runs the weights of a trained one differently."""
     wrapper = WRAPPERS[arm_named(arm).inference]
     return replace(trained, arm=arm, inference=wrapper.described(experiment.controls))
+
+
+def _state_faults(experiment: Experiment) -> dict[str, float]:
+    recipe = experiment.sequence
+    faults = {
+        "foreign": recipe.foreign_state_probability,
+        "corrupt": recipe.corrupt_state_probability,
+    }
+    return {name: chance for name, chance in faults.items() if chance}
 
 
 def _sha256(path: Path) -> str:

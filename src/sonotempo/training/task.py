@@ -20,8 +20,10 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import ClipDataset, Clips, Window, cut_windows, join_clips
 from sonotempo.data.faults import Faults
 from sonotempo.data.stills import StillMotion
-from sonotempo.models import Segmenter, in_channels_last
-from sonotempo.training.losses import LabelledLoss
+from sonotempo.models import Segmenter, State, in_channels_last
+from sonotempo.training.losses import SegmentationLoss
+from sonotempo.training.motion import motion_of
+from sonotempo.training.states import corrupted, exchanged
 
 #: Below this mean change of probabilities the memory counts as unused.
 UNUSED_MEMORY = 1e-3
@@ -42,6 +44,7 @@ class Stage:
         learning_rate: of all weights but the memory's.
         memory_learning_rate: of the weights of the memory, or of its control.
         faults: whether frames are darkened or hidden.
+        shuffled_frames: single frames that join every step.
     """
 
     epochs: int
@@ -51,6 +54,7 @@ class Stage:
     learning_rate: float
     memory_learning_rate: float
     faults: bool
+    shuffled_frames: int = 0
 
 
 def stage_of(arm: str, experiment: Experiment) -> Stage:
@@ -71,6 +75,7 @@ def stage_of(arm: str, experiment: Experiment) -> Stage:
         sequence.learning_rate,
         sequence.memory_learning_rate,
         True,
+        sequence.shuffled_frames,
     )
 
 
@@ -105,13 +110,14 @@ class SegmentationTask(lightning.LightningModule):
         self.model = in_channels_last(model)
         self.stage = stage
         self.experiment = experiment
-        self.loss = LabelledLoss(experiment.train.loss)
+        self.loss = SegmentationLoss(experiment.train.loss)
         self._recordings = {"train": train, "validation": validation}
         self._seed = seed
         self._augmentation = Augmentation(experiment.augment)
         self._faults = Faults(experiment.faults)
         self._motion = StillMotion(experiment.motion)
         self._overlaps: list[Tensor] = []
+        self._frames = ClipDataset(train, cut_windows(train, 1, None))
 
     def configure_optimizers(self) -> Any:
         """Return Adam, with a separate rate for the memory, and a cosine decay if chosen."""
@@ -159,16 +165,33 @@ class SegmentationTask(lightning.LightningModule):
         """Train on one batch of clips, chunk by chunk."""
         generator = self._generator(self.current_epoch, batch_index)
         x_BTCHW, masks_BTHW = self.augmented(batch, generator)
+        motion_BT3hw = self._motion_for_model(x_BTCHW)
         optimizer = self.optimizers()
-        state = None
-        for start in range(0, self.stage.clip_frames, self.stage.chunk_frames):
-            chunk = slice(start, start + self.stage.chunk_frames)
-            logits_BTKHW, state = self.model(x_BTCHW[:, chunk], state)
+        stage, recipe = self.stage, self.experiment.sequence
+        state: State = self.model.initial_state(len(x_BTCHW), *x_BTCHW.shape[-2:])
+        older = state
+        for start in range(0, stage.clip_frames, stage.chunk_frames):
+            chunk = slice(start, start + stage.chunk_frames)
+            begin = state
+            if start > 0:
+                begin = exchanged(state, recipe.foreign_state_probability, generator)
+                begin = corrupted(begin, older, recipe.corrupt_state_probability, generator)
+            older = state
+            logits_BTKHW, state = self.model(
+                x_BTCHW[:, chunk],
+                begin,
+                None if motion_BT3hw is None else motion_BT3hw[:, chunk],
+            )
             state = tuple(part.detach() for part in state)
             labelled_BT = batch.labelled_BT[:, chunk]
             if not labelled_BT.any():
                 continue  # these frames only fill the memory
-            loss = self.loss(logits_BTKHW, masks_BTHW[:, chunk], labelled_BT)
+            logits_NKHW, masks_NHW = logits_BTKHW[labelled_BT], masks_BTHW[:, chunk][labelled_BT]
+            if stage.shuffled_frames:
+                single_NKHW, single_NHW = self._shuffled(generator)
+                logits_NKHW = torch.cat((logits_NKHW.float(), single_NKHW.float()))
+                masks_NHW = torch.cat((masks_NHW, single_NHW))
+            loss = self.loss(logits_NKHW, masks_NHW)
             optimizer.zero_grad()
             self.manual_backward(loss)
             self.clip_gradients(
@@ -180,6 +203,20 @@ class SegmentationTask(lightning.LightningModule):
             self.log(
                 "training_loss", loss, on_epoch=True, on_step=False, batch_size=len(batch.still_B)
             )
+
+    def _shuffled(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the logits NKHW and labels NHW of single frames, drawn over all recordings."""
+        frames = self._frames
+        chosen = torch.randint(
+            len(frames),
+            (self.stage.shuffled_frames,),
+            generator=generator,
+            device=generator.device,
+        )
+        batch = join_clips([frames[index] for index in chosen.tolist()]).to(self.device)
+        x_B1CHW, masks_B1HW = self._augmentation(batch.frames_BTHW, batch.masks_BTHW, generator)
+        logits_B1KHW, _ = self.model(x_B1CHW)
+        return logits_B1KHW[:, 0], masks_B1HW[:, 0]
 
     def on_train_epoch_end(self) -> None:
         """Step the schedule, if there is one."""
@@ -197,7 +234,7 @@ class SegmentationTask(lightning.LightningModule):
             moved = self._motion.appearance(x_BTCHW, generator, ends_still=False)
             x_BTCHW = torch.where(batch.still_B[:, None, None, None, None], moved, x_BTCHW)
         if self.stage.faults:
-            x_BTCHW = self._faults(x_BTCHW, generator)
+            x_BTCHW = self._faults(x_BTCHW, masks_BTHW, generator)
         return x_BTCHW, masks_BTHW
 
     def _displacement(
@@ -225,23 +262,27 @@ class SegmentationTask(lightning.LightningModule):
         x_BTCHW, masks_BTHW = apply_effects(
             batch.frames_BTHW, batch.masks_BTHW, [()] * count, moves
         )
-        logits_BTKHW, state = self.model(x_BTCHW)
+        logits_BTKHW, state = self.model(x_BTCHW, None, self._motion_for_model(x_BTCHW))
         self.log(
             "validation_loss",
-            self.loss(logits_BTKHW, masks_BTHW, batch.labelled_BT),
+            self.loss(logits_BTKHW[batch.labelled_BT], masks_BTHW[batch.labelled_BT]),
             batch_size=count,
         )
         self._overlaps.append(_overlap(logits_BTKHW, masks_BTHW, batch.labelled_BT))
         if state and x_BTCHW.shape[1] > 1:
-            self.log("memory_use", self._memory_use(x_BTCHW, batch_index), batch_size=count)
+            use = self._memory_use(x_BTCHW, masks_BTHW, batch_index)
+            self.log("memory_use", use, batch_size=count)
 
-    def _memory_use(self, x_BTCHW: Tensor, batch_index: int) -> Tensor:
+    def _motion_for_model(self, x_BTCHW: Tensor) -> Tensor | None:
+        return motion_of(x_BTCHW) if self.model.uses_motion else None
+
+    def _memory_use(self, x_BTCHW: Tensor, masks_BTHW: Tensor, batch_index: int) -> Tensor:
         """Return the mean change of probabilities between carried and reset state, with faults.
 
         Without faults even a useful memory may change nothing: one frame can be enough.
         """
-        x_BTCHW = self._faults(x_BTCHW, self._generator(batch_index))
-        carried_BTKHW, _ = self.model(x_BTCHW)
+        x_BTCHW = self._faults(x_BTCHW, masks_BTHW, self._generator(batch_index))
+        carried_BTKHW, _ = self.model(x_BTCHW, None, self._motion_for_model(x_BTCHW))
         reset_BTKHW, _ = self.model(x_BTCHW.flatten(0, 1).unsqueeze(1))
         change = carried_BTKHW.softmax(2) - reset_BTKHW.view_as(carried_BTKHW).softmax(2)
         return change[:, 1:].abs().mean()

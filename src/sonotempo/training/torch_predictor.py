@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from sonotempo.flow import Track, track
 from sonotempo.models import Network, State, in_channels_last
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Frame, Prediction
@@ -33,6 +34,7 @@ class TorchPredictor:
         self._device = torch.device(device)
         self._state: State | None = None
         self._state_age = 0
+        self._track: Track | None = None
         self.name = name
 
     @property
@@ -44,14 +46,21 @@ class TorchPredictor:
         """Forget all earlier frames."""
         self._state = None
         self._state_age = 0
+        self._track = None
 
     @torch.inference_mode()
     def step(self, frame: Frame) -> tuple[Prediction, ...]:
         """Segment the next frame; the mask has the frame's own shape."""
         fit = fit_frame(frame, self._input_size, self._area)
-        pixels_SS = torch.from_numpy(fit.image(frame.image_HW)).to(self._device)
+        image_SS = fit.image(frame.image_HW)
+        motion_BT3hw = None
+        if self._model.uses_motion:
+            motion, self._track = track(image_SS, self._track)
+            motion_3hw = torch.from_numpy(motion.network_input())
+            motion_BT3hw = motion_3hw[None, None].to(self._device)
+        pixels_SS = torch.from_numpy(image_SS).to(self._device)
         logits_BTKHW, self._state = self._model(
-            pixels_SS[None, None, None].float().div(255), self._state
+            pixels_SS[None, None, None].float().div(255), self._state, motion_BT3hw
         )
         self._state_age += 1
         confidence_SS, label_SS = logits_BTKHW[0, 0].float().softmax(0).max(0)

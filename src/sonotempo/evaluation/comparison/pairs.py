@@ -5,6 +5,9 @@
   weights, steps, frozen parts, faults, labelled frames, rates and folds.
 - ``recipe gain``: `sequence` against `frame`, which has less training and no faults; never memory.
 - ``use of state at test time``: `sequence` against `sequence_reset`, of the same weights.
+- ``carrying along motion``: `frame_flow` against `frame`, `frame_continued_flow` against
+  `frame_continued`, of the same weights.
+- ``training beyond motion``: `sequence_aligned` against predictions carried along the motion.
 - ``smoothing``: `frame_ema` against `frame`, of the same weights.
 - ``another method``: against masks of another tool, of which nothing is known.
 - ``other settings``: arms that no control was made for.
@@ -32,6 +35,10 @@ _MEANINGS: dict[Kind, str] = {
     "use of state at test time": "The same weights with and without a carried state: what the "
     "state adds at test time.",
     "smoothing": "The same weights with and without smoothing over time: no memory takes part.",
+    "carrying along motion": "The same weights with and without predictions carried along the "
+    "tissue's motion: what that adds, without any training.",
+    "training beyond motion": "A trained memory against predictions that are only carried along "
+    "the motion: what training it adds.",
     "another method": "Masks of another tool: how they were made, and whether it has seen these "
     "subjects, is unknown.",
     "other settings": "The two were made in different ways: the difference has no single cause.",
@@ -54,6 +61,12 @@ _PLANS = (
     _Plan("sequence", "frame_extra", "memory effect", "added", ("memory", "control")),
     _Plan("sequence", "frame", "recipe gain"),
     _Plan("sequence", "sequence_reset", "use of state at test time", "inference"),
+    _Plan("sequence_aligned", "frame_continued", "memory effect", "added", ("aligned", "none")),
+    _Plan("sequence_aligned", "frame_extra", "memory effect", "added", ("aligned", "control")),
+    _Plan("sequence_aligned", "frame_continued_flow", "training beyond motion"),
+    _Plan("sequence_aligned", "frame_flow", "training beyond motion"),
+    _Plan("frame_flow", "frame", "carrying along motion", "inference"),
+    _Plan("frame_continued_flow", "frame_continued", "carrying along motion", "inference"),
     _Plan("frame_ema", "frame", "smoothing", "inference"),
 )
 

@@ -22,6 +22,8 @@ Kind = Literal[
     "recipe gain",
     "use of state at test time",
     "smoothing",
+    "carrying along motion",
+    "training beyond motion",
     "another method",
     "other settings",
     "unequal arms",

@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from sonotempo.arms import Added
 from sonotempo.errors import ConfigError
 
 #: The file's name within the folder of an arm and fold; where an arm's folds share a folder, their
@@ -30,11 +30,12 @@ class ArmFacts:
     Attributes:
         arm: its name in the comparison.
         fold: the split that it was trained in.
-        added: what the network has beyond the frame U-net: a memory cell, or its control.
+        added: what the network has beyond the frame U-net, see :class:`sonotempo.arms.Arm`.
         cell: the name of that memory cell; empty where nothing is added.
-        inference: ``carried``, ``reset`` before every frame, or ``ema 0.5`` for an exponential
-            moving average of the logits with that weight of the newest frame. The state of a frame
-            model is empty: it is ``carried`` too.
+        inference: ``carried``, ``reset`` before every frame, ``ema 0.5`` for an exponential
+            moving average of the logits with that weight of the newest frame, or ``along motion
+            0.15`` for probabilities that move along with the tissue. The state of a frame model is
+            empty: it is ``carried`` too.
         start_sha256: of the weights file that training started from; empty for a random start.
         weights_sha256: of the weights file that is scored.
         seed: of the experiment.
@@ -48,6 +49,8 @@ class ArmFacts:
         schedule: of the learning rates.
         loss: that was trained with.
         faults: settings of the training faults; empty where there were none.
+        shuffled_frames: single frames that joined every step.
+        state_faults: probabilities of a foreign and of a corrupt state; empty where there is none.
         frozen: parts that did not learn: ``encoder``, ``normalization``.
         labelled_frames: how many frames carried loss.
         trained_subjects: whose they are.
@@ -59,7 +62,7 @@ class ArmFacts:
 
     arm: str
     fold: int
-    added: Literal["none", "control", "memory"] = "none"
+    added: Added = "none"
     cell: str = ""
     inference: str = "carried"
     start_sha256: str = ""
@@ -75,6 +78,8 @@ class ArmFacts:
     schedule: str = ""
     loss: str = ""
     faults: Mapping[str, float] = field(default_factory=dict)
+    shuffled_frames: int = 0
+    state_faults: Mapping[str, float] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
     labelled_frames: int = 0
     trained_subjects: tuple[str, ...] = ()
@@ -113,7 +118,7 @@ def differing(a: ArmFacts, b: ArmFacts) -> tuple[str, ...]:
     """Return the names of the facts in which two arms differ, in the order of the record.
 
     Name, trained weights and number of parameters are left out, they follow from the rest. So is
-    what describes the addition (``cell``, ``added_learning_rate``) where one of the arms has none.
+    what describes the addition (its cell, its rate, faults of its state) where an arm has none.
 
     >>> a = ArmFacts(arm="frame_continued", fold=0, epochs=14, start_sha256="ab")
     >>> b = ArmFacts(arm="sequence", fold=0, epochs=14, start_sha256="ab", added="memory",
@@ -123,7 +128,7 @@ def differing(a: ArmFacts, b: ArmFacts) -> tuple[str, ...]:
     """
     left_out = set(_IDENTITY)
     if "none" in (a.added, b.added):
-        left_out |= {"cell", "added_learning_rate"}
+        left_out |= {"cell", "added_learning_rate", "state_faults"}
     return tuple(
         one.name
         for one in fields(ArmFacts)

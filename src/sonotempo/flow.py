@@ -1,0 +1,301 @@
+"""How the tissue moved between two frames, how far that can be trusted, and maps carried along.
+
+One :class:`Motion` per frame serves everything that remembers: predictions carried along the
+tissue's motion (:func:`carried`), the state of an aligned memory, and labels that are propagated.
+The tracker's own state goes in as an argument and comes out as a result.
+
+The flow is dense inverse search (Kroeger et al. 2016, arXiv 1603.03590), as OpenCV implements it.
+Carrying predictions along it is a motion-compensated moving average (arXiv 2403.03120), here with a
+gate: where the picture has gone dark the map is held still, and where the flow does not explain
+the picture the new prediction counts more.
+"""
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotempo.recording import Image
+
+FloatArray = NDArray[np.float32]
+
+#: How much a new prediction counts against the carried one where nothing is wrong.
+STEADY = 0.15
+#: The same where the picture has gone dark: next to nothing.
+HELD = 0.01
+#: After so many untrusted frames in a row the picture is taken as it is, whatever it shows.
+LONGEST_HOLD = 60
+
+# The grid of the flow has at most this side: half the size is 4 times as fast and as accurate.
+_LARGEST_SIDE = 128
+# Brightness below this share of what the place has shown counts as dark.
+_DARK_SHARE = 0.7
+# The reference of brightness follows a darker picture by this share per frame.
+_FORGET = 0.01
+# Where the picture differs from the moved last one by this share of its brightness, the flow
+# explains it no longer; at twice the share not at all.
+_UNEXPLAINED = 0.35
+# The same for the picture as a whole: independent speckle of equal brightness differs by 0.55.
+_UNRELATED = 0.45
+# With this share of the picture unexplained the frame is noise or the start of another scene.
+_OTHER_SCENE = 0.6
+# Grey levels: what is darker has no brightness to compare.
+_FAINT = 6.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """The motion from the last trusted frame to this one.
+
+    Attributes:
+        flow_2hw: float32 (x, y) in pixels of its own grid, which is at most 128 wide: what is at a
+            pixel now was at the pixel plus this.
+        weight_hw: float32, how much this frame's own prediction counts: 1 where nothing is carried.
+        starts: whether nothing earlier belongs to this frame: all that was remembered is invalid.
+    """
+
+    flow_2hw: FloatArray
+    weight_hw: FloatArray
+    starts: bool
+
+    def network_input(self) -> FloatArray:
+        """Return flow and weight as one float32 array [3, h, w], as networks take it."""
+        return np.concatenate((self.flow_2hw, self.weight_hw[None]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """What the tracker keeps from frame to frame.
+
+    Attributes:
+        picture_hw: uint8, the last trusted pixels of every place.
+        brightness_hw: float32, how bright every place has been.
+        doubtful_hw: uint8, the last frame that the picture does not explain, or None.
+        held: how many frames in a row were not trusted.
+    """
+
+    picture_hw: Image
+    brightness_hw: FloatArray
+    doubtful_hw: Image | None = None
+    held: int = 0
+
+
+def grid_side(input_size: int) -> int:
+    """Return the side of the grid that motion is computed on.
+
+    >>> [grid_side(side) for side in (96, 128, 192, 256)]
+    [96, 128, 96, 128]
+    """
+    return input_size // -(-input_size // _LARGEST_SIDE)
+
+
+def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
+    """Return the motion to a frame, and the tracker's state after it.
+
+    A frame of another size, and the first frame after a cut, start over: nothing is carried across.
+    Whether a strange frame is a disturbance or a cut is decided by the next one, so after a cut one
+    frame is held.
+
+    Args:
+        frame_SS: uint8, the network's input, square.
+        before: what the last call returned; None at the start, after a freeze, a gap or a change of
+            depth.
+
+    Example:
+        >>> y, x = np.mgrid[:64, :64]
+        >>> scene = (100 + 50 * np.sin(x / 3) * np.sin(y / 4)).astype(np.uint8)
+        >>> motion, state = track(scene, None)
+        >>> motion.starts, float(motion.weight_hw.min())
+        (True, 1.0)
+        >>> motion, state = track(np.roll(scene, 2, axis=1), state)
+        >>> [round(float(axis[20:40, 20:40].mean())) for axis in motion.flow_2hw]
+        [-2, 0]
+    """
+    side = grid_side(len(frame_SS))
+    now_hw = frame_SS if side == len(frame_SS) else _smaller(frame_SS, side)
+    bright_hw = _local_mean(now_hw)
+    if before is None or before.picture_hw.shape != now_hw.shape:
+        return _started(now_hw, bright_hw)
+    dark_hw = (bright_hw < _DARK_SHARE * before.brightness_hw) & (before.brightness_hw > _FAINT)
+    flow_hw2, residual_hw = _explained(before.picture_hw, now_hw, bright_hw)
+    seen = ~dark_hw
+    strange = residual_hw > _UNRELATED
+    if strange.sum() + dark_hw.sum() > _OTHER_SCENE * strange.size:
+        return _doubted(now_hw, bright_hw, before, flow_hw2)
+    weight_hw = np.float32(STEADY) + np.float32(0.7 * (1 - STEADY)) * np.clip(
+        residual_hw / np.float32(_UNEXPLAINED) - 1, 0, 1
+    )
+    if before.held >= LONGEST_HOLD:
+        dark_hw, seen = np.zeros_like(dark_hw), np.ones_like(seen)
+    flow_hw2[dark_hw] = 0
+    weight_hw[dark_hw] = HELD
+    return (
+        Motion(np.moveaxis(flow_hw2, 2, 0).copy(), _soft(weight_hw), starts=False),
+        Track(
+            np.where(seen, now_hw, before.picture_hw),
+            _remembered(bright_hw, before.brightness_hw),
+            held=before.held + 1 if dark_hw.mean() > _OTHER_SCENE / 2 else 0,
+        ),
+    )
+
+
+def _started(now_hw: Image, bright_hw: FloatArray) -> tuple[Motion, Track]:
+    side = now_hw.shape
+    motion = Motion(np.zeros((2, *side), np.float32), np.ones(side, np.float32), starts=True)
+    return motion, Track(now_hw.copy(), bright_hw)
+
+
+def _doubted(
+    now_hw: Image, bright_hw: FloatArray, before: Track, flow_hw2: FloatArray
+) -> tuple[Motion, Track]:
+    """Hold everything, unless the doubtful frame before explains this one: that was a cut."""
+    if before.held >= LONGEST_HOLD:
+        return _started(now_hw, bright_hw)
+    if before.doubtful_hw is not None and bright_hw.mean() > _FAINT:
+        _, residual_hw = _explained(before.doubtful_hw, now_hw, bright_hw)
+        if (residual_hw > _UNRELATED).mean() < _OTHER_SCENE / 2:
+            return _started(now_hw, bright_hw)
+    motion = Motion(
+        np.zeros((2, *now_hw.shape), np.float32),
+        np.full(now_hw.shape, HELD, np.float32),
+        starts=False,
+    )
+    return motion, Track(
+        before.picture_hw,
+        _remembered(np.minimum(bright_hw, before.brightness_hw), before.brightness_hw),
+        doubtful_hw=now_hw.copy(),
+        held=before.held + 1,
+    )
+
+
+def _remembered(bright_hw: FloatArray, before_hw: FloatArray) -> FloatArray:
+    """Follow a brighter picture at once and a darker one slowly: gain turned down is no fault."""
+    return np.maximum(bright_hw, before_hw + np.float32(_FORGET) * (bright_hw - before_hw))
+
+
+def _explained(
+    before_hw: Image, now_hw: Image, bright_hw: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the flow back to an earlier picture, hw2, and how much of this one it leaves over."""
+    flow_hw2: FloatArray = _search().calc(now_hw, before_hw, None)
+    moved_hw = _warped(before_hw.astype(np.float32), flow_hw2)
+    difference_hw = cv2.absdiff(moved_hw, now_hw.astype(np.float32))
+    residual_hw = _local_mean(difference_hw) / (bright_hw + np.float32(_FAINT))
+    return flow_hw2, residual_hw
+
+
+def carried(
+    before_Khw: FloatArray | None, new_KSS: FloatArray, motion: Motion
+) -> tuple[FloatArray, FloatArray]:
+    """Blend new probabilities with earlier ones that move along with the tissue.
+
+    Args:
+        before_Khw: the running probabilities on the motion's grid, as returned by the last call.
+        new_KSS: this frame's own probabilities, float32.
+        motion: to this frame.
+
+    Returns:
+        The blend [K, S, S], and the running probabilities [K, h, w] for the next call. No array is
+        changed.
+    """
+    if before_Khw is None or motion.starts:
+        return new_KSS, _on_grid(new_KSS, motion)
+    flow_hw2 = np.moveaxis(motion.flow_2hw, 0, 2)
+    old_hwK = _warped(np.moveaxis(before_Khw, 0, 2), flow_hw2)
+    weight_hw = motion.weight_hw[..., None]
+    size = new_KSS.shape[-1]
+    if size == len(motion.weight_hw):
+        blended = old_hwK + weight_hw * (np.moveaxis(new_KSS, 0, 2) - old_hwK)
+        running_Khw = np.ascontiguousarray(np.moveaxis(blended, 2, 0))
+        return running_Khw, running_Khw
+    small_hwK = np.moveaxis(_on_grid(new_KSS, motion), 0, 2)
+    running_hwK = old_hwK + weight_hw * (small_hwK - old_hwK)
+    # Only what changes from the frame's own prediction is enlarged, so that its edges stay sharp
+    # wherever the two agree.
+    change_SSK = cv2.resize(
+        running_hwK - small_hwK, (size, size), interpolation=cv2.INTER_LINEAR
+    ).reshape(size, size, -1)
+    shown_KSS = np.clip(new_KSS + np.moveaxis(change_SSK, 2, 0), 0, 1)
+    return shown_KSS, np.ascontiguousarray(np.moveaxis(running_hwK, 2, 0))
+
+
+def moved_mask(mask_HW: Image, motion: Motion) -> Image:
+    """Move label values along with the tissue, uint8; nothing is blended.
+
+    >>> mask = np.zeros((64, 64), np.uint8)
+    >>> mask[10:20, 10:20] = 3
+    >>> flow = np.zeros((2, 64, 64), np.float32)
+    >>> flow[0] = -2  # everything has moved 2 px to the right
+    >>> moved = moved_mask(mask, Motion(flow, np.zeros((64, 64), np.float32), starts=False))
+    >>> bool((moved == np.roll(mask, 2, axis=1)).all())
+    True
+    """
+    height, width = mask_HW.shape
+    _, rows, columns = motion.flow_2hw.shape
+    scale = np.array((width / columns, height / rows), np.float32)
+    flow_hw2 = np.moveaxis(motion.flow_2hw, 0, 2) * scale
+    flow_HW2 = cv2.resize(flow_hw2, (width, height), interpolation=cv2.INTER_LINEAR)
+    moved_HW: Image = cv2.remap(
+        mask_HW,
+        _places(height, width) + flow_HW2,
+        None,
+        interpolation=cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return moved_HW
+
+
+def _warped(map_hwK: FloatArray, flow_hw2: FloatArray) -> FloatArray:
+    places = _places(*flow_hw2.shape[:2]) + flow_hw2
+    warped: FloatArray = cv2.remap(
+        map_hwK, places, None, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return warped.reshape(map_hwK.shape)
+
+
+@cache
+def _places(height: int, width: int) -> FloatArray:
+    """Return every pixel's own place (x, y), hw2."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return np.stack((x, y), axis=2)
+
+
+def _search() -> Any:
+    """Return this thread's search: it holds buffers that threads must not share."""
+    if not hasattr(_OF_THREAD, "search"):
+        preset = cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST
+        _OF_THREAD.search = cv2.DISOpticalFlow.create(preset)
+    return _OF_THREAD.search
+
+
+_OF_THREAD = threading.local()
+
+
+def _smaller(frame_SS: Image, side: int) -> Image:
+    smaller_hw: Image = cv2.resize(frame_SS, (side, side), interpolation=cv2.INTER_AREA)
+    return smaller_hw
+
+
+def _on_grid(map_KSS: FloatArray, motion: Motion) -> FloatArray:
+    side = len(motion.weight_hw)
+    if map_KSS.shape[-1] == side:
+        return map_KSS.copy()
+    return np.stack(
+        [cv2.resize(one_SS, (side, side), interpolation=cv2.INTER_AREA) for one_SS in map_KSS]
+    )
+
+
+def _local_mean(map_hw: NDArray[Any]) -> FloatArray:
+    """Average over a neighbourhood of an eighth of the side: speckle averages out."""
+    width = max(3, len(map_hw) // 12) | 1
+    mean: FloatArray = cv2.blur(map_hw.astype(np.float32), (width, width))
+    return mean
+
+
+def _soft(weight_hw: FloatArray) -> FloatArray:
+    mean: FloatArray = cv2.blur(weight_hw, (5, 5))
+    return mean
