@@ -106,12 +106,15 @@ AXILLARY = StructureSet(
 #: The femoral nerve block of Smistad et al. 2021: four output channels.
 FEMORAL = StructureSet("femoral", (_BLOOD, _BONE, Structure("femoral nerve", (240, 228, 66))))
 
+#: One nerve among bodies that look like it, and an artery: the controls of memory.
+LOOKALIKES = StructureSet("lookalikes", (_BLOOD, Structure("nerve", (240, 228, 66))))
+
 #: Any nerve and any vessel, for data that do not distinguish them further.
 NERVE_VESSEL = StructureSet(
     "nerve+vessel", (Structure("nerve", (240, 228, 66)), Structure("vessel", (214, 39, 40)))
 )
 
-NAMED_SETS = {known.name: known for known in (AXILLARY, FEMORAL, NERVE_VESSEL)}
+NAMED_SETS = {known.name: known for known in (AXILLARY, FEMORAL, LOOKALIKES, NERVE_VESSEL)}
 
 
 def structure_set(names: str | Sequence[str]) -> StructureSet:

@@ -27,7 +27,7 @@ group = typer.Typer(
 @group.command("make")
 def make(  # noqa: PLR0917
     out: Annotated[Path, typer.Argument(help="Folder for the cohort; repeat to continue.")],
-    procedure: Annotated[str, typer.Option(help="axillary or femoral.")] = "axillary",
+    procedure: Annotated[str, typer.Option(help="axillary, femoral or lookalikes.")] = "axillary",
     subjects: Annotated[int, typer.Option(help="Number of subjects, one recording each.")] = 20,
     seconds: Annotated[float, typer.Option(help="Length of each recording.")] = 4.0,
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 20.0,

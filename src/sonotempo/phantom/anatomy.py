@@ -125,7 +125,7 @@ class Subject:
     """The anatomy of one simulated person in one region.
 
     Attributes:
-        procedure: axillary or femoral.
+        procedure: axillary, femoral or lookalikes.
         skin_mm: thickness of the skin.
         fat_bottom: the deep fascia, where subcutaneous fat ends.
         fasciae: further layers.

@@ -105,7 +105,8 @@ def _write_subject(folder: Path, start: Cast, settings: PhantomConfig) -> None:
     names = [name for name in settings.structures.names if name.endswith("nerve")]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow((*_COLUMNS, *(f"{name} gain" for name in names)))
+    visible = [f"visible: {name}" for name in settings.structures.names]
+    table.writerow((*_COLUMNS, *(f"{name} gain" for name in names), *visible))
     expected = 0
     for frame in recorded(start, settings):
         missing, expected = frame.index - expected, frame.index + 1
@@ -118,7 +119,8 @@ def _write_subject(folder: Path, start: Cast, settings: PhantomConfig) -> None:
             timestamp_ns=frame.timestamp_ns,
         )
         gains = [f"{frame.nerve_gains.get(name, 0):.3f}" for name in names]
-        table.writerow((*_row(frame, missing), *gains))
+        seen = [int(name in frame.visible) for name in settings.structures.names]
+        table.writerow((*_row(frame, missing), *gains, *seen))
     _write_whole(folder / TRUTH_FILE, text.getvalue())
 
 

@@ -192,7 +192,8 @@ class _Painter:
         self._reflect(echoes * rough * amplitude(26.0), 0.55 * normal)
         cap = inside & (depth < _BONE_LABEL_MM) & (np.abs(normal) < _BONE_LABEL_ANGLE)
         cap &= self.z < self.subject.bone.z_mm
-        self.label[cap] = self.structures.label("bone")
+        if cap.any():
+            self.label[cap] = self.structures.label("bone")
 
     def nerve(self, nerve: Nerve) -> NervePatch:
         """A nerve: its label, and what it adds to the echo at its best tilt."""

@@ -1,13 +1,15 @@
 """The settings of a simulated cohort."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from sonotempo.errors import ConfigError, unknown_option
-from sonotempo.structures import AXILLARY, FEMORAL, StructureSet
+from sonotempo.structures import StructureSet, structure_set
 
-Procedure = Literal["axillary", "femoral"]
+#: The nerve blocks of the seed paper, and a control for memory: a nerve among bodies that look like
+#: it while it fades.
+Procedure = Literal["axillary", "femoral", "lookalikes"]
 
 # Lowest and highest value of every number, and its unit.
 _RANGES: dict[str, tuple[float, float, str]] = {
@@ -39,7 +41,8 @@ class PhantomConfig(BaseModel):
         seed: the same seed gives the same bytes.
         depth_cm: imaging depth; by default the shallowest of the scanner's presets (2.5 to 5 cm)
             that shows the subject's nerves.
-        fading: how often and how completely nerves fade with the probe's tilt; 0 for never.
+        fading: how often and how completely nerves fade with the probe's tilt; 0 for never. Of the
+            nerve among look-alikes, the share of the time that it is faded.
         decorrelation: how fast motion across the plane changes the speckle, relative to a
             hand-held probe; with 0 the tissue keeps its speckle.
         event_rate: contact losses, depth changes, freezes and dropped frames per second, together.
@@ -76,7 +79,7 @@ class PhantomConfig(BaseModel):
     @property
     def structures(self) -> StructureSet:
         """The structures that the mask values stand for."""
-        return AXILLARY if self.procedure == "axillary" else FEMORAL
+        return structure_set(self.procedure)
 
     @property
     def frames(self) -> int:
@@ -104,7 +107,7 @@ def _sentence(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return unknown_option("phantom setting", key, PhantomConfig.model_fields)
     if problem["type"] == "literal_error":
-        return unknown_option(key, str(problem["input"]), ("axillary", "femoral"))
+        return unknown_option(key, str(problem["input"]), get_args(Procedure))
     if problem["type"] == "value_error":
         return str(problem["msg"]).removeprefix("Value error, ")
     return f"{key} is {problem['input']!r}: {problem['msg']}"

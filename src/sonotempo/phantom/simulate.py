@@ -1,20 +1,22 @@
 """One simulated recording, frame by frame: endless, with flat memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sonotempo.phantom.anatomy import Plane, Subject
+from sonotempo.phantom.anatomy import Nerve, Plane, Subject
 from sonotempo.phantom.axillary import draw_axillary
 from sonotempo.phantom.displacement import tissue_coordinates
 from sonotempo.phantom.disturbances import Disturbance, Events, contact
+from sonotempo.phantom.fades import Fades
 from sonotempo.phantom.femoral import draw_femoral
 from sonotempo.phantom.imaging import Field, Imaging, view_of
+from sonotempo.phantom.lookalikes import LOOK_ALIKE_GAIN, draw_lookalikes
 from sonotempo.phantom.motion import Motion, Pose, kept_correlation, nerve_gain
 from sonotempo.phantom.plane import TissuePlane, build_plane
 from sonotempo.phantom.scanners import SCANNERS, Scanner
-from sonotempo.phantom.settings import PhantomConfig
+from sonotempo.phantom.settings import PhantomConfig, Procedure
 from sonotempo.phantom.speckle import Reader, Speckle
 from sonotempo.recording import Box, Image, Spacing
 
@@ -23,7 +25,20 @@ _DEPTH_MARGIN_MM = 4.0
 _FAINTEST_MIRROR = np.float32(0.06)  # rough layers send something back at any angle
 _UNDISTURBED = Disturbance()
 # Streams of random numbers, so that a change in one part leaves the others' draws alone.
-_ANATOMY, _MOTION, _MACHINE, _SPECKLE, _EVENTS = range(5)
+_ANATOMY, _MOTION, _MACHINE, _SPECKLE, _EVENTS, _FADES = range(6)
+
+_DRAW: dict[Procedure, Callable[[np.random.Generator, float], Subject]] = {
+    "axillary": draw_axillary,
+    "femoral": draw_femoral,
+    "lookalikes": draw_lookalikes,
+}
+
+# A nerve is visible above this share of its full brightness; among look-alikes, from half-way
+# between theirs and its own.
+_VISIBLE_GAIN = 0.3
+_VISIBLE_AMONG_LOOK_ALIKES = 0.5 * (1 + LOOK_ALIKE_GAIN)
+# A structure is hidden where fewer of its pixels than this share lie under elements that touch.
+_UNDER_CONTACT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,8 @@ class PhantomFrame:
         pose: of probe and patient.
         disturbance: of this frame.
         nerve_gains: brightness of each labelled nerve relative to its maximum, 0 to 1.
+        visible: the structures that can be seen in this frame: nerves that have not faded, and
+            whatever lies under elements that touch the skin; also those outside the picture.
     """
 
     index: int
@@ -79,6 +96,7 @@ class PhantomFrame:
     pose: Pose
     disturbance: Disturbance
     nerve_gains: dict[str, float]
+    visible: frozenset[str]
 
 
 def cast(settings: PhantomConfig, number: int, take: int = 0) -> Cast:
@@ -88,8 +106,7 @@ def cast(settings: PhantomConfig, number: int, take: int = 0) -> Cast:
     """
     seeds = (settings.seed, number, take)
     random = np.random.default_rng([*seeds, _ANATOMY])
-    draw = draw_axillary if settings.procedure == "axillary" else draw_femoral
-    subject = draw(random, settings.variability)
+    subject = _DRAW[settings.procedure](random, settings.variability)
     scanner = SCANNERS[number % len(SCANNERS)]
     wanted_cm = (1.12 * subject.deepest_target_mm + 4.0) / 10
     fitting = [depth for depth in scanner.depths_cm if depth >= wanted_cm]
@@ -153,6 +170,8 @@ class Scan:
         self._turned_db = 0.0
         self._period_s = 1 / settings.frame_rate_hz
         self._motion = Motion(start.random(_MOTION), settings)
+        self._fades = Fades(start.random(_FADES), settings.fading, LOOK_ALIKE_GAIN)
+        self._seconds = 0.0
         self._events = Events(start.random(_EVENTS), settings.event_rate, settings.frame_rate_hz)
         view = view_of(settings.size, 10 * start.depth_cm, scanner.aperture_mm, width)
         self.plane: TissuePlane = build_plane(
@@ -199,7 +218,8 @@ class Scan:
 
     def _move_on(self, index: int) -> Pose:
         """Advance motion and speckle to another period."""
-        before, self._pose = self._pose, self._motion.pose(index * self._period_s)
+        self._seconds = index * self._period_s
+        before, self._pose = self._pose, self._motion.pose(self._seconds)
         self._speckle.step(kept_correlation(before, self._pose, self._settings.decorrelation))
         return self._pose
 
@@ -209,6 +229,7 @@ class Scan:
     def at(self, seconds: float, index: int) -> PhantomFrame:
         """Return one frame at a given time, independent of the frames before it."""
         disturbance = self._events.step()
+        self._seconds = seconds
         return self.frame(index, self._motion.pose(seconds), disturbance)
 
     def frame(
@@ -225,10 +246,7 @@ class Scan:
         x, z = tissue_coordinates(x_W, z_H, pose, self._cast.subject)
         plane = self.plane
         reader = Reader(x, z, plane.left_mm, plane.spacing_mm, plane.label_HW.shape)
-        gains = [
-            nerve_gain(patch.nerve.anisotropy, patch.nerve.best_tilt_deg, pose.tilt_deg)
-            for patch in plane.nerves
-        ]
+        gains = [self._gain(patch.nerve, pose) for patch in plane.nerves]
         field = reader.scatterers(self._scattering(gains, pose))
         loss = reader.nearest(plane.loss_HW)
         touching = contact(disturbance, len(x_W))
@@ -237,6 +255,12 @@ class Scan:
         middle = view.oversampling // 2
         labels = reader.nearest(plane.label_HW)
         mask = labels[middle :: view.oversampling, middle :: view.oversampling]
+        nerve_gains = {
+            patch.nerve.name: gain
+            for patch, gain in zip(plane.nerves, gains, strict=True)
+            if patch.nerve.labelled
+        }
+        touched = touching[middle :: view.oversampling]
         return PhantomFrame(
             index,
             view.framed((grey + np.float32(0.5)).astype(np.uint8)),
@@ -246,12 +270,29 @@ class Scan:
             view.depth_mm,
             pose,
             disturbance,
-            {
-                patch.nerve.name: gain
-                for patch, gain in zip(plane.nerves, gains, strict=True)
-                if patch.nerve.labelled
-            },
+            nerve_gains,
+            self._visible(mask, touched, nerve_gains),
         )
+
+    def _gain(self, nerve: Nerve, pose: Pose) -> float:
+        """Return how bright a nerve is, relative to its maximum."""
+        if self._settings.procedure != "lookalikes":
+            return nerve_gain(nerve.anisotropy, nerve.best_tilt_deg, pose.tilt_deg)
+        return self._fades.gain(self._seconds) if nerve.labelled else LOOK_ALIKE_GAIN
+
+    def _visible(
+        self, mask: Image, touched: Plane, nerve_gains: dict[str, float]
+    ) -> frozenset[str]:
+        """Return the structures that can be seen."""
+        among = self._settings.procedure == "lookalikes"
+        enough = _VISIBLE_AMONG_LOOK_ALIKES if among else _VISIBLE_GAIN
+        seen = set()
+        for label, name in enumerate(self._settings.structures.names, start=1):
+            columns = np.nonzero(mask == label)[1]
+            under = not len(columns) or float((touched[columns] > 0.5).mean()) >= _UNDER_CONTACT
+            if under and nerve_gains.get(name, 1.0) >= enough:
+                seen.add(name)
+        return frozenset(seen)
 
     def _scattering(self, gains: list[float], pose: Pose) -> Field:
         """Return everything that reflects sound, at rest: speckle times echo, and mirrors."""
