@@ -20,8 +20,9 @@ class Arm:
             or the cell with a state that moves along with the tissue (``aligned``).
         starts_from: the arm whose weights of the same fold its own training begins with.
         weights_of: the arm whose weights it is run with; itself if it is trained.
-        inference: how it is run on test frames: ``carried`` (each frame's state goes to the next)
-            or a key of :data:`sonotempo.models.at_test_time.WRAPPERS`.
+        inference: how it is run on test frames: ``carried`` (each frame's state goes to the next),
+            a key of :data:`sonotempo.models.at_test_time.WRAPPERS`, or an oracle
+            (:mod:`sonotempo.training.oracles`).
     """
 
     name: str
@@ -33,11 +34,18 @@ class Arm:
     @property
     def is_trained(self) -> bool:
         """Whether it is trained, rather than run with the weights of another arm."""
-        return self.weights_of == self.name
+        return self.weights_of == self.name and not self.is_oracle
+
+    @property
+    def is_oracle(self) -> bool:
+        """Whether it knows the truth of a simulation, so that it bounds what any model can do."""
+        return self.inference.startswith("oracle")
 
     @property
     def needs(self) -> str | None:
         """The arm that has to be trained before this one."""
+        if self.is_oracle:
+            return None
         return self.starts_from if self.is_trained else self.weights_of
 
 
@@ -52,6 +60,8 @@ ARMS = (
     Arm("sequence_reset", "memory", None, "sequence", "reset"),
     Arm("sequence", "memory", "frame", "sequence"),
     Arm("sequence_aligned", "aligned", "frame", "sequence_aligned"),
+    Arm("oracle_frame", "none", None, "oracle_frame", "oracle without memory"),
+    Arm("oracle_memory", "none", None, "oracle_memory", "oracle with memory"),
 )
 
 

@@ -5,7 +5,7 @@ line is :mod:`sonotempo.config_file`.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -249,6 +249,24 @@ class SequenceConfig(Section):
         return self
 
 
+StressKind = Literal["dark", "contact_loss", "noise", "freeze", "drop", "occlusion"]
+
+
+class StressConfig(Section):
+    """Disturbances of the test recordings, the same for every arm.
+
+    Attributes:
+        kinds: what happens; they take turns.
+        longest_frames: lengths are log-uniform from 1 to this.
+        back_within: a structure is back at the arm's own level once its Dice is not lower than
+            this below that of the same arm on the same frame, undisturbed.
+    """
+
+    kinds: Annotated[tuple[StressKind, ...], Field(min_length=1)] = get_args(StressKind)
+    longest_frames: Annotated[int, Field(ge=1)] = 30
+    back_within: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+
 class EvaluateConfig(Section):
     """How arms are scored and compared; radii refer to a 256-pixel grid and scale with it.
 
@@ -264,6 +282,7 @@ class EvaluateConfig(Section):
         equivalence_margins: arms whose difference certainly lies inside ± this count as equal: by
             metric, in its unit, instead of the metric's own margin.
         bootstrap_draws: how often subjects are drawn for a confidence interval.
+        stress: score the arms on disturbed test recordings too.
     """
 
     overlap: Literal["reference", "iou"] = "reference"
@@ -275,6 +294,7 @@ class EvaluateConfig(Section):
     primary_metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("f1", "dice")
     equivalence_margins: dict[str, Positive] = {}
     bootstrap_draws: Annotated[int, Field(ge=100)] = 10_000
+    stress: StressConfig | None = None
 
     @field_validator("primary_metrics", "equivalence_margins")
     @classmethod

@@ -29,10 +29,11 @@ from sonotempo.evaluation.scoring.evaluate import evaluate
 from sonotempo.evaluation.scoring.files import Evaluation, write_scores
 from sonotempo.evaluation.scoring.frames import per_subject
 from sonotempo.evaluation.scoring.mask_files import write_masks
-from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
+from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts, read_facts
 from sonotempo.models import Segmenter, as_run, build_model
 from sonotempo.recording import Recording
 from sonotempo.training.arm_facts import facts_as_run, facts_of_training
+from sonotempo.training.oracles import score_oracle
 from sonotempo.training.progress import EpochProgress, RunProgress
 from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
 from sonotempo.training.torch_predictor import TorchPredictor
@@ -81,12 +82,17 @@ def run_job(
         return
     job.folder.mkdir(parents=True, exist_ok=True)
     facts = job.folder / FACTS_FILE
-    if not arm_named(job.arm).is_trained:
+    arm = arm_named(job.arm)
+    if arm.is_oracle:
+        ArmFacts(
+            arm=job.arm, fold=job.fold.number, inference=arm.inference, seed=experiment.seed
+        ).write(facts)
+    elif not arm.is_trained:
         trained = read_facts(job.weights.with_name(FACTS_FILE))
         facts_as_run(job.arm, trained, experiment).write(facts)
     elif not (job.weights.is_file() and facts.is_file()):
         _train(job, experiment, recordings, progress)
-    scores = _score(job, experiment, recordings, progress)
+    scores = (_score_oracle if arm.is_oracle else _score)(job, experiment, recordings, progress)
     write_scores(job.folder, scores)
     per_subject(scores.frames, experiment.evaluate.overlap).to_csv(
         job.folder / "subjects.csv", index=False, lineterminator="\n"
@@ -241,6 +247,27 @@ def _score(
         # The report plays complete masks; of a still's clip only the still itself matters.
         every_frame=not all(recording.is_still for recording in test),
         seed=experiment.seed,
+        on_masks=partial(write_masks, job.folder),
+        on_recording=progress.advance,
+    )
+
+
+def _score_oracle(
+    job: Job,
+    experiment: Experiment,
+    recordings: Sequence[CachedRecording],
+    progress: RunProgress,
+) -> Evaluation:
+    test = [r for r in recordings if r.subject in job.fold.test and r.labelled]
+    progress.step(f"{job.arm}, fold {job.fold.number}: scoring", len(test))
+    return score_oracle(
+        test,
+        [r for r in recordings if r.subject in job.fold.train and r.labelled],
+        experiment.structures,
+        experiment.evaluate,
+        arm=job.arm,
+        fold=job.fold.number,
+        remembers=arm_named(job.arm).inference == "oracle with memory",
         on_masks=partial(write_masks, job.folder),
         on_recording=progress.advance,
     )

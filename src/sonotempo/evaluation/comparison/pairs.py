@@ -9,6 +9,7 @@
   `frame_continued`, of the same weights.
 - ``training beyond motion``: `sequence_aligned` against predictions carried along the motion.
 - ``smoothing``: `frame_ema` against `frame`, of the same weights.
+- ``available gain``: the oracle with memory against the one without, on simulated data.
 - ``another method``: against masks of another tool, of which nothing is known.
 - ``other settings``: arms that no control was made for.
 - ``unequal arms``: a pair of the above that differs in more than it may.
@@ -39,6 +40,8 @@ _MEANINGS: dict[Kind, str] = {
     "tissue's motion: what that adds, without any training.",
     "training beyond motion": "A trained memory against predictions that are only carried along "
     "the motion: what training it adds.",
+    "available gain": "Oracles that know the truth of the simulation: what the best memory could "
+    "win over the best single frame.",
     "another method": "Masks of another tool: how they were made, and whether it has seen these "
     "subjects, is unknown.",
     "other settings": "The two were made in different ways: the difference has no single cause.",
@@ -68,11 +71,12 @@ _PLANS = (
     _Plan("frame_flow", "frame", "carrying along motion", "inference"),
     _Plan("frame_continued_flow", "frame_continued", "carrying along motion", "inference"),
     _Plan("frame_ema", "frame", "smoothing", "inference"),
+    _Plan("oracle_memory", "oracle_frame", "available gain"),
 )
 
 
 def conclude(arms: Sequence[ComparedArm]) -> tuple[Pair, ...]:
-    """Pair the arms whose difference means something; every arm is in a pair.
+    """Pair the arms whose difference means something; every arm but an oracle is in a pair.
 
     The differences are still to be computed.
 
@@ -83,7 +87,7 @@ def conclude(arms: Sequence[ComparedArm]) -> tuple[Pair, ...]:
     paired = {name for one in found for name in (one.arm, one.baseline)}
     own = [arm for arm in arms if not arm.external]
     for arm in own[1:]:
-        if arm.name not in paired:
+        if arm.name not in paired and not arm.role.startswith("oracle"):
             found.append(_pair(arm, own[0], "other settings", ()))
     return tuple(found)
 

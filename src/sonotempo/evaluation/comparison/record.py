@@ -24,6 +24,7 @@ Kind = Literal[
     "smoothing",
     "carrying along motion",
     "training beyond motion",
+    "available gain",
     "another method",
     "other settings",
     "unequal arms",

@@ -25,6 +25,7 @@ _FIRST: tuple[Kind, ...] = (
     "training beyond motion",
     "use of state at test time",
     "smoothing",
+    "available gain",
     "other settings",
 )
 
@@ -35,6 +36,7 @@ _CLAIMS: dict[Kind, str] = {
     "smoothing": "Smoothing over time",
     "carrying along motion": "Carrying along motion",
     "training beyond motion": "Training beyond motion",
+    "available gain": "Available gain",
     "another method": "Against another method",
     "other settings": "Between arms made in different ways",
     "unequal arms": "No memory effect or other single cause can be claimed",

@@ -11,6 +11,7 @@ from sonotempo.evaluation.scoring.frames import FrameKey, FrameScore, frame_tabl
 from sonotempo.evaluation.scoring.mask_files import DrawnMasks
 from sonotempo.evaluation.scoring.prediction import predict_recording
 from sonotempo.evaluation.scoring.recordings import drawn_masks, score_recording
+from sonotempo.evaluation.scoring.stress_table import score_stress, stress_table
 from sonotempo.evaluation.scoring.temporal_table import TemporalScore, temporal_table
 from sonotempo.recording import Predictor, Recording
 
@@ -36,12 +37,12 @@ def evaluate(
         predictor: what to evaluate; its first prediction counts.
         recordings: frames and references on the evaluation grid (the fitted network grid).
         config: the region rules; with ``streaming_latency_ms`` for this arm, what would have been
-            on screen is scored as well.
+            on screen is scored as well; with ``stress``, disturbed recordings too.
         arm: the predictor's name in the tables.
         fold: the fold whose test set this is.
         every_frame: predict unlabelled frames even where a predictor without state does not need
             them, so that its masks are complete.
-        seed: of the latencies that are drawn.
+        seed: of the latencies and the disturbances that are drawn.
         on_masks: called with the masks of each recording.
         on_recording: called after each recording, for progress.
 
@@ -52,6 +53,7 @@ def evaluate(
     temporal: list[TemporalScore] = []
     latencies_ms = latencies_of(config.streaming_latency_ms, arm)
     screens = [screen_table([], [], [])]
+    stressed = [stress_table([], [])]
     for recording in recordings:
         masks = predict_recording(predictor, recording, arm, every_frame=every_frame)
         scores = score_recording(recording, masks, config, arm=arm, fold=fold)
@@ -70,10 +72,15 @@ def evaluate(
                     known=masks,
                 )
             )
+        if config.stress is not None:
+            stressed.append(
+                score_stress(predictor, recording, config, arm=arm, fold=fold, seed=seed)
+            )
         on_masks(drawn_masks(recording, masks))
         on_recording()
     return Evaluation(
         frame_table(frames),
         temporal_table(temporal),
         pd.concat(screens, ignore_index=True) if latencies_ms is not None else None,
+        pd.concat(stressed, ignore_index=True) if config.stress is not None else None,
     )

@@ -1,5 +1,7 @@
 """A predictor's masks of a recording, stepped as it would be live: state reset at every gap."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from sonotempo.errors import SonotempoError
@@ -7,7 +9,12 @@ from sonotempo.recording import Image, Predictor, Recording
 
 
 def predict_recording(
-    predictor: Predictor, recording: Recording, arm: str, *, every_frame: bool = False
+    predictor: Predictor,
+    recording: Recording,
+    arm: str,
+    *,
+    every_frame: bool = False,
+    never_shown: Collection[int] = (),
 ) -> dict[int, Image]:
     """Return the masks of a recording's frames, by frame index.
 
@@ -17,16 +24,19 @@ def predict_recording(
         arm: what the predictor is called in errors.
         every_frame: keep to every frame even where a predictor without state needs only the
             labelled ones.
+        never_shown: frames that never arrive: the mask before stays on screen.
 
     Raises:
         SonotempoError: the predictor gave values that are not numbers.
     """
     labelled = set(recording.labelled)
-    masks = {}
+    masks: dict[int, Image] = {}
     for segment in recording.segments():
         predictor.reset()
         for index in segment:
-            if index in labelled or predictor.stateful or every_frame:
+            if index in never_shown:
+                masks[index] = masks[index - 1]
+            elif index in labelled or predictor.stateful or every_frame or index + 1 in never_shown:
                 masks[index] = predict_frame(predictor, recording, index, arm)
     return masks
 
