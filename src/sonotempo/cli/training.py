@@ -16,6 +16,10 @@ def crossval(
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; by default runs/<name>.")
     ] = None,
+    fold: Annotated[
+        list[int] | None,
+        typer.Option(help="Only this fold, repeatable: several processes can share a run."),
+    ] = None,
 ) -> None:
     """Train and score every arm in every fold; the same command again continues."""
     from sonotempo.config_file import load_experiment
@@ -30,7 +34,9 @@ def crossval(
         from sonotempo.training.progress import RunProgress
 
         with RunProgress(console) as progress:
-            table = crossvalidate(experiment, run, progress)
+            table = crossvalidate(experiment, run, progress, fold or ())
+    if table is None:
+        return
     console.print(table.rich())
     console.print(f"table, scores and bar plot: {run}", markup=False, soft_wrap=True)
 

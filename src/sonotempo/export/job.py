@@ -198,6 +198,10 @@ def _opened(run: Path, fold: int, arms: Sequence[str], pair: bool) -> Export:
     for arm in arms:
         if arm not in experiment.arms:
             raise ConfigError(unknown_option("arm", arm, experiment.arms))
+        if arm_named(arm).is_oracle:
+            raise ConfigError(
+                f"arm {arm!r} is no network but the truth of a simulation; export a trained arm"
+            )
         used = arm_named(arm).weights_of
         if used != arm:
             raise ConfigError(

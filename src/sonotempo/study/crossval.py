@@ -7,7 +7,7 @@ a bar plot.
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from sonotempo.config import Experiment
 from sonotempo.config_file import load_run
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
-from sonotempo.errors import ConfigError
+from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.evaluation.report.bars import draw_bars
 from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
@@ -37,11 +37,24 @@ from sonotempo.training.progress import RunProgress
 _PACKAGES = ("sonotempo", "torch", "torchvision", "lightning", "monai", "timm", "numpy", "scipy")
 
 
-def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> RunTable:
+def crossvalidate(
+    experiment: Experiment, run: Path, progress: RunProgress, only_folds: Collection[int] = ()
+) -> RunTable | None:
     """Run every job of an experiment that is not finished, and write the table of all.
 
+    Args:
+        experiment: every setting.
+        run: the run's folder; an earlier start of the same experiment is continued.
+        progress: shows the steps.
+        only_folds: run only the jobs of these folds, so that several processes or machines share a
+            run; all if empty.
+
+    Returns:
+        The table; None as long as jobs of other folds are missing.
+
     Raises:
-        ConfigError: the folder holds another experiment, or the data do not allow it.
+        ConfigError: the folder holds another experiment, there is no such fold, or the data do not
+            allow it.
         RecordingError: nothing in the data folder can be used.
     """
     _require_same_settings(run, experiment)
@@ -67,8 +80,17 @@ def crossvalidate(experiment: Experiment, run: Path, progress: RunProgress) -> R
         f"{len(cohort.recordings)} recordings of {len(subjects)} {cohort.facts.group}s; "
         f"{len(jobs)} jobs, {left} to do; results in {run}"
     )
+    numbers = [fold.number for fold in folds]
+    for number in only_folds:
+        if number not in numbers:
+            raise ConfigError(unknown_option("fold", str(number), [str(one) for one in numbers]))
     for job in jobs:
-        run_job(job, experiment, cohort.recordings, progress)
+        if not only_folds or job.fold.number in only_folds:
+            run_job(job, experiment, cohort.recordings, progress)
+    missing = sorted({job.fold.number for job in jobs if not job.finished})
+    if missing:
+        progress.say(f"not finished yet: fold {', '.join(map(str, missing))}; no table is written")
+        return None
     evaluation = joined([read_scores(job.folder) for job in jobs])
     frames = evaluation.frames
     write_scores(run, evaluation)

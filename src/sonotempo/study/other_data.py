@@ -73,14 +73,15 @@ def evaluate_weights(
             )
         experiment = load_run(weights)
         # Only folds that every arm has finished: arms are compared over the same recordings.
-        trained = {arm: arm_named(arm).weights_of for arm in experiment.arms}
+        arms = [arm for arm in experiment.arms if not arm_named(arm).is_oracle]
+        trained = {arm: arm_named(arm).weights_of for arm in arms}
         folds = [
             {path.parent.name for path in weights.glob(f"{arm}/fold-*/weights.safetensors")}
             for arm in trained.values()
         ]
         files = [
             (arm, weights / trained[arm] / fold / "weights.safetensors")
-            for arm in experiment.arms
+            for arm in arms
             for fold in sorted(set.intersection(*folds))
         ]
         if not files:
