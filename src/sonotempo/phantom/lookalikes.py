@@ -14,13 +14,13 @@ import numpy as np
 from sonotempo.phantom.anatomy import Dice, Ellipse, Muscle, Nerve, Subject, Vessel
 
 #: The gain of every look-alike, and of the nerve while it is faded.
-LOOK_ALIKE_GAIN = 0.3
+LOOK_ALIKE_GAIN = 0.2
 
 _BODIES = 7
 _REACH_MM = 12.0
 _DEPTH_MM = (9.0, 24.0)
 _GAP_MM = 1.6
-_TRIES = 2000
+_TRIES = 200
 
 
 def draw_lookalikes(random: np.random.Generator, variability: float) -> Subject:
@@ -35,7 +35,8 @@ def draw_lookalikes(random: np.random.Generator, variability: float) -> Subject:
     bodies = [
         replace(
             dice.nerve("nerve", place, area, flatness, labelled=number == 0),
-            echo_db=dice.normal(12.0, 1.0, 10.5, 13.5),
+            fascicles=7,
+            echo_db=dice.normal(15.0, 1.0, 13.0, 17.0),
         )
         for number, (place, (area, flatness)) in enumerate(zip(places, sizes, strict=True))
     ]
@@ -56,7 +57,7 @@ def draw_lookalikes(random: np.random.Generator, variability: float) -> Subject:
         fat_bottom=dice.fascia(fat_bottom, (-0.03, 0.03), (-0.2, 0.2), (0.0, 0.3), (18, 2, 14, 22)),
         fasciae=(),
         muscles=(
-            Muscle(Ellipse(0.0, 19.0, 60.0, 60.0), dice.angle(12), dice.normal(-10, 1, -12, -8)),
+            Muscle(Ellipse(0.0, 19.0, 60.0, 60.0), dice.angle(12), dice.normal(-9, 1, -11, -7)),
         ),
         sheath=Ellipse(0.0, -90.0, 1.0, 1.0),
         vessels=(artery,),
@@ -70,18 +71,15 @@ def draw_lookalikes(random: np.random.Generator, variability: float) -> Subject:
 
 def _apart(random: np.random.Generator, radii_mm: list[float]) -> list[tuple[float, float]]:
     """Draw places, uniform over the plane, at which circles of these radii do not touch."""
+    lowest, highest = (-_REACH_MM, _DEPTH_MM[0]), (_REACH_MM, _DEPTH_MM[1])
     while True:
-        places: list[tuple[float, float]] = []
-        for radius in radii_mm:
-            for _ in range(_TRIES):
-                x = float(random.uniform(-_REACH_MM, _REACH_MM))
-                z = float(random.uniform(*_DEPTH_MM))
-                distances = (
-                    np.hypot(x - other_x, z - other_z) - other - radius
-                    for (other_x, other_z), other in zip(places, radii_mm, strict=False)
-                )
-                if all(distance >= _GAP_MM for distance in distances):
-                    places.append((x, z))
-                    break
-        if len(places) == len(radii_mm):
-            return places
+        placed = np.empty((0, 2))
+        for radius, before in zip(radii_mm, range(len(radii_mm)), strict=True):
+            tries = random.uniform(lowest, highest, (_TRIES, 2))
+            away = np.linalg.norm(tries[:, None] - placed[None], axis=2)
+            free = (away >= np.array(radii_mm[:before]) + radius + _GAP_MM).all(axis=1)
+            if not free.any():
+                break  # no room is left: start over, so that no place is favoured
+            placed = np.vstack((placed, tries[int(free.argmax())]))
+        if len(placed) == len(radii_mm):
+            return [(float(x), float(z)) for x, z in placed]
