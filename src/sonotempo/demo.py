@@ -70,6 +70,7 @@ def run_demo(out: Path, data: Path | None, console: Console) -> None:
             f"-> {run}"
         )
         table = crossvalidate(experiment, run, progress)
+        assert table is not None  # no fold was left out
         console.print(table.rich())
         progress.say(f"4. Compare the arms -> {out / 'report.html'}")
         for sentence in report_runs([run], out, progress).summary:

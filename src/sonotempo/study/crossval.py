@@ -22,6 +22,8 @@ from sonotempo.config_file import load_run
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
 from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.evaluation.comparison.drift import drift_sentence, drifts
+from sonotempo.evaluation.comparison.record import Drift
 from sonotempo.evaluation.report.bars import draw_bars
 from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
@@ -94,6 +96,8 @@ def crossvalidate(
     evaluation = joined([read_scores(job.folder) for job in jobs])
     frames = evaluation.frames
     write_scores(run, evaluation)
+    for one in _drifts(frames, experiment):
+        progress.say(f"warning: {drift_sentence(one)}")
     progress.say("drawing test frames from the worst to the best")
     draw_run_examples(jobs, frames, experiment, cohort.recordings, run / "examples.png")
     return write_table(run, frames, experiment, scored.sentences)
@@ -282,6 +286,15 @@ def _scored_data(experiment: Experiment, cohort: CohortOnGrid) -> ScoredData:
             _cropped(cohort.recordings, experiment),
         ),
     )
+
+
+def _drifts(frames: pd.DataFrame, experiment: Experiment) -> tuple[Drift, ...]:
+    """Return where the state does harm, if the arm that resets it is there to tell."""
+    if not {"sequence", "sequence_reset"} <= set(experiment.arms):
+        return ()
+    of = {arm: frames[frames["arm"] == arm] for arm in ("sequence", "sequence_reset")}
+    names = experiment.structures.names
+    return drifts("sequence", of["sequence"], of["sequence_reset"], names)
 
 
 def _cropped(recordings: Sequence[CachedRecording], experiment: Experiment) -> str:

@@ -15,6 +15,8 @@ from sonotempo.evaluation.comparison.cells import (
     temporal_cells,
 )
 from sonotempo.evaluation.comparison.differences import differences_of
+from sonotempo.evaluation.comparison.drift import drifts
+from sonotempo.evaluation.comparison.gains import gain_shares
 from sonotempo.evaluation.comparison.lineup import ComparedArm, LineUp, line_up
 from sonotempo.evaluation.comparison.notes import left_out, notes_of
 from sonotempo.evaluation.comparison.pairs import conclude
@@ -22,6 +24,7 @@ from sonotempo.evaluation.comparison.record import (
     Arm,
     Cell,
     Comparison,
+    Drift,
     HumanReference,
     Latency,
     RunSource,
@@ -38,6 +41,7 @@ from sonotempo.evaluation.comparison.statistics import (
     draw_subjects,
     subject_scores,
 )
+from sonotempo.evaluation.comparison.stress import stress_cells
 from sonotempo.evaluation.scoring.frames import per_subject
 from sonotempo.evaluation.scoring.provenance import ArmFacts, fact_texts
 from sonotempo.evaluation.scoring.scored_data import facts_of_all
@@ -95,6 +99,14 @@ def compare(
         pairs.append(replace(one, differences=differences_of(*both, settings, times_DS)))
         on_pair()
     labelled = lined.labelled
+    stress, stress_differences = stress_cells(
+        lined.arms,
+        lined.subjects,
+        overlap=overlap,
+        back_within=lined.config.stress.back_within if lined.config.stress else 0.0,
+        times_DS=times_DS,
+        pairs=pairs,
+    )
     recordings = len(labelled[["subject", "recording"]].drop_duplicates())
     notes = notes_of(read, lined, pairs, settings)
     data = facts_of_all(run.scored.data for run in read)
@@ -125,6 +137,10 @@ def compare(
         seed_spread=seed_spreads(lined.arms, by_seed, lined.structures, measures),
         temporal=temporal_cells(lined.arms, lined.structures),
         state_age=state_ages(lined.arms, lined.structures, overlap),
+        gain_shares=gain_shares(pairs, scores, settings, times_DS),
+        drifts=_drifts(lined),
+        stress=stress,
+        stress_differences=stress_differences,
         latencies=_latencies(read),
         human=_human(lined.structures),
     )
@@ -207,6 +223,22 @@ def _title(read: Sequence[RunScores], lined: LineUp) -> str:
     ]
     kind = f": {known[0].structures.name}" if known else ""
     return f"{' and '.join(names)}{kind}"
+
+
+def _drifts(lined: LineUp) -> tuple[Drift, ...]:
+    """Return where a carried state does harm, of every run with the same weights reset."""
+    found: list[Drift] = []
+    for arm in lined.arms:
+        if arm.role != "sequence":
+            continue
+        others = [one for one in lined.arms if one.role == "sequence_reset"]
+        for reset in (one for one in others if one.group == arm.group):
+            both = [pd.concat([one.scores.frames for one in of.seeds]) for of in (arm, reset)]
+            if len(arm.seeds) > 1:
+                keys = ["structure", "subject", "recording", "frame"]
+                both = [one.groupby(keys, as_index=False).mean(numeric_only=True) for one in both]
+            found += drifts(arm.name, both[0], both[1], lined.structures)
+    return tuple(found)
 
 
 def _latencies(read: Sequence[RunScores]) -> tuple[Latency, ...]:

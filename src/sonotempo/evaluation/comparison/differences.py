@@ -14,6 +14,7 @@ from sonotempo.evaluation.comparison.statistics import (
     Interval,
     SubjectScores,
     bootstrap,
+    detectable,
     estimate_K,
     holm,
     signed_rank,
@@ -57,6 +58,7 @@ def differences_of(
             bounds=intervals[one.name][k],
             test=tests.get((k, one.name)),
             p_holm=corrected.get((k, one.name), math.nan),
+            tests=len(tests),
         )
         for k in range(len(arm.structures))
         for one in settings.measures
@@ -72,6 +74,7 @@ def _difference(
     bounds: Interval,
     test: tuple[float, str] | None,
     p_holm: float,
+    tests: int,
 ) -> Difference:
     metric = measure.name
     gain = estimate_K(arm, metric)[k] - estimate_K(baseline, metric)[k]
@@ -81,6 +84,10 @@ def _difference(
     n = int((~np.isnan(_paired(arm, baseline, metric)[:, k])).sum())
     p, no_test = test or (math.nan, "")
     corrected = rounded(p_holm, P_DECIMALS)
+    would_show = rounded(
+        detectable(_paired(arm, baseline, metric)[:, k], tests) if test else math.nan,
+        measure.decimals,
+    )
     is_found = any(_any_but_worst(one.values_SK(metric)[:, k], measure) for one in (arm, baseline))
     # Two arms that both find nothing agree in every draw, which is no evidence about either.
     verdict: Verdict = verdict_of(low, high, corrected, n, measure) if is_found else "not judged"
@@ -105,6 +112,7 @@ def _difference(
         p=rounded(p, P_DECIMALS),
         p_holm=corrected,
         n=n,
+        detectable=would_show,
         verdict=verdict,
         sentence=verdict_sentence(
             verdict,
@@ -112,6 +120,7 @@ def _difference(
             (low, high),
             corrected,
             measure=measure,
+            detectable=would_show,
             reason=reason if test is not None else joined(["not a primary metric", reason]),
         ),
         reason=reason,

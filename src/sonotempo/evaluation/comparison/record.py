@@ -121,6 +121,8 @@ class Difference:
         p: Wilcoxon signed-rank over the subjects' differences.
         p_holm: the same, corrected over structures × primary metrics of this pair.
         n: subjects with a value in both arms.
+        detectable: the smallest true difference that so many subjects would have shown with 80 %
+            power; None if it is not known.
         verdict: what follows.
         sentence: the verdict in words with its numbers.
         reason: why an estimate, interval or p value does not exist; empty if all do.
@@ -137,6 +139,7 @@ class Difference:
     p: float | None
     p_holm: float | None
     n: int
+    detectable: float | None
     verdict: Verdict
     sentence: str
     reason: str
@@ -165,6 +168,105 @@ class Pair:
     differs_in: tuple[str, ...]
     refused: tuple[str, ...]
     differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GainShare:
+    """How much of what the best memory could win an arm has won, in one structure and metric.
+
+    Attributes:
+        structure: the anatomical class.
+        metric: a primary metric.
+        arm: whose gain over ``baseline`` is taken as a share.
+        baseline: its control.
+        available: oracle with memory − oracle without.
+        available_low: lower end of its 95 % interval.
+        available_high: its upper end.
+        share: (arm − baseline) / available; None where there is nothing to win.
+        ci_low: lower end of the share's interval.
+        ci_high: its upper end.
+        reason: why there is no share.
+    """
+
+    structure: str
+    metric: str
+    arm: str
+    baseline: str
+    available: float | None
+    available_low: float | None
+    available_high: float | None
+    share: float | None
+    ci_low: float | None
+    ci_high: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Where carrying the state lowers Dice, ``first`` to ``last`` frames after a reset.
+
+    ``carried`` and ``reset`` are means over subjects; the interval is of their difference.
+    """
+
+    structure: str
+    arm: str
+    first: int
+    last: int
+    carried: float | None
+    reset: float | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+StressPhase = Literal["inside", "after", "sound"]
+
+
+@dataclass(frozen=True, slots=True)
+class StressCell:
+    """One arm on disturbed recordings, all structures together.
+
+    Attributes:
+        arm: by name.
+        phase: ``inside`` disturbances, ``after`` them, or ``sound``: before the first, or 10 frames
+            or more after one.
+        kind: of the disturbance, or ``all``.
+        frames: how many frames with a structure, each structure counted.
+        misses: share of them in which it is not found.
+        misses_low: lower end of the 95 % interval over subjects.
+        misses_high: its upper end.
+        dice: mean, misses counted as 0.
+        dice_low: lower end of its interval.
+        dice_high: its upper end.
+        invented: false regions per frame and structure.
+        frames_until_back: after a disturbance, until the arm is back at its own level, on average.
+        back_within_3: share of disturbances after which it is back within 3 frames.
+    """
+
+    arm: str
+    phase: StressPhase
+    kind: str
+    frames: int
+    misses: float | None
+    misses_low: float | None
+    misses_high: float | None
+    dice: float | None
+    dice_low: float | None
+    dice_high: float | None
+    invented: float | None
+    frames_until_back: float | None
+    back_within_3: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StressDifference:
+    """By what share an arm misses less than its baseline inside disturbances, with its interval."""
+
+    arm: str
+    baseline: str
+    kind: str
+    fewer_misses: float | None
+    ci_low: float | None
+    ci_high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +389,10 @@ class Comparison:
         seed_spread: with several seeds only.
         temporal: structures × arms × temporal metrics, if scored.
         state_age: structures × arms × ages, if scored.
+        gain_shares: with the oracles among the arms: what was available, and who won how much.
+        drifts: where a carried state does harm.
+        stress: arms on disturbed recordings, if scored.
+        stress_differences: of the pairs, inside disturbances.
         latencies: that arms were streamed with.
         human: lines from the literature.
         schema: version of this record's JSON.
@@ -310,6 +416,10 @@ class Comparison:
     seed_spread: tuple[SeedSpread, ...]
     temporal: tuple[Cell, ...]
     state_age: tuple[StateAge, ...]
+    gain_shares: tuple[GainShare, ...]
+    drifts: tuple[Drift, ...]
+    stress: tuple[StressCell, ...]
+    stress_differences: tuple[StressDifference, ...]
     latencies: tuple[Latency, ...]
     human: tuple[HumanReference, ...]
     schema: int = SCHEMA

@@ -27,6 +27,7 @@ class ScoredArm:
         frames: one row per labelled frame and structure.
         temporal: one row per recording, structure and temporal metric; may be empty.
         streaming: as ``frames``, of what was on screen; None if not every fold was streamed.
+        stress: as ``frames``, of disturbed recordings; None if not every fold was.
         facts: by fold; weights that were scored without their run folder have none.
         folders: of its folds, with masks.
     """
@@ -35,6 +36,7 @@ class ScoredArm:
     frames: pd.DataFrame
     temporal: pd.DataFrame
     streaming: pd.DataFrame | None
+    stress: pd.DataFrame | None
     facts: dict[int, ArmFacts]
     folders: tuple[Path, ...]
 
@@ -132,6 +134,7 @@ def _read_arm(role: str, folders: Sequence[Path]) -> ScoredArm:
         frames,
         whole.temporal,
         whole.streaming if streamed else None,
+        whole.stress if all(one.stress is not None for one in scores) else None,
         facts,
         tuple(folders),
     )

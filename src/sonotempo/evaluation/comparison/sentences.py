@@ -51,6 +51,7 @@ def verdict_sentence(
     *,
     measure: Measure,
     reason: str,
+    detectable: float | None = None,
 ) -> str:
     """Write one verdict in plain words with its numbers.
 
@@ -62,6 +63,11 @@ def verdict_sentence(
     'equivalent within 0.020: -0.001 [-0.010, +0.010]'
     >>> verdict_sentence("not judged", None, (None, None), None, measure=dice, reason="one subject")
     'not judged: one subject'
+    >>> verdict_sentence(
+    ...     "not shown", 0.01, (-0.02, 0.04), 1.0, measure=dice, reason="", detectable=0.045
+    ... )
+    'no difference could be shown: +0.010 [-0.020, +0.040], p (Holm) 1.0000; 0.045 or more would \
+have been'
     """
     shown = _shown_difference(estimate, bounds, measure)
     if verdict in ("better", "worse"):
@@ -71,7 +77,11 @@ def verdict_sentence(
     if verdict == "equivalent":
         return f"equivalent within {margins([measure])}: {shown}"
     if verdict == "not shown":
-        return f"no difference could be shown: {shown}, p (Holm) {p_number(p_holm)}"
+        said = f"no difference could be shown: {shown}, p (Holm) {p_number(p_holm)}"
+        if detectable is None:
+            return said
+        enough = with_unit(number(detectable, measure.decimals), measure)
+        return f"{said}; {enough} or more would have been"
     return f"not judged: {reason}" + ("" if estimate is None else f" ({shown})")
 
 

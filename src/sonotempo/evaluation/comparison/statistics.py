@@ -139,15 +139,15 @@ def bootstrap(
 
     Source: arXiv 2409.17763.
     """
-    drawn_DK = _drawn(arm, metric, times_DS) - _drawn(baseline, metric, times_DS)
+    gains_DK = drawn_DK(arm, metric, times_DS) - drawn_DK(baseline, metric, times_DS)
     arm_SK, baseline_SK = arm.values_SK(metric), baseline.values_SK(metric)
     tail = 50 * (1 - CONFIDENCE)
     intervals = []
     for k in range(len(arm.structures)):
         # Subjects without a value are no evidence of how a structure varies between subjects.
         speaking = ~np.isnan(arm_SK[:, k]) | ~np.isnan(baseline_SK[:, k])
-        defined = drawn_DK[~np.isnan(drawn_DK[:, k]), k]
-        missing = len(drawn_DK) - len(defined)
+        defined = gains_DK[~np.isnan(gains_DK[:, k]), k]
+        missing = len(gains_DK) - len(defined)
         if speaking.sum() < 2:
             count = "one subject" if speaking.any() else "no subject"
             reason = f"{count} with a value: no interval"
@@ -199,6 +199,40 @@ def signed_rank(differences_S: Floats) -> tuple[float, str]:
     return float(test.pvalue), ""
 
 
+#: Power with which a detectable difference would be shown.
+POWER = 0.8
+
+# The signed-rank test needs this share of a t test's subjects more (Lehmann 1975, normal data).
+_EFFICIENCY = 3 / math.pi
+
+
+def detectable(differences_S: Floats, tests: int) -> float:
+    """Return the smallest true difference that so many subjects would show with 80 % power.
+
+    From the spread of the paired differences: that of a paired t test, with the subjects reduced
+    by the asymptotic efficiency of the signed-rank test, at the strictest step of Holm's
+    correction. NaN for fewer than three subjects, or if all differ alike.
+
+    Args:
+        differences_S: arm − baseline per subject; NaN where a subject has no pair.
+        tests: how many tests Holm's correction is over.
+
+    >>> spread = np.array([-0.1, 0.0, 0.1] * 10)
+    >>> round(detectable(spread, 1), 3), round(detectable(spread, 10), 3)
+    (0.045, 0.061)
+    """
+    from statsmodels.stats.power import TTestPower  # noqa: PLC0415 (slow to import)
+
+    paired = differences_S[~np.isnan(differences_S)]
+    spread = float(np.std(paired, ddof=1)) if len(paired) > 1 else 0.0
+    if len(paired) < 3 or spread < 1e-9:
+        return math.nan
+    effect = TTestPower().solve_power(
+        nobs=len(paired) * _EFFICIENCY, alpha=ALPHA / max(tests, 1), power=POWER
+    )
+    return float(effect) * spread
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """Correct p values for their number; those that are NaN stay so and do not count.
 
@@ -248,7 +282,7 @@ def verdict_of(
     return "not shown"
 
 
-def _drawn(scores: SubjectScores, metric: str, times_DS: Floats) -> Floats:
+def drawn_DK(scores: SubjectScores, metric: str, times_DS: Floats) -> Floats:
     """Return the metric of every draw (axis D) and structure (axis K), NaN where undefined."""
     if metric not in scores.means_SK:
         return _ratio(metric, np.stack([times_DS @ count_SK for count_SK in scores.counts_CSK]))
