@@ -9,6 +9,7 @@ import pandas as pd
 
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
+from sonotempo.evaluation.comparison.answer import answer
 from sonotempo.evaluation.comparison.cells import (
     paper_cells,
     seed_spreads,
@@ -112,6 +113,7 @@ def compare(
     data = facts_of_all(run.scored.data for run in read)
     return Comparison(
         title=_title(read, lined),
+        answer=answer(pairs, settings, subjects=len(lined.subjects), simulated=data.simulated),
         summary=summarise(
             arms,
             pairs,

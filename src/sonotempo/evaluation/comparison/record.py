@@ -371,6 +371,7 @@ class Comparison:
 
     Attributes:
         title: the heading of every output.
+        answer: one sentence on whether memory helps.
         summary: three sentences with numbers.
         notes: sentences that head every table, those of the data first.
         data: what readers must know of the data: simulated, unknown subjects, stills in motion.
@@ -399,6 +400,7 @@ class Comparison:
     """
 
     title: str
+    answer: str
     summary: tuple[str, str, str]
     notes: tuple[str, ...]
     data: DataFacts

@@ -52,13 +52,11 @@ class _Rows:
         rows = self.table.dropna(subset=["back"])
         if kind != _ALL:
             rows = rows[rows["kind"] == kind]
-        groups = rows.groupby("subject")["back"]
-        order = list(self.subjects)
-        count = groups.count().reindex(order, fill_value=0).to_numpy(np.float64)
-        total = groups.sum().reindex(order, fill_value=0).to_numpy(np.float64)
-        within = (rows["back"] <= 3).groupby(rows["subject"]).sum().reindex(order, fill_value=0)
-        soon = np.asarray(within, np.float64)
-        return count, total, soon
+        count_S, total_S, soon_S = np.zeros((3, len(self.subjects)))
+        for place, subject in enumerate(self.subjects):
+            back = rows.loc[rows["subject"] == subject, "back"].to_numpy(np.float64)
+            count_S[place], total_S[place], soon_S[place] = len(back), back.sum(), (back <= 3).sum()
+        return count_S, total_S, soon_S
 
 
 def stress_cells(

@@ -19,7 +19,7 @@ from sonotempo.evaluation.comparison.record import (
     SubjectDifference,
 )
 from sonotempo.evaluation.comparison.rounding import DECIMALS, P_DECIMALS, number
-from sonotempo.evaluation.report.tables import latex, markdown
+from sonotempo.evaluation.report.documents import latex, markdown
 from sonotempo.folders import make_folder, writing
 from sonotempo.measures import measure
 
@@ -67,7 +67,7 @@ def to_csv(comparison: Comparison) -> str:
     """Return every number in long form, one a row; values that do not exist are empty.
 
     The column ``table`` names what a row belongs to: ``notes`` (texts), ``scores``, ``streaming``,
-    ``differences``, ``subjects``, ``seeds``, ``temporal`` or ``state_age``.
+    ``differences``, ``subjects``, ``gain``, ``stress``, ``seeds``, ``temporal`` or ``state_age``.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, restval="", lineterminator="\n")
@@ -79,12 +79,13 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def _rows(comparison: Comparison) -> Iterator[dict[str, str]]:
-    for note in (comparison.title, *comparison.notes, *comparison.summary):
+    for note in (comparison.title, comparison.answer, *comparison.notes, *comparison.summary):
         yield {"table": "notes", "statistic": "note", "value": note}
     for table, cells in (("scores", comparison.cells), ("streaming", comparison.streaming)):
         for cell in cells:
             yield from _statistics(_key(table, cell), cell, ("mean", "sd", "n", "pooled"))
     yield from _differences(comparison)
+    yield from _outcomes(comparison)
     for spread in comparison.seed_spread:
         key, decimals = _key("seeds", spread), measure(spread.metric).decimals
         for seed, mean in zip(spread.seeds, spread.means, strict=True):
@@ -102,6 +103,38 @@ def _rows(comparison: Comparison) -> Iterator[dict[str, str]]:
             }
 
 
+def _outcomes(comparison: Comparison) -> Iterator[dict[str, str]]:
+    for share in comparison.gain_shares:
+        key = {
+            "table": "gain",
+            "structure": share.structure,
+            "arm": share.arm,
+            "baseline": share.baseline,
+            "metric": share.metric,
+        }
+        for name in ("available", "available_low", "available_high", "share", "ci_low", "ci_high"):
+            yield key | {
+                "statistic": name,
+                "value": _text(getattr(share, name)),
+                "reason": share.reason,
+            }
+    for cell in comparison.stress:
+        key = {"table": "stress", "arm": cell.arm}
+        for name in (
+            *("misses", "misses_low", "misses_high", "dice", "dice_low", "dice_high"),
+            *("invented", "frames_until_back", "back_within_3"),
+        ):
+            statistic = f"{name}, {cell.phase}, {cell.kind}"
+            yield key | {"statistic": statistic, "value": _text(getattr(cell, name))}
+    for one in comparison.stress_differences:
+        key = {"table": "stress", "arm": one.arm, "baseline": one.baseline}
+        for name in ("fewer_misses", "ci_low", "ci_high"):
+            yield key | {
+                "statistic": f"{name}, inside, {one.kind}",
+                "value": _text(getattr(one, name)),
+            }
+
+
 def _differences(comparison: Comparison) -> Iterator[dict[str, str]]:
     for pair in comparison.pairs:
         for one in pair.differences:
@@ -112,7 +145,7 @@ def _differences(comparison: Comparison) -> Iterator[dict[str, str]]:
                 "baseline": pair.baseline,
                 "metric": one.metric,
             }
-            yield from _statistics(key, one, ("estimate", "ci_low", "ci_high", "n"))
+            yield from _statistics(key, one, ("estimate", "ci_low", "ci_high", "n", "detectable"))
             if one.primary:
                 for name in ("p", "p_holm"):
                     value = _text(getattr(one, name), P_DECIMALS)

@@ -10,7 +10,6 @@ Source of the form: Smistad et al. 2021, section III and Figs. 1–2.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -33,38 +32,13 @@ from sonotempo.evaluation.comparison.rounding import (
     number,
     p_number,
 )
+from sonotempo.evaluation.report.text_table import TextTable, escaped, markdown_table, paragraphs
 from sonotempo.measures import COMPARED, Measure, OfFrames, measure
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _DIVISORS = {"reference": "reference area", "iou": "union (IoU)"}
-
-# The seed contradicts itself; whoever compares these tables with its numbers has to know.
-_PAPER_NOTE = (
-    "Smistad et al. 2021 give the median nerve's Dice as 0.67 in the abstract and as 0.57 in the "
-    "results."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TextTable:
-    """A table as text; the first column is the structure.
-
-    ``footnotes`` explain the marks in its cells, and only those that it has.
-    """
-
-    title: str
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    footnotes: tuple[str, ...] = ()
-
-    @property
-    def groups(self) -> list[tuple[str, list[tuple[str, ...]]]]:
-        """The rows of each structure, without its name."""
-        by_structure = groupby(self.rows, key=lambda row: row[0])
-        return [(structure, [row[1:] for row in rows]) for structure, rows in by_structure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +58,7 @@ class RunTable:
     def markdown(self) -> str:
         """Return heading, notes, table and footnotes as Markdown, ending in a line break."""
         above = (f"### {self.table.title}", *self.notes, self.table.caption)
-        return _paragraphs([*map(_escaped, above), _markdown(self.table)])
+        return paragraphs([*map(escaped, above), markdown_table(self.table)])
 
     def csv(self) -> str:
         """Return every measure as CSV, one row per structure, arm and metric.
@@ -161,17 +135,6 @@ def run_table(
     measures = [one for one in COMPARED if one.in_paper or one.name in config.primary_metrics]
     table = scores_table(cells, measures, config, subjects, title=title, sizes=sizes[0])
     return RunTable(tuple(notes), table, cells)
-
-
-def tables_of(comparison: Comparison) -> tuple[TextTable, ...]:
-    """Return the paper's table and one of differences for each pair, as every output shows them."""
-    settings = comparison.settings
-    measures = [one for one in settings.measures if one.in_paper or one in settings.primary]
-    tables = [compared_scores(comparison, comparison.cells, measures, "Scores")]
-    if comparison.streaming:
-        title = "Scores of what was on screen"
-        tables.append(compared_scores(comparison, comparison.streaming, measures, title))
-    return (*tables, *(differences_table(comparison, pair) for pair in comparison.pairs))
 
 
 def compared_scores(
@@ -288,6 +251,7 @@ def differences_table(
                 interval(one.ci_low, one.ci_high, of.decimals),
                 *([p_number(one.p)] if every_measure else []),
                 p_number(one.p_holm),
+                number(one.detectable, of.decimals),
                 str(one.n),
                 one.verdict,
                 *([joined([one.reason, draws])] if every_measure else []),
@@ -298,13 +262,14 @@ def differences_table(
     caption = (
         f"{pair.meaning} {differs}Differences of precision, recall and F1 are of pooled regions, "
         f"others of means over subjects; {confidence} intervals by paired bootstrap over subjects "
-        f"({settings.bootstrap_draws} draws); Wilcoxon signed-rank p after Holm; equivalence "
+        f"({settings.bootstrap_draws} draws); Wilcoxon signed-rank p after Holm; detectable: "
+        "the smallest difference that so many subjects would show with 80 % power; equivalence "
         f"margin {margins(settings.primary)}."
     )
     columns = (
         *("Structure", "Metric", "Difference", f"{confidence} CI"),
         *(["p (Wilcoxon)"] if every_measure else []),
-        *("p (Holm)", "n", "Verdict"),
+        *("p (Holm)", "Detectable", "n", "Verdict"),
         *(["Note"] if every_measure else []),
     )
     title = f"{pair.kind[0].upper()}{pair.kind[1:]}: {pair.arm} − {pair.baseline}"
@@ -338,89 +303,3 @@ def seeds_table(comparison: Comparison) -> TextTable:
         rows.append((one.structure, one.arm, of.heading, means, sd, one.reason))
     columns = ("Structure", "Arm", "Metric", "Mean per seed", "SD", "Note")
     return TextTable("Spread over seeds", "", columns, tuple(rows))
-
-
-def markdown(comparison: Comparison) -> str:
-    """Return title, notes, summary and all tables as Markdown."""
-    parts = [
-        f"# {_escaped(comparison.title)}",
-        "\n".join(f"- {_escaped(note)}" for note in comparison.notes),
-        " ".join(map(_escaped, comparison.summary)),
-    ]
-    for table in tables_of(comparison):
-        parts += [f"## {_escaped(table.title)}", _escaped(table.caption), _markdown(table)]
-    parts += [
-        f"{line.structure}: {line.tissue} {number(line.dice)}, {line.source}."
-        for line in comparison.human
-    ]
-    parts.append("`comparison.json` records why a value is missing.")
-    if any("median" in name for name in comparison.structures):
-        parts.append(_PAPER_NOTE)
-    return _paragraphs(parts)
-
-
-def latex(comparison: Comparison) -> str:
-    """Return all tables as LaTeX; they need the package booktabs."""
-    heading = [comparison.title, *comparison.notes, *comparison.summary]
-    parts = ["\n".join(f"% {line}" for line in heading)]
-    above = " ".join(f"{note[0].upper()}{note[1:]}." for note in _short(comparison))
-    for place, table in enumerate(tables_of(comparison), start=1):
-        caption = " ".join(text for text in (f"{table.title}.", above, table.caption) if text)
-        body = "\n\\midrule\n".join(
-            "\n".join(_tex_row((structure, *row)) for row in rows)
-            for structure, rows in table.groups
-        )
-        parts.append(
-            "\\begin{table}\n\\centering\n"
-            f"\\caption{{{_tex(caption)}}}\n\\label{{tab:sonotempo-{place}}}\n"
-            f"\\begin{{tabular}}{{ll{'r' * (len(table.columns) - 2)}}}\n\\toprule\n"
-            f"{_tex_row(table.columns)}\n\\midrule\n{body}\n"
-            "\\bottomrule\n\\end{tabular}\n\\end{table}"
-        )
-    return _paragraphs(parts)
-
-
-def _short(comparison: Comparison) -> list[str]:
-    """Return the notes that no table may lack, even without its page."""
-    return list(comparison.data.sentences())
-
-
-def _paragraphs(parts: Sequence[str]) -> str:
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _markdown(table: TextTable) -> str:
-    lines = ["| " + " | ".join(map(_escaped, row)) + " |" for row in (table.columns, *table.rows)]
-    lines.insert(1, "| --- | --- |" + " ---: |" * (len(table.columns) - 2))
-    return "\n\n".join(["\n".join(lines), *map(_escaped, table.footnotes)])
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("_", "\\_")
-
-
-_TEX = {
-    **{char: f"\\{char}" for char in "&%$#_{}"},
-    "\\": "\\textbackslash{}",
-    "~": "\\textasciitilde{}",
-    "^": "\\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "±": "$\\pm$",
-    "−": "$-$",
-    "–": "--",
-    "×": "$\\times$",
-    "→": "$\\to$",
-    "↓": "$\\downarrow$",
-    "≥": "$\\ge$",
-}
-
-
-def _tex(text: str) -> str:
-    """Escape a text; the minus of a number becomes a minus sign, not a hyphen."""
-    signed = re.sub(r"(?<![\w.])-(?=\d)", "−", text)
-    return "".join(_TEX.get(char, char) for char in signed)
-
-
-def _tex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_tex, cells)) + " \\\\"

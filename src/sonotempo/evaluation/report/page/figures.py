@@ -4,15 +4,11 @@ A panel is as wide as a phone; the page sets them side by side where there is ro
 bars: Smistad et al. 2021, Figs. 1–2.
 """
 
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sonotempo.evaluation.comparison.record import (
@@ -23,44 +19,23 @@ from sonotempo.evaluation.comparison.record import (
     Settings,
     StateAge,
 )
-from sonotempo.evaluation.comparison.rounding import interval, number, with_unit
+from sonotempo.evaluation.comparison.rounding import interval, number
 from sonotempo.evaluation.report.bars import by_scale, draw_scale
-from sonotempo.evaluation.report.looks import COLORS, hatch_of, line_of
+from sonotempo.evaluation.report.looks import hatch_of
+from sonotempo.evaluation.report.page.drawing import (
+    ARMS,
+    BAND,
+    INK,
+    PAPER,
+    RC,
+    Panel,
+    drawn,
+    line,
+    named,
+    subplot,
+)
+from sonotempo.evaluation.report.page.forest import forest_panels
 from sonotempo.measures import Measure, measure
-
-# Stand-ins that the page replaces by its own colours, which follow the light or dark scheme.
-_INK, _FAINT, _BAND, _PAPER = "#010201", "#010202", "#010203", "#010204"
-_ARMS = tuple(f"#0103{place:02x}" for place in range(COLORS))
-_VARIABLES = {_INK: "--ink", _FAINT: "--line", _BAND: "--band", _PAPER: "--paper"} | {
-    color: f"--arm-{place}" for place, color in enumerate(_ARMS)
-}
-
-_RC: dict[str, Any] = {
-    "svg.hashsalt": "sonotempo",  # the same figure is the same text
-    "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's font
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": _INK,
-    "xtick.color": _FAINT,
-    "ytick.color": _FAINT,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
-    "grid.color": _FAINT,
-    "grid.linewidth": 0.4,
-    "hatch.linewidth": 0.7,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One figure: its SVG element, and what it shows in words."""
-
-    svg: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +43,7 @@ class Figures:
     """All figures of a page.
 
     Attributes:
+        forest: what remembering does: the page's first figure.
         keys: for each arm, how its bars and lines look.
         bars: a panel a structure.
         differences: for each pair, a panel a structure.
@@ -75,6 +51,7 @@ class Figures:
         latency: None where no latency was measured.
     """
 
+    forest: list[Panel]
     keys: list[str]
     bars: list[Panel]
     differences: list[list[Panel]]
@@ -84,8 +61,9 @@ class Figures:
 
 def draw_figures(comparison: Comparison) -> Figures:
     """Draw every figure of a comparison; the same comparison gives the same text."""
-    with mpl.rc_context(_RC):  # type: ignore[arg-type]
+    with mpl.rc_context(RC):  # type: ignore[arg-type]
         return Figures(
+            forest=forest_panels(comparison),
             keys=[_key(place) for place in range(len(comparison.arms))],
             bars=_bar_panels(comparison),
             differences=[_difference_panels(comparison, pair) for pair in comparison.pairs],
@@ -108,31 +86,24 @@ def _bar_panels(comparison: Comparison) -> list[Panel]:
 
 
 def _bars(comparison: Comparison, structure: str, measures: Sequence[Measure], name: str) -> Panel:
-    figure, axes = _subplot(3.7, 2.5)
+    figure, axes = subplot(3.7, 2.5)
     titles = {one.name: one.title for one in measures}
     cells = [one for one in comparison.cells if one.structure == structure]
-    draw_scale(axes, cells, measures, _ARMS, ink=_INK, paper=_PAPER)
+    draw_scale(axes, cells, measures, ARMS, ink=INK, paper=PAPER)
     text = f"{structure}: " + "; ".join(
-        f"{one.arm} {_named(measure(one.metric), one.mean)}"
-        for one in cells
-        if one.metric in titles
+        f"{one.arm} {named(measure(one.metric), one.mean)}" for one in cells if one.metric in titles
     )
     for human in comparison.human:
         if human.structure == structure and "dice" in titles:
             at = list(titles).index("dice")
             line = [at - 0.48, at + 0.48]
-            axes.plot(line, [human.dice] * 2, color=_INK, linestyle=":", linewidth=1.6)
+            axes.plot(line, [human.dice] * 2, color=INK, linestyle=":", linewidth=1.6)
             # Above all bars, where nothing can hide it.
             words = f"····  human–human {human.dice:.2f}*"
             axes.text(line[1], 1.05, words, ha="right", va="bottom", fontsize=8)
             text += f"; human–human Dice of {human.tissue} in the literature {human.dice:.2f}"
     axes.set_title(structure)
-    return Panel(_svg(figure, name), text)
-
-
-def _named(of: Measure, value: float | None, *, signed: bool = False) -> str:
-    """Write a value with its measure's title and unit."""
-    return f"{of.title} {with_unit(number(value, of.decimals, signed=signed), of)}"
+    return Panel(drawn(figure, name), text)
 
 
 def _difference_panels(comparison: Comparison, pair: Pair) -> list[Panel]:
@@ -168,17 +139,17 @@ def _limit(differences: Sequence[Difference], settings: Settings) -> float:
 def _differences(
     comparison: Comparison, pair: Pair, shown: Sequence[Difference], limit: float, name: str
 ) -> Panel:
-    figure, axes = _subplot(3.7, 2.8)
-    axes.axhline(0, color=_INK, linewidth=0.8, zorder=1)
+    figure, axes = subplot(3.7, 2.8)
+    axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
     labels, said = [], []
     for at, one in enumerate(shown):
         of = comparison.settings.measure(one.metric)
         margin = of.margin or 0
-        axes.fill_between([at - 0.5, at + 0.5], -margin, margin, color=_BAND, linewidth=0, zorder=0)
+        axes.fill_between([at - 0.5, at + 0.5], -margin, margin, color=BAND, linewidth=0, zorder=0)
         bounds = interval(one.ci_low, one.ci_high, of.decimals)
-        named = _named(of, one.estimate, signed=True)
-        labels.append(f"{named}\n{bounds}")
-        said.append(f"{named}, interval {bounds}, {one.n} subjects")
+        value = named(of, one.estimate, signed=True)
+        labels.append(f"{value}\n{bounds}")
+        said.append(f"{value}, interval {bounds}, {one.n} subjects")
         subjects = sorted(s.difference for s in one.subjects if s.difference is not None)
         # Spread by rank, so that equal differences do not hide each other.
         spread = np.linspace(-0.36, 0.12, len(subjects)) if len(subjects) > 1 else [-0.12]
@@ -187,7 +158,7 @@ def _differences(
             subjects,
             "o",
             markersize=3.6 if len(subjects) <= 40 else 2.4,
-            color=_ARMS[0],
+            color=ARMS[0],
             markeredgewidth=0,
             alpha=0.75,
             zorder=2,
@@ -196,8 +167,8 @@ def _differences(
             axes.text(at + 0.27, 0, "–", ha="center", va="bottom")
             continue
         if one.ci_low is not None and one.ci_high is not None:
-            axes.plot([at + 0.27] * 2, [one.ci_low, one.ci_high], color=_INK, linewidth=1.8)
-        axes.plot(at + 0.27, one.estimate, "D", color=_INK, markersize=5, zorder=3)
+            axes.plot([at + 0.27] * 2, [one.ci_low, one.ci_high], color=INK, linewidth=1.8)
+        axes.plot(at + 0.27, one.estimate, "D", color=INK, markersize=5, zorder=3)
     axes.set_xticks(range(len(shown)), labels)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.55, len(shown) - 0.45)
@@ -207,7 +178,7 @@ def _differences(
     label = f"{pair.arm} − {pair.baseline}" + (f", {unit}" if unit else "")
     axes.set_ylabel(label, fontsize=8)
     text = f"{shown[0].structure}, {pair.arm} minus {pair.baseline}: {'; '.join(said)}"
-    return Panel(_svg(figure, name), text)
+    return Panel(drawn(figure, name), text)
 
 
 def _state_age_panels(comparison: Comparison) -> list[Panel]:
@@ -221,7 +192,7 @@ def _state_age_panels(comparison: Comparison) -> list[Panel]:
 
 
 def _state_age(comparison: Comparison, points: Sequence[StateAge], name: str) -> Panel:
-    figure, axes = _subplot(3.7, 2.5)
+    figure, axes = subplot(3.7, 2.5)
     ages = sorted({(one.first, one.last) for one in points})
     lines = []
     for place, arm in enumerate(comparison.arms):
@@ -232,7 +203,7 @@ def _state_age(comparison: Comparison, points: Sequence[StateAge], name: str) ->
         axes.plot(
             range(len(ages)),
             np.array(dice, float),  # None is NaN: a gap in the line
-            **_line(place),
+            **line(place),
             markersize=3.5,
             linewidth=1.4,
         )
@@ -247,7 +218,7 @@ def _state_age(comparison: Comparison, points: Sequence[StateAge], name: str) ->
     axes.set_ylabel("Dice")
     axes.set_title(points[0].structure)
     text = f"{points[0].structure}, Dice by frames since the reset: {'; '.join(lines)}"
-    return Panel(_svg(figure, name), text)
+    return Panel(drawn(figure, name), text)
 
 
 def _latency_panel(comparison: Comparison) -> Panel | None:
@@ -255,12 +226,12 @@ def _latency_panel(comparison: Comparison) -> Panel | None:
     if not comparison.latencies:
         return None
     arms = [arm.name for arm in comparison.arms]
-    figure, axes = _subplot(5.2, 2.8)
+    figure, axes = subplot(5.2, 2.8)
     words = []
     for measured in comparison.latencies:
         # A latency of all arms together is none of theirs.
         place = arms.index(measured.arm) if measured.arm in arms else None
-        look = {"color": _INK} if place is None else _line(place) | {"markevery": 0.25}
+        look = {"color": INK} if place is None else line(place) | {"markevery": 0.25}
         axes.ecdf(np.array(measured.samples_ms), linewidth=1.6, markersize=3.5, **look)
         words.append(f"{measured.arm}: {latency_words(measured)}")
     axes.set_xlim(left=0)
@@ -268,7 +239,7 @@ def _latency_panel(comparison: Comparison) -> Panel | None:
     axes.grid(zorder=0)
     axes.set_xlabel("latency in ms")
     axes.set_ylabel("share of frames")
-    return Panel(_svg(figure, "latency"), f"Share of frames by latency. {'; '.join(words)}")
+    return Panel(drawn(figure, "latency"), f"Share of frames by latency. {'; '.join(words)}")
 
 
 def latency_words(measured: Latency) -> str:
@@ -293,39 +264,10 @@ def _key(place: int) -> str:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, 3.1), ylim=(0, 1))
-    line = _line(place)
-    axes.bar(0.5, 1, 1, color=line["color"], hatch=hatch_of(place), edgecolor=_PAPER, linewidth=0)
-    axes.plot([1.3, 2.2, 3.1], [0.5] * 3, **line, markevery=[1], markersize=3.5, linewidth=1.6)
-    return _svg(figure, f"key-{place}")
-
-
-def _subplot(width_in: float, height_in: float) -> tuple[Figure, Axes]:
-    """Make a figure without a window system and without global state."""
-    figure = Figure((width_in, height_in), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """Write a figure as an SVG element, with unique ids and the page's colours and font."""
-    data = io.StringIO()
-    figure.savefig(data, format="svg", transparent=True, metadata={"Date": None})
-    svg = data.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    # Ids are needed where something refers to them, and must differ from other figures'.
-    used = set(re.findall(r"#([\w.-]+)", svg))
-    svg = re.sub(r' id="([^"]+)"', lambda id_: id_[0] if id_[1] in used else "", svg)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 var(--font)", svg)
-    for color, variable in _VARIABLES.items():
-        svg = svg.replace(color, f"var({variable})")
-    return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-
-
-def _line(place: int) -> dict[str, Any]:
-    """Return how an arm's lines look, as matplotlib's arguments."""
-    look = line_of(place)
-    return {"color": _ARMS[look.color], "linestyle": look.style, "marker": look.marker}
+    look = line(place)
+    axes.bar(0.5, 1, 1, color=look["color"], hatch=hatch_of(place), edgecolor=PAPER, linewidth=0)
+    axes.plot([1.3, 2.2, 3.1], [0.5] * 3, **look, markevery=[1], markersize=3.5, linewidth=1.6)
+    return drawn(figure, f"key-{place}")
 
 
 def _dice_limits(values: Sequence[float]) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from sonotempo.evaluation.comparison.drift import drift_sentence
 from sonotempo.evaluation.comparison.record import (
     Cell,
     Comparison,
@@ -35,6 +36,11 @@ from sonotempo.evaluation.report.tables import (
     seeds_table,
     temporal_table,
 )
+from sonotempo.evaluation.report.temporal_outcomes import (
+    gains_table,
+    stress_differences_table,
+    stress_table,
+)
 from sonotempo.folders import writing
 from sonotempo.measures import measure
 from sonotempo.structures import StructureSet
@@ -42,10 +48,11 @@ from sonotempo.structures import StructureSet
 _HERE = Path(__file__).parent
 _SECTIONS = {
     "summary": "In three sentences",
+    "gain": "What there was to win",
+    "stress": "Under stress",
     "conclusions": "What may be concluded",
     "bars": "Bars",
     "differences": "Differences",
-    "clips": "Clips",
     "time": "Over time",
     "tables": "Tables",
     "made": "How this was made",
@@ -105,11 +112,20 @@ def _render(
             "viewed": _first_viewed(comparison),
         }
     measures = comparison.settings.measures
+    gains, stress = gains_table(comparison), stress_table(comparison)
     return environment.get_template("page.html.jinja").render(
         c=comparison,
         clips=packed,
         figures=draw_figures(comparison),
-        sections=_SECTIONS.items(),
+        sections=[
+            (anchor, heading)
+            for anchor, heading in _SECTIONS.items()
+            if not ((anchor == "gain" and gains is None) or (anchor == "stress" and stress is None))
+        ],
+        drifts=[drift_sentence(one) for one in comparison.drifts],
+        gains=gains,
+        stress=stress,
+        stress_differences=stress_differences_table(comparison),
         margins=margins(comparison.settings.primary),
         scores=compared_scores(comparison, comparison.cells, measures, "Scores"),
         streaming=compared_scores(comparison, comparison.streaming, measures, "As streamed"),
