@@ -23,6 +23,8 @@ from sonotempo.recording import Image
 
 FloatArray = NDArray[np.float32]
 
+#: Of :meth:`Motion.network_input`: x, y and the weight of the frame.
+MOTION_CHANNELS = 3
 #: How much a new prediction counts against the carried one where nothing is wrong.
 STEADY = 0.15
 #: The same where the picture has gone dark: next to nothing.

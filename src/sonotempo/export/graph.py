@@ -8,7 +8,7 @@ convolutions; a pair's encoder, the same for both arms, runs once.
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
 
 from sonotempo.errors import ModelError
+from sonotempo.flow import MOTION_CHANNELS, grid_side
 from sonotempo.live.models.card import METADATA_KEY, Member, ModelCard, StateSpec
 from sonotempo.models import Segmenter
 from sonotempo.structures import StructureSet
@@ -36,18 +37,29 @@ class _Step(nn.Module):
         self.models = nn.ModuleList(models)
         self._state_counts = tuple(state_counts)
 
-    def forward(self, image_11SS: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """Return probabilities and logits 1KSS of each arm, then the states after this frame."""
+    def forward(self, image_11SS: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        """Return probabilities and logits 1KSS of each arm, then the states after this frame.
+
+        ``rest`` is the motion to this frame, if an arm uses it, then the states before it.
+        """
         networks = [model for model in self.models if isinstance(model, Segmenter)]
         features = networks[0].encoder(image_11SS)
+        motion_13hh, states = (rest[0], rest[1:]) if uses_motion(networks) else (None, rest)
         scores: list[Tensor] = []
         after: list[Tensor] = []
         for model, count in zip(networks, self._state_counts, strict=True):
             own = states[len(after) : len(after) + count]
-            logits_1KSS, new = model.decode(features, own)
+            logits_1KSS, new = model.decode(
+                features, own, 1, motion_13hh if model.uses_motion else None
+            )
             scores += [logits_1KSS.softmax(1), logits_1KSS]
             after += new
         return (*scores, *after)
+
+
+def uses_motion(models: Iterable[Segmenter]) -> bool:
+    """Whether any of the networks takes the motion to each frame."""
+    return any(model.uses_motion for model in models)
 
 
 def export_graph(
@@ -86,16 +98,27 @@ def export_graph(
         structures=structures,
         input_size=input_size,
         states=tuple(state for own in states.values() for state in own),
+        motion="motion" if uses_motion(models.values()) else None,
     )
     step = _Step(list(models.values()), [len(own) for own in states.values()]).eval()
     image_11SS = torch.zeros(1, 1, input_size, input_size)
+    side = grid_side(input_size)
+    motion_13hh = torch.zeros(1, MOTION_CHANNELS, side, side)
     with _quiet_exporter():
         program = torch.onnx.export(
             step,
-            (image_11SS, *(torch.zeros(state.shape) for state in card.states)),
+            (
+                image_11SS,
+                *([motion_13hh] if card.motion else []),
+                *(torch.zeros(state.shape) for state in card.states),
+            ),
             dynamo=True,
             opset_version=OPSET,
-            input_names=[card.image, *(state.input for state in card.states)],
+            input_names=[
+                card.image,
+                *([card.motion] if card.motion else []),
+                *(state.input for state in card.states),
+            ],
             output_names=[
                 *(name for m in members for name in (m.probabilities, str(m.logits))),
                 *(state.output for state in card.states),

@@ -204,9 +204,11 @@ def _opened(run: Path, fold: int, arms: Sequence[str], pair: bool) -> Export:
             )
         used = arm_named(arm).weights_of
         if used != arm:
+            moving = arm_named(arm).inference == "along motion"
+            how = " and stream it with --along-motion" if moving else ""
             raise ConfigError(
                 f"arm {arm!r} has no weights: it runs those of {used!r} in another way; export "
-                f"that arm: --arm {used}"
+                f"that arm, --arm {used},{how}".rstrip(",")
             )
     wanted = tuple(arms) or (("frame", "sequence") if pair else ("frame",))
     loaded = {arm: load_weights(_weights(run, arm, fold)) for arm in wanted}

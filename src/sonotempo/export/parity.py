@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sonotempo.errors import ModelError
 from sonotempo.evaluation.metrics.overlap import pixel_overlaps
+from sonotempo.flow import Track, track
 from sonotempo.live.models.card import ModelCard
 from sonotempo.live.models.engines import has_openvino, import_openvino, open_engine
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
@@ -51,9 +52,11 @@ def require_same_logits(
         ModelError: an engine's logits are farther off than :data:`LOGIT_TOLERANCE`.
     """
     wanted = []
+    motions_T3hh = motions_of(clip_T11SS)
     with torch.inference_mode():
         for model in models:
-            logits_BTKHW, _ = model(torch.from_numpy(clip_T11SS[:, 0])[None])
+            motion_BT3hh = torch.from_numpy(motions_T3hh)[None] if model.uses_motion else None
+            logits_BTKHW, _ = model(torch.from_numpy(clip_T11SS[:, 0])[None], None, motion_BT3hh)
             wanted.append(logits_BTKHW[0].numpy())
     found = []
     for engine, step in _steppers(path).items():
@@ -75,6 +78,16 @@ def require_same_logits(
         f"logits stepped over {len(clip_T11SS)} frames equal torch's on the clip "
         f"(largest difference: {', '.join(found)})"
     )
+
+
+def motions_of(clip_T11SS: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the motion to every frame of a clip, T3hh, as a stream would find it."""
+    before: Track | None = None
+    found = []
+    for image_11SS in clip_T11SS:
+        motion, before = track(np.rint(image_11SS[0, 0] * 255).astype(np.uint8), before)
+        found.append(motion.network_input())
+    return np.stack(found)
 
 
 def _steppers(path: Path) -> dict[str, Stepper]:
@@ -103,8 +116,12 @@ def _stepped_logits(
     """Return the logits TKSS of every member, stepped frame by frame."""
     carried = {state.input: np.zeros(state.shape, np.float32) for state in card.states}
     rows: list[list[NDArray[np.float32]]] = [[] for _ in card.members]
-    for image_11SS in clip_T11SS:
-        outputs = step({card.image: image_11SS} | carried)
+    motions_T3hh = motions_of(clip_T11SS) if card.motion else [None] * len(clip_T11SS)
+    for image_11SS, motion_3hh in zip(clip_T11SS, motions_T3hh, strict=True):
+        feed = {card.image: image_11SS} | carried
+        if card.motion is not None and motion_3hh is not None:
+            feed[card.motion] = motion_3hh[None]
+        outputs = step(feed)
         carried = {state.input: outputs[state.output] for state in card.states}
         for row, member in zip(rows, card.members, strict=True):
             assert member.logits is not None
@@ -158,9 +175,14 @@ def drift(
     period = np.concatenate([frames_T11SS, frames_T11SS[::-1]])
     engines = [open_engine(file, card) for file in (path, reference)]
     differences = []
+    before: Track | None = None
     for number in range(DRIFT_FRAMES):
         image_11SS = period[number % len(period)]
-        mine, theirs = (engine.step(image_11SS) for engine in engines)
+        motion_3hh = None
+        if card.motion is not None:
+            motion, before = track(np.rint(image_11SS[0, 0] * 255).astype(np.uint8), before)
+            motion_3hh = motion.network_input()
+        mine, theirs = (engine.step(image_11SS, motion_3hh) for engine in engines)
         differences.append(
             np.mean([np.abs(a - b).mean() for a, b in zip(mine, theirs, strict=True)])
         )

@@ -23,6 +23,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from sonotempo.flow import Track, track
 from sonotempo.live.models.card import ModelCard
 
 # All that lies between convolutions, so that a whole row of them computes in 8 bits.
@@ -95,8 +96,12 @@ class _StatesAndFrames(CalibrationDataReader):  # type: ignore[misc]  # its pack
         states = self._card.states
         for clip in clips:
             carried = [np.zeros(state.shape, np.float32) for state in states]
+            before: Track | None = None
             for image_11SS in clip:
                 feed = {self._card.image: image_11SS}
+                if self._card.motion is not None:
+                    motion, before = track(np.rint(image_11SS[0, 0] * 255).astype(np.uint8), before)
+                    feed[self._card.motion] = motion.network_input()[None]
                 feed |= {state.input: c for state, c in zip(states, carried, strict=True)}
                 yield feed
                 if states:

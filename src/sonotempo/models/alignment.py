@@ -12,13 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, grid_sample, interpolate
 
 from sonotempo.errors import ConfigError
-from sonotempo.flow import STEADY
+from sonotempo.flow import MOTION_CHANNELS, STEADY
 
 #: What a network carries from frame to frame: the states of its parts one after another.
 State = tuple[Tensor, ...]
-
-#: Channels of the motion input.
-MOTION_CHANNELS = 3
 
 # A frame that counts more than this carries nothing over.
 _STARTS = 0.999

@@ -5,13 +5,14 @@ and history when its file is renamed.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
 from sonotempo.errors import ModelError, SonotempoError
+from sonotempo.flow import MOTION_CHANNELS, grid_side
 from sonotempo.live.models.graph import Interface, fits, listed, read_interface
 from sonotempo.recording import Box
 from sonotempo.structures import StructureSet
@@ -84,6 +85,8 @@ class ModelCard:
         area: the image area set by hand in training, or None.
         states: what is carried from frame to frame; empty for a frame model.
         image: the name of the graph's image input [1, 1, S, S] in 0 to 1.
+        motion: the name of the graph's input [1, 3, h, h] for the motion to this frame, as
+            :meth:`sonotempo.flow.Motion.network_input` gives it; None if it takes none.
         precision: of the weights and activations.
         run: the training run, or empty.
         fold: the fold that it was trained in, or None.
@@ -102,6 +105,7 @@ class ModelCard:
     area: Box | None = None
     states: tuple[StateSpec, ...] = ()
     image: str = "image"
+    motion: str | None = None
     precision: Precision = "fp32"
     run: str = ""
     fold: int | None = None
@@ -118,7 +122,22 @@ class ModelCard:
     @property
     def stateful(self) -> bool:
         """Whether any of its members depends on earlier frames."""
-        return bool(self.states)
+        return bool(self.states) or any(member.stateful for member in self.members)
+
+    def along_motion(self) -> "ModelCard":
+        """Return the card of a frame model that is also run along the tissue's motion.
+
+        Raises:
+            ModelError: the model is not a single frame model.
+        """
+        if len(self.members) != 1 or self.stateful:
+            raise ModelError(
+                f"{self.name!r} holds {' and '.join(self.arms)}; only a single frame model can be "
+                "carried along the motion: choose one, or turn that off"
+            )
+        (member,) = self.members
+        moving = replace(member, arm=f"{member.arm}_flow", stateful=True)
+        return replace(self, members=(member, moving))
 
     def metadata(self) -> str:
         """Return the card as the text for the file, under :data:`METADATA_KEY`."""
@@ -183,6 +202,8 @@ def _require_interface(card: ModelCard, interface: Interface, path: Path) -> Non
     """Refuse a graph that differs from its card."""
     size, channels = card.input_size, card.structures.channels
     takes: dict[str, tuple[int, ...]] = {card.image: (1, 1, size, size)}
+    if card.motion is not None:
+        takes[card.motion] = (1, MOTION_CHANNELS, *[grid_side(size)] * 2)
     gives: dict[str, tuple[int, ...]] = {}
     for member in card.members:
         gives[member.probabilities] = (1, channels, size, size)

@@ -19,6 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sonotempo.errors import ConfigError, ModelError, unknown_option
+from sonotempo.flow import MOTION_CHANNELS, grid_side
 from sonotempo.live.models.card import ModelCard
 
 EngineName = Literal["auto", "cuda", "openvino", "onnxruntime"]
@@ -46,20 +47,29 @@ class Engine(ABC):
     def __init__(self, card: ModelCard) -> None:
         size, channels = card.input_size, card.structures.channels
         self._image_11SS = np.zeros((1, 1, size, size), np.float32)
+        side = grid_side(size)
+        self._motion_13hh = np.zeros((1, MOTION_CHANNELS, side, side), np.float32)
         self._scores = [np.zeros((1, channels, size, size), np.float32) for _ in card.members]
         self._before = 0  # the bank with the state before the next step
 
-    def step(self, image_11SS: FloatArray) -> tuple[FloatArray, ...]:
+    def step(
+        self, image_11SS: FloatArray, motion_3hh: FloatArray | None = None
+    ) -> tuple[FloatArray, ...]:
         """Compute the next frame.
 
         Args:
             image_11SS: the network input in 0 to 1.
+            motion_3hh: the motion to this frame, for a model that takes it; left out, nothing
+                earlier belongs to this frame.
 
         Returns:
             For each member of the model its ``probabilities`` output, 1KSS. The next step
             overwrites these arrays: copy them to keep them.
         """
         self._image_11SS[...] = image_11SS
+        self._motion_13hh[:, :2], self._motion_13hh[:, 2:] = 0, 1
+        if motion_3hh is not None:
+            self._motion_13hh[0] = motion_3hh
         self._infer(self._before, 1 - self._before)
         self._before = 1 - self._before
         return tuple(self._scores)
@@ -127,6 +137,8 @@ class OnnxRuntimeEngine(Engine):
         """Bind the image, the scores, and the states from one bank to the other."""
         binding = self._session.io_binding()
         binding.bind_ortvalue_input(card.image, _on_cpu(self._image_11SS))
+        if card.motion is not None:
+            binding.bind_ortvalue_input(card.motion, _on_cpu(self._motion_13hh))
         for member, scores in zip(card.members, self._scores, strict=True):
             binding.bind_ortvalue_output(member.probabilities, _on_cpu(scores))
         for number, state in enumerate(card.states):
@@ -193,6 +205,9 @@ class OpenVinoEngine(Engine):
             [openvino.Tensor(array, shared_memory=True) for array in bank] for bank in self._states
         ]
         self._request.set_tensor(card.image, openvino.Tensor(self._image_11SS, shared_memory=True))
+        if card.motion is not None:
+            motion = openvino.Tensor(self._motion_13hh, shared_memory=True)
+            self._request.set_tensor(card.motion, motion)
         for member, scores in zip(card.members, self._scores, strict=True):
             tensor = openvino.Tensor(scores, shared_memory=True)
             self._request.set_tensor(member.probabilities, tensor)

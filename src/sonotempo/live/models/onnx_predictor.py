@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sonotempo.flow import Motion, Track, carried, track
 from sonotempo.live.closing import Closing
 from sonotempo.live.models.card import ModelCard
 from sonotempo.live.models.engines import FloatArray, open_engine
@@ -47,11 +48,14 @@ class OnnxPredictor(Closing):
         threads: how many cores a step may use, or None for all.
         structures: the channels of an external file; our files name their own.
         area: the image area for frames without one; by default the one set in training.
+        along_motion: run a frame model a second time without running its network: its probabilities
+            are carried along the tissue's motion (:func:`sonotempo.flow.carried`).
 
     Attributes:
         model: the file's description.
         engine: what really computes, for the user.
-        preprocess_ns: how long the last step took to fit the frame to the network grid.
+        preprocess_ns: how long the last step took to fit the frame to the network grid, and to
+            find the motion to it.
         inference_ns: how long its network ran.
 
     Raises:
@@ -68,10 +72,16 @@ class OnnxPredictor(Closing):
         *,
         structures: StructureSet | None = None,
         area: Box | None = None,
+        along_motion: bool = False,
     ) -> None:
         path = Path(path)
-        self.model: ModelCard = card_of(path, structures)
-        self._engine = open_engine(path, self.model, engine, threads)
+        card = card_of(path, structures)
+        self.model: ModelCard = card.along_motion() if along_motion else card
+        self._along_motion = along_motion
+        self._tracks = along_motion or card.motion is not None
+        self._track: Track | None = None
+        self._running: FloatArray | None = None
+        self._engine = open_engine(path, card, engine, threads)
         self.engine: str = self._engine.description
         self._area = area or self.model.area
         size = self.model.input_size
@@ -92,6 +102,7 @@ class OnnxPredictor(Closing):
         """Forget all earlier frames."""
         self._engine.reset()
         self._state_age = 0
+        self._track = self._running = None
 
     def step(self, frame: Frame) -> tuple[Prediction, ...]:
         """Segment the next frame: one prediction per arm, masks in the frame's own shape."""
@@ -119,9 +130,17 @@ class OnnxPredictor(Closing):
         """Run the network; return the fit, and every member's labels and their probabilities."""
         began_ns = time.perf_counter_ns()
         fit = fit_frame(frame, self.model.input_size, self._area)
-        np.divide(fit.image(frame.image_HW), np.float32(255), out=self._image_11SS[0, 0])
+        image_SS = fit.image(frame.image_HW)
+        np.divide(image_SS, np.float32(255), out=self._image_11SS[0, 0])
+        motion: Motion | None = None
+        if self._tracks:
+            motion, self._track = track(image_SS, self._track)
         fitted_ns = time.perf_counter_ns()
-        scores = self._engine.step(self._image_11SS)
+        scores = self._engine.step(
+            self._image_11SS, None if motion is None else motion.network_input()
+        )
+        if self._along_motion and motion is not None:
+            scores = (*scores, self._carried(scores[0], motion))
         self._state_age += 1
         done_ns = time.perf_counter_ns()
         self.preprocess_ns, self.inference_ns = fitted_ns - began_ns, done_ns - fitted_ns
@@ -129,6 +148,13 @@ class OnnxPredictor(Closing):
             label_map(_softmax(scores_1KSS[0]) if member.is_logits else scores_1KSS[0])
             for member, scores_1KSS in zip(self.model.members, scores, strict=True)
         ]
+
+    def _carried(self, scores_1KSS: FloatArray, motion: Motion) -> FloatArray:
+        """Carry the frame model's output along the motion: probabilities, or their logarithm."""
+        (member, _) = self.model.members
+        new_KSS = _softmax(scores_1KSS[0]) if member.is_logits else scores_1KSS[0]
+        shown_KSS, self._running = carried(self._running, new_KSS, motion)
+        return np.log(np.maximum(shown_KSS, 1e-9))[None] if member.is_logits else shown_KSS[None]
 
     def close(self) -> None:
         """Free the engine; a closed predictor cannot step."""

@@ -38,6 +38,7 @@ class ModelRequest:
     engine: str = "auto"
     threads: int | None = None
     structures: StructureSet | None = None
+    along_motion: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class PredictorProcess(Closing):
     """
 
     def __init__(self, request: ModelRequest, handle: BufferHandle) -> None:
-        self.model: ModelCard = card_of(request.path, request.structures)
+        card = card_of(request.path, request.structures)
+        self.model: ModelCard = card.along_motion() if request.along_motion else card
         self.preprocess_ns = 0
         self.inference_ns = 0
         self._forgets = False
@@ -179,7 +181,11 @@ def _serve(request: ModelRequest, handle: BufferHandle, connection: Connection) 
     try:
         with (
             OnnxPredictor(
-                request.path, request.engine, request.threads, structures=request.structures
+                request.path,
+                request.engine,
+                request.threads,
+                structures=request.structures,
+                along_motion=request.along_motion,
             ) as predictor,
             RingReader(handle) as reader,
         ):

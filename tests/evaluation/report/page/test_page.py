@@ -98,11 +98,12 @@ class TestNumbers:
             for row, one in zip(rows, pair.differences, strict=True):
                 assert row[0].startswith(measure(one.metric).title)
                 decimals = measure(one.metric).decimals
-                assert row[1:6] == [
+                assert row[1:7] == [
                     number(one.estimate, decimals, signed=True),
                     interval(one.ci_low, one.ci_high, decimals),
                     p_number(one.p),
                     p_number(one.p_holm),
+                    number(one.detectable, decimals),
                     str(one.n),
                 ]
 
