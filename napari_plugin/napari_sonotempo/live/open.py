@@ -22,6 +22,7 @@ def open_live(  # noqa: PLR0917
     engine: str = "auto",
     threads: int | None = None,
     structures: StructureSet | None = None,
+    along_motion: bool = False,
 ) -> tuple[Any, Any]:
     """Open a viewer with the widget and start the stream; return both.
 
@@ -32,6 +33,7 @@ def open_live(  # noqa: PLR0917
         engine: see :func:`sonotempo.live.models.engines.open_engine`.
         threads: cores per model, or None for all but one, which the window needs.
         structures: the channels of an external model.
+        along_motion: show a single frame model along the motion too.
     """
     import napari
     from qtpy.QtWidgets import QDockWidget
@@ -46,7 +48,13 @@ def open_live(  # noqa: PLR0917
         if dock.windowTitle() in _HIDDEN_DOCKS or dock.objectName() in _HIDDEN_DOCKS:
             dock.hide()
     widget.start_stream(
-        source, models, sdk=sdk, engine=engine, threads=threads, structures=structures
+        source,
+        models,
+        sdk=sdk,
+        engine=engine,
+        threads=threads,
+        structures=structures,
+        along_motion=along_motion,
     )
     return viewer, widget
 

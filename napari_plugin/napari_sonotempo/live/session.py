@@ -35,6 +35,8 @@ class LiveRequest:
         engine: see :func:`sonotempo.live.models.engines.open_engine`.
         threads: cores per model, or None for all but one, which the window needs.
         structures: the channels of an external model.
+        along_motion: show a single frame model a second time, carried along the tissue's motion;
+            other models stay as they are.
     """
 
     title: str
@@ -43,6 +45,7 @@ class LiveRequest:
     engine: str = "auto"
     threads: int | None = None
     structures: StructureSet | None = None
+    along_motion: bool = False
 
 
 class LiveSession:
@@ -60,6 +63,8 @@ class LiveSession:
     def __init__(self, request: LiveRequest) -> None:
         self.title = request.title
         cards = [card_of(path, request.structures) for path in request.models]
+        moves = request.along_motion and len(cards) == 1 and cards[0].can_move
+        cards = [card.along_motion() if moves else card for card in cards]
         require_comparable(cards)
         threads = request.threads or max(1, (os.cpu_count() or 1) - 1)
         with ExitStack() as parts:
@@ -68,7 +73,7 @@ class LiveSession:
             self.predictors = [
                 parts.enter_context(
                     PredictorProcess(
-                        ModelRequest(path, request.engine, threads, request.structures),
+                        ModelRequest(path, request.engine, threads, request.structures, moves),
                         self.buffer.handle,
                     )
                 )

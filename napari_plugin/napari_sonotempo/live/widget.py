@@ -87,7 +87,10 @@ class LiveWidget(QWidget):
             if models is not None:
                 self.models_box.choose(models)
             title, make_source = self.source_box.wanted()
+            if "along_motion" in options:
+                self.models_box.along_motion.setChecked(options.pop("along_motion"))
             options = {"engine": self.models_box.engine.currentText(), **options}
+            options["along_motion"] = self.models_box.along_motion.isChecked()
             request = LiveRequest(title, make_source, self.models_box.wanted(), **options)
         except SonotempoError as error:
             self.messages.say("error", str(error))

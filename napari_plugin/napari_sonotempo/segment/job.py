@@ -36,12 +36,14 @@ class SegmentRequest:
         models: the files of model A and, if wanted, B.
         engine: as :func:`sonotempo.live.models.engines.open_engine` takes it.
         structures: what the channels of an external model mean, in order.
+        along_motion: segment a second time with a single frame model, carried along the motion.
     """
 
     recording: Recording
     models: tuple[Path, ...]
     engine: str = "auto"
     structures: StructureSet | None = None
+    along_motion: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,13 +102,17 @@ def segment(
             "no model is chosen; choose one as model A: a ready-made one, or an .onnx file written "
             "by `sonotempo export`"
         )
-    require_comparable([_card(path, request.structures) for path in request.models])
+    cards = [_card(path, request.structures) for path in request.models]
+    moves = request.along_motion and len(cards) == 1 and cards[0].can_move
+    require_comparable(cards)
     with ExitStack() as opened:
         predictors: list[OnnxPredictor] = []
         for path in request.models:
             if is_cancelled():
                 return None
-            predictor = OnnxPredictor(path, request.engine, structures=request.structures)
+            predictor = OnnxPredictor(
+                path, request.engine, structures=request.structures, along_motion=moves
+            )
             predictors.append(opened.enter_context(predictor))
         return _segmented(request.recording, predictors, on_progress, is_cancelled)
 

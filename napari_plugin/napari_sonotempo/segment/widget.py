@@ -103,6 +103,7 @@ class SegmentWidget(QWidget):
                 self.models_box.wanted(),
                 self.models_box.engine.currentText(),
                 _structures(self.structures.text()),
+                self.models_box.along_motion.isChecked(),
             )
         except SonotempoError as error:
             self.messages.say("error", str(error))

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_sonotempo.shared.layouts import browsing, form
 from napari_sonotempo.shared.settings import LiveSettings
@@ -47,7 +47,13 @@ class ModelsBox(QWidget):
             rows.append((f"Model {side}", browsing(box, partial(self._browse, box), tip)))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(form(*rows, ("Engine", self.engine), self.note))
+        self.along_motion = QCheckBox("also along the motion")
+        self.along_motion.setToolTip(
+            "With a single frame model: show it a second time, its predictions carried along the "
+            "tissue's motion. Needs no training and steadies the masks."
+        )
+        self.along_motion.setChecked(settings.flag("along motion", False))
+        layout.addWidget(form(*rows, self.along_motion, ("Engine", self.engine), self.note))
 
     def offer(self, ready: tuple[ReadyModel, ...], structures: str) -> None:
         """Offer the ready-made models, and choose those for a set if nothing else is chosen."""
@@ -97,6 +103,7 @@ class ModelsBox(QWidget):
         for side, box in zip("AB", self.models, strict=True):
             self._settings.save(f"model {side}", str(box.currentData() or ""))
         self._settings.save("engine", self.engine.currentText())
+        self._settings.save("along motion", self.along_motion.isChecked())
         return self.chosen()
 
     def show_problem(self, error: SonotempoError | str) -> None:

@@ -39,6 +39,13 @@ ExternalStructures = Annotated[
         help="The structures of a model from another tool: a named set, or names with commas.",
     ),
 ]
+AlongMotion = Annotated[
+    bool,
+    typer.Option(
+        "--along-motion",
+        help="Run a frame model along the tissue's motion too: steadier masks, no training.",
+    ),
+]
 MaxGap = Annotated[
     float, typer.Option("--max-gap-ms", min=0, help="A longer gap resets the models' states.")
 ]
@@ -74,6 +81,7 @@ def stream(  # noqa: PLR0917
     engine: EngineOption = "auto",
     threads: Threads = None,
     structures: ExternalStructures = None,
+    along_motion: AlongMotion = False,
     max_gap_ms: MaxGap = 500.0,
 ) -> None:
     """Segment a live source with one or more models, and show timing statistics."""
@@ -88,7 +96,7 @@ def stream(  # noqa: PLR0917
     if json_file is not None:
         make_folder(json_file.parent, "--json")
     opened = open_source(source, sdk=sdk, rate=rate, loop=loop)
-    with _predictors(model, engine, threads, structures) as predictors:
+    with _predictors(model, engine, threads, structures, along_motion) as predictors:
         streamed = run_stream(
             source,
             opened,
@@ -130,17 +138,28 @@ def live(  # noqa: PLR0917
     engine: EngineOption = "auto",
     threads: ThreadsBesideWindow = None,
     structures: ExternalStructures = None,
+    along_motion: Annotated[
+        bool | None,
+        typer.Option(
+            "--along-motion/--no-along-motion",
+            help="Show a single frame model along the tissue's motion too; by default with the "
+            "ready-made models.",
+        ),
+    ] = None,
 ) -> None:
     """Open napari and start the live comparison: both models on the same frames."""
     from sonotempo.inspection import parse_structures
     from sonotempo.live.models.ready import model_path, models_for_source
 
     require_window()
-    paths = tuple(map(model_path, model)) if model else models_for_source(source)
+    moves = not model if along_motion is None else along_motion
+    paths = (
+        tuple(map(model_path, model)) if model else models_for_source(source, along_motion=moves)
+    )
     known = parse_structures(structures) if structures else None
     from napari_sonotempo.live.open import run_live
 
-    run_live(source, paths, sdk, engine, threads, known)
+    run_live(source, paths, sdk, engine, threads, known, moves)
 
 
 def segment(  # noqa: PLR0917
@@ -156,6 +175,7 @@ def segment(  # noqa: PLR0917
     engine: EngineOption = "auto",
     threads: Threads = None,
     structures: ExternalStructures = None,
+    along_motion: AlongMotion = False,
     max_gap_ms: MaxGap = 500.0,
 ) -> None:
     """Segment a whole recording and write the masks as files."""
@@ -167,7 +187,7 @@ def segment(  # noqa: PLR0917
     opened = open_recording(recording)
     console = make_console()
     with (
-        _predictors([model], engine, threads, structures) as (predictor,),
+        _predictors([model], engine, threads, structures, along_motion) as (predictor,),
         Progress(console=console) as progress,
     ):
         bar = progress.add_task("segmenting", total=len(opened))
@@ -190,7 +210,11 @@ def segment(  # noqa: PLR0917
 
 @contextmanager
 def _predictors(
-    models: list[str], engine: str, threads: int | None, structures: str | None
+    models: list[str],
+    engine: str,
+    threads: int | None,
+    structures: str | None,
+    along_motion: bool,
 ) -> "Iterator[list[OnnxPredictor]]":
     """Open models, and close them at the end."""
     from sonotempo.inspection import parse_structures
@@ -200,6 +224,8 @@ def _predictors(
     known = parse_structures(structures) if structures else None
     with ExitStack() as opened:
         yield [
-            opened.enter_context(OnnxPredictor(path, engine, threads, structures=known))
+            opened.enter_context(
+                OnnxPredictor(path, engine, threads, structures=known, along_motion=along_motion)
+            )
             for path in map(model_path, models)
         ]

@@ -124,13 +124,18 @@ class ModelCard:
         """Whether any of its members depends on earlier frames."""
         return bool(self.states) or any(member.stateful for member in self.members)
 
+    @property
+    def can_move(self) -> bool:
+        """Whether its predictions can be carried along the motion: a single frame model."""
+        return len(self.members) == 1 and not self.stateful
+
     def along_motion(self) -> "ModelCard":
         """Return the card of a frame model that is also run along the tissue's motion.
 
         Raises:
             ModelError: the model is not a single frame model.
         """
-        if len(self.members) != 1 or self.stateful:
+        if not self.can_move:
             raise ModelError(
                 f"{self.name!r} holds {' and '.join(self.arms)}; only a single frame model can be "
                 "carried along the motion: choose one, or turn that off"

@@ -74,10 +74,14 @@ def defaults_for(structures: str, models: tuple[ReadyModel, ...]) -> tuple[Ready
     return (*frame, *sequence)
 
 
-def models_for_source(source: str) -> tuple[Path, ...]:
+def models_for_source(source: str, *, along_motion: bool = False) -> tuple[Path, ...]:
     """Return the default models for a source such as ``phantom://femoral``.
 
     For a source of unknown anatomy these are the models for the axillary block.
+
+    Args:
+        source: as on the command line.
+        along_motion: whether they will run along the motion too: then a frame model alone.
 
     Raises:
         ModelError: there are none.
@@ -89,6 +93,10 @@ def models_for_source(source: str) -> tuple[Path, ...]:
         )
     place = source.removeprefix("phantom://").partition("?")[0]
     structures = place if source.startswith("phantom://") and place in NAMED_SETS else "axillary"
+    if along_motion:
+        frames = [m for m in models if m.card.structures.name == structures and m.card.can_move]
+        if frames:
+            return (frames[0].path,)
     return tuple(model.path for model in defaults_for(structures, models))
 
 
