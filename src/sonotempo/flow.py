@@ -41,10 +41,13 @@ _FORGET = 0.01
 # Where the picture differs from the moved last one by this share of its brightness, the flow
 # explains it no longer; at twice the share not at all.
 _UNEXPLAINED = 0.35
-# The same for the picture as a whole: independent speckle of equal brightness differs by 0.55.
-_UNRELATED = 0.45
-# With this share of the picture unexplained the frame is noise or the start of another scene.
-_OTHER_SCENE = 0.6
+# The same for the picture as a whole, in the median over lit places: consecutive frames of real and
+# simulated scans leave up to 0.15, other scenes and noise mostly 0.35 and more.
+_RELATED, _UNRELATED = 0.22, 0.3
+# A picture darker than this share of what was seen does not begin another scene.
+_NO_PICTURE = 0.25
+# With this share of the picture dark the frame is not trusted at all.
+_ALL_DARK = 0.6
 # Grey levels: what is darker has no brightness to compare.
 _FAINT = 6.0
 
@@ -125,8 +128,8 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
     dark_hw = (bright_hw < _DARK_SHARE * before.brightness_hw) & (before.brightness_hw > _FAINT)
     flow_hw2, residual_hw = _explained(before.picture_hw, now_hw, bright_hw)
     seen = ~dark_hw
-    strange = residual_hw > _UNRELATED
-    if strange.sum() + dark_hw.sum() > _OTHER_SCENE * strange.size:
+    judged = (bright_hw > _FAINT) & ~dark_hw
+    if dark_hw.mean() > _ALL_DARK or _left_over(residual_hw, judged) > _UNRELATED:
         return _doubted(now_hw, bright_hw, before, flow_hw2)
     weight_hw = np.float32(STEADY) + np.float32(0.7 * (1 - STEADY)) * np.clip(
         residual_hw / np.float32(_UNEXPLAINED) - 1, 0, 1
@@ -140,7 +143,7 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
         Track(
             np.where(seen, now_hw, before.picture_hw),
             _remembered(bright_hw, before.brightness_hw),
-            held=before.held + 1 if dark_hw.mean() > _OTHER_SCENE / 2 else 0,
+            held=before.held + 1 if dark_hw.mean() > _ALL_DARK / 2 else 0,
         ),
     )
 
@@ -157,9 +160,11 @@ def _doubted(
     """Hold everything, unless the doubtful frame before explains this one: that was a cut."""
     if before.held >= LONGEST_HOLD:
         return _started(now_hw, bright_hw)
-    if before.doubtful_hw is not None and bright_hw.mean() > _FAINT:
+    if before.doubtful_hw is not None and (
+        bright_hw.mean() > _NO_PICTURE * before.brightness_hw.mean()
+    ):
         _, residual_hw = _explained(before.doubtful_hw, now_hw, bright_hw)
-        if (residual_hw > _UNRELATED).mean() < _OTHER_SCENE / 2:
+        if _left_over(residual_hw, bright_hw > _FAINT) < _RELATED:
             return _started(now_hw, bright_hw)
     motion = Motion(
         np.zeros((2, *now_hw.shape), np.float32),
@@ -172,6 +177,11 @@ def _doubted(
         doubtful_hw=now_hw.copy(),
         held=before.held + 1,
     )
+
+
+def _left_over(residual_hw: FloatArray, judged: NDArray[np.bool_]) -> float:
+    """Return the median of what the flow does not explain; 0 where there is nothing to judge."""
+    return float(np.median(residual_hw[judged])) if judged.any() else 0.0
 
 
 def _remembered(bright_hw: FloatArray, before_hw: FloatArray) -> FloatArray:
@@ -221,7 +231,8 @@ def carried(
     change_SSK = cv2.resize(
         running_hwK - small_hwK, (size, size), interpolation=cv2.INTER_LINEAR
     ).reshape(size, size, -1)
-    shown_KSS = np.clip(new_KSS + np.moveaxis(change_SSK, 2, 0), 0, 1)
+    shown_KSS = np.clip(new_KSS + np.moveaxis(change_SSK, 2, 0), 0, None)
+    shown_KSS /= shown_KSS.sum(axis=0)
     return shown_KSS, np.ascontiguousarray(np.moveaxis(running_hwK, 2, 0))
 
 

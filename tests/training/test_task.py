@@ -36,10 +36,14 @@ class Chain(nn.Module):
     def __init__(self):
         super().__init__()
         self.memories = nn.ModuleDict()
+        self.uses_motion = False
         self.scale = nn.Parameter(torch.ones(1))
         self.seen, self.given, self.returned, self.weights = [], [], [], []
 
-    def forward(self, x_BTCHW, state=None):
+    def initial_state(self, batch, height, width):
+        return (torch.zeros(batch),)
+
+    def forward(self, x_BTCHW, state=None, motion_BT3hw=None):
         self.seen.append(x_BTCHW.detach().clone())
         self.given.append(state)
         self.weights.append(self.scale.item())
@@ -91,7 +95,7 @@ def test_the_state_is_carried_from_chunk_to_chunk_and_its_history_is_not(cached)
         limit_val_batches=0,
     )
     assert [x.shape[1] for x in model.seen] == [2, 2, 2]
-    assert model.given[0] is None
+    assert not model.given[0][0].any()
     for given, returned in zip(model.given[1:], model.returned, strict=False):
         assert torch.equal(given[0], returned[0])
         assert not given[0].requires_grad
@@ -225,7 +229,7 @@ def test_a_structure_that_validation_never_shows_does_not_count_as_missed(cached
     """The masks hold the first structure only; a model that finds it exactly scores 1."""
 
     class Right(Chain):
-        def forward(self, x_BTCHW, state=None):
+        def forward(self, x_BTCHW, state=None, motion_BT3hw=None):
             _, state = super().forward(x_BTCHW, state)
             left = torch.zeros_like(x_BTCHW[:, :, 0])
             left[:, :, : round(40 * 32 / 48), :16] = 9

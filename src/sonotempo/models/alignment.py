@@ -144,6 +144,8 @@ class CarriedOutput(nn.Module):
             shown_BKHW = new_BKHW + interpolate(
                 change, scale_factor=factor, mode="bilinear", align_corners=False
             )
+            shown_BKHW = shown_BKHW.clamp(min=0)
+            shown_BKHW = shown_BKHW / shown_BKHW.sum(1, keepdim=True)
         return torch.log(shown_BKHW.clamp(min=_SMALLEST)), running_BKhw
 
     def forward(

@@ -12,8 +12,8 @@ from fakes.comparisons import SIMULATED, write_run
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.comparison.compare import compare
-from sonotempo.evaluation.report.files import CSV_COLUMNS, to_csv, to_json, write_comparison
 from sonotempo.evaluation.report.documents import latex, markdown
+from sonotempo.evaluation.report.files import CSV_COLUMNS, to_csv, to_json, write_comparison
 from sonotempo.measures import COMPARED, measure
 
 PAPER_METRICS = [one.name for one in COMPARED if one.in_paper]

@@ -108,9 +108,7 @@ class TestNumbers:
                 ]
 
     def test_the_temporal_table_holds_the_numbers_of_the_json(self, comparison, page):
-        text = text_of(
-            page[page.index('id="time"') : page.index('id="tables"')]
-        )
+        text = text_of(page[page.index('id="time"') : page.index('id="tables"')])
         for cell in comparison.temporal:
             if cell.mean is not None:
                 assert f"{number(cell.mean)} ± {number(cell.sd)}" in text
