@@ -1,3 +1,5 @@
+from itertools import islice
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,8 @@ from sonotempo.flow import (
     moved_mask,
     track,
 )
+from sonotempo.phantom.settings import phantom_settings
+from sonotempo.phantom.simulate import cast, simulate
 
 
 def texture(seed: int, size: int = 64) -> np.ndarray:
@@ -148,3 +152,13 @@ def test_masks_move_with_the_tissue_at_their_own_size():
     moved = moved_mask(mask, Motion(flow, np.full((64, 64), 0.1, np.float32), starts=False))
     assert set(np.unique(moved)) == {0, 2}
     assert np.array_equal(moved, np.roll(mask, -6, axis=0))
+
+
+def test_frames_that_never_follow_one_another_are_taken_one_by_one():
+    settings = phantom_settings(
+        procedure="lookalikes", size=64, event_rate=0, depth_cm=3, shuffle=True
+    )
+    motions, _ = tracked(
+        [frame.image_HW for frame in islice(simulate(cast(settings, 1), settings), 8)]
+    )
+    assert all(motion.starts for motion in motions)

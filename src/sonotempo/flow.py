@@ -81,12 +81,14 @@ class Track:
         brightness_hw: float32, how bright every place has been.
         doubtful_hw: uint8, the last frame that the picture does not explain, or None.
         held: how many frames in a row were not trusted.
+        follows: whether frames have followed one another: only then a strange one is held.
     """
 
     picture_hw: Image
     brightness_hw: FloatArray
     doubtful_hw: Image | None = None
     held: int = 0
+    follows: bool = False
 
 
 def grid_side(input_size: int) -> int:
@@ -103,7 +105,7 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
 
     A frame of another size, and the first frame after a cut, start over: nothing is carried across.
     Whether a strange frame is a disturbance or a cut is decided by the next one, so after a cut one
-    frame is held.
+    frame is held. Frames that never follow one another, such as a slide show, are taken one by one.
 
     Args:
         frame_SS: uint8, the network's input, square.
@@ -129,8 +131,10 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
     flow_hw2, residual_hw = _explained(before.picture_hw, now_hw, bright_hw)
     seen = ~dark_hw
     judged = (bright_hw > _FAINT) & ~dark_hw
-    if dark_hw.mean() > _ALL_DARK or _left_over(residual_hw, judged) > _UNRELATED:
-        return _doubted(now_hw, bright_hw, before, flow_hw2)
+    # It takes more to see that frames follow one another than to go on believing it.
+    allowed = _UNRELATED if before.follows else _RELATED
+    if dark_hw.mean() > _ALL_DARK or _left_over(residual_hw, judged) > allowed:
+        return _doubted(now_hw, bright_hw, before)
     weight_hw = np.float32(STEADY) + np.float32(0.7 * (1 - STEADY)) * np.clip(
         residual_hw / np.float32(_UNEXPLAINED) - 1, 0, 1
     )
@@ -143,29 +147,30 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
         Track(
             np.where(seen, now_hw, before.picture_hw),
             _remembered(bright_hw, before.brightness_hw),
+            follows=True,
             held=before.held + 1 if dark_hw.mean() > _ALL_DARK / 2 else 0,
         ),
     )
 
 
-def _started(now_hw: Image, bright_hw: FloatArray) -> tuple[Motion, Track]:
+def _started(
+    now_hw: Image, bright_hw: FloatArray, *, follows: bool = False
+) -> tuple[Motion, Track]:
     side = now_hw.shape
     motion = Motion(np.zeros((2, *side), np.float32), np.ones(side, np.float32), starts=True)
-    return motion, Track(now_hw.copy(), bright_hw)
+    return motion, Track(now_hw.copy(), bright_hw, follows=follows)
 
 
-def _doubted(
-    now_hw: Image, bright_hw: FloatArray, before: Track, flow_hw2: FloatArray
-) -> tuple[Motion, Track]:
+def _doubted(now_hw: Image, bright_hw: FloatArray, before: Track) -> tuple[Motion, Track]:
     """Hold everything, unless the doubtful frame before explains this one: that was a cut."""
-    if before.held >= LONGEST_HOLD:
+    if before.held >= LONGEST_HOLD or not before.follows:
         return _started(now_hw, bright_hw)
     if before.doubtful_hw is not None and (
         bright_hw.mean() > _NO_PICTURE * before.brightness_hw.mean()
     ):
         _, residual_hw = _explained(before.doubtful_hw, now_hw, bright_hw)
         if _left_over(residual_hw, bright_hw > _FAINT) < _RELATED:
-            return _started(now_hw, bright_hw)
+            return _started(now_hw, bright_hw, follows=True)
     motion = Motion(
         np.zeros((2, *now_hw.shape), np.float32),
         np.full(now_hw.shape, HELD, np.float32),
@@ -176,6 +181,7 @@ def _doubted(
         _remembered(np.minimum(bright_hw, before.brightness_hw), before.brightness_hw),
         doubtful_hw=now_hw.copy(),
         held=before.held + 1,
+        follows=True,
     )
 
 
