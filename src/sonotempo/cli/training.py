@@ -58,6 +58,9 @@ def evaluate(  # noqa: PLR0917
     name: Annotated[
         str | None, typer.Option(help="What such masks are called; by default as their folder.")
     ] = None,
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Score on disturbed recordings too.")
+    ] = False,
 ) -> None:
     """Score trained weights on data that they have not seen, or masks of another tool."""
     if out is not None:
@@ -70,7 +73,7 @@ def evaluate(  # noqa: PLR0917
 
         with RunProgress(console) as progress:
             if like is None:
-                scored = evaluate_weights(weights, data, cache, progress, out)
+                scored = evaluate_weights(weights, data, cache, progress, out, stress=stress)
             else:
                 scored = evaluate_masks(weights, data, like, cache, progress, arm=name, out=out)
     console.print(scored.table.rich())

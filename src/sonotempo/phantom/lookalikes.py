@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sonotempo.phantom.anatomy import Dice, Ellipse, Muscle, Nerve, Subject, Vessel
+from sonotempo.phantom.anatomy import Dice, Ellipse, Muscle, Subject, Vessel
 
 #: The gain of every look-alike, and of the nerve while it is faded.
 LOOK_ALIKE_GAIN = 0.2
@@ -32,16 +32,16 @@ def draw_lookalikes(random: np.random.Generator, variability: float) -> Subject:
     sizes = [(dice.between(12.0, 20.0), dice.between(1.1, 1.5)) for _ in range(_BODIES)]
     radii = [radius + 0.6, *(float(np.sqrt(area / np.pi * flat)) for area, flat in sizes)]
     (artery_x, artery_z), *places = _apart(random, radii)
+    # Later bodies are pushed to the sides, so any of them may be the nerve.
+    chosen = int(random.integers(_BODIES))
     bodies = [
         replace(
-            dice.nerve("nerve", place, area, flatness, labelled=number == 0),
+            dice.nerve("nerve", place, area, flatness, labelled=number == chosen),
             fascicles=7,
             echo_db=dice.normal(15.0, 1.0, 13.0, 17.0),
         )
         for number, (place, (area, flatness)) in enumerate(zip(places, sizes, strict=True))
     ]
-    # Painted in an order that does not tell which one is the nerve.
-    order = random.permutation(_BODIES)
     artery = Vessel(
         Ellipse(artery_x, artery_z, radius, 0.96 * radius),
         artery=True,
@@ -50,7 +50,6 @@ def draw_lookalikes(random: np.random.Generator, variability: float) -> Subject:
         opening_pressure=2.0,
         obliquity=dice.obliquity(0.12),
     )
-    nerves: tuple[Nerve, ...] = tuple(bodies[number] for number in order)
     return Subject(
         procedure="lookalikes",
         skin_mm=skin,
@@ -61,7 +60,7 @@ def draw_lookalikes(random: np.random.Generator, variability: float) -> Subject:
         ),
         sheath=Ellipse(0.0, -90.0, 1.0, 1.0),
         vessels=(artery,),
-        nerves=nerves,
+        nerves=tuple(bodies),
         bone=Ellipse(0.0, 150.0, 40.0, 40.0),
         fat_echo_db=dice.normal(-5.5, 1.5, -10, -2),
         bulk_attenuation=dice.normal(1.0, 0.1, 0.8, 1.2),

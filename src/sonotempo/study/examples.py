@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.evaluation.report.pictures import Example, draw_examples
@@ -39,7 +40,8 @@ def draw_run_examples(
         out_png: where to write.
     """
     keys = ["fold", "recording", "frame"]
-    dice = frames.groupby(keys)["dice"].mean().dropna().sort_values(kind="stable")
+    drawn = frames[~frames["arm"].str.startswith("oracle")]  # nothing to look at: the truth
+    dice = drawn.groupby(keys)["dice"].mean().dropna().sort_values(kind="stable")
     if dice.empty:  # nothing is there and nothing was predicted: no picture would show anything
         return
     by_name = {recording.name: recording for recording in recordings}
@@ -76,7 +78,7 @@ def _predictors(
             device=device_of(experiment),
         )
         for job in jobs
-        if job.fold.number == fold
+        if job.fold.number == fold and not arm_named(job.arm).is_oracle
     }
 
 

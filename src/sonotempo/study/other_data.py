@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from sonotempo.arms import arm_named
-from sonotempo.config import DataConfig, Experiment
+from sonotempo.config import DataConfig, Experiment, StressConfig
 from sonotempo.config_file import load_run
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.report.tables import RunTable, run_table
@@ -52,7 +52,13 @@ class DataScores:
 
 
 def evaluate_weights(
-    weights: Path, data: Path, cache: Path, progress: RunProgress, out: Path | None = None
+    weights: Path,
+    data: Path,
+    cache: Path,
+    progress: RunProgress,
+    out: Path | None = None,
+    *,
+    stress: bool = False,
 ) -> DataScores:
     """Score a weights file, or every fold of a run, on a data set.
 
@@ -60,6 +66,8 @@ def evaluate_weights(
     content; where several folds of a run may score a recording, the first of them does, so that no
     recording counts twice. With ``out``, each arm's scores, masks and facts are written to
     ``out/<arm>``; a comparison reads ``out``, or single arms of it.
+
+    With ``stress``, disturbed recordings are scored too, as the run's settings say or by default.
 
     Raises:
         ConfigError: not a run folder or weights file.
@@ -93,6 +101,9 @@ def evaluate_weights(
         experiment = _experiment_of(weights)
         files = [(experiment.name, weights)]
     experiment = with_data(experiment, data, cache)
+    if stress and experiment.evaluate.stress is None:
+        rules = experiment.evaluate.model_copy(update={"stress": StressConfig()})
+        experiment = experiment.model_copy(update={"evaluate": rules})
     cohort = open_cohort(experiment, progress)
     parts: list[Evaluation] = []
     done_of: dict[str, set[str]] = {}
