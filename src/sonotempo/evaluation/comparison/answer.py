@@ -77,11 +77,14 @@ def _clause(pair: Pair, settings: Settings) -> str:
         return f"{name} is {'equivalent' if equal else 'not judged'}"
     known = [one for one in open_ones if one.detectable is not None]
     if not known:
-        return f"{name}: not shown"
+        return f"{name}: no difference shown"
     least = max(known, key=lambda one: (one.detectable or 0) / _margin(one, settings))
     measure = settings.measure(least.metric)
     enough = with_unit(number(least.detectable, measure.decimals), measure)
-    return f"{name}: not shown, {enough} in {measure.title} of {least.structure} would have been"
+    return (
+        f"{name}: no difference shown ({enough} or more in {measure.title} of {least.structure} "
+        "would have been)"
+    )
 
 
 def _worded(found: Sequence[Difference], settings: Settings) -> str:

@@ -12,6 +12,7 @@ from sonotempo.evaluation.report.page.drawing import (
     BAND,
     FAINT,
     INK,
+    PAPER,
     Panel,
     drawn,
     named,
@@ -34,13 +35,14 @@ def forest_panels(comparison: Comparison) -> list[Panel]:
     pairs = answering(comparison.pairs)
     panels = []
     for place, scale in enumerate(by_scale(comparison.settings.primary_metrics)):
-        names = [one.name for one in scale]
+        names = [one.name for one in scale if one.name in comparison.settings.primary_metrics]
         rows = [
             (pair, [one for one in pair.differences if one.primary and one.metric in names])
             for pair in pairs
         ]
         if any(of_pair for _, of_pair in rows):
-            panels.append(_forest(comparison, rows, scale, f"forest-{place}"))
+            shown = [one for one in scale if one.name in names]
+            panels.append(_forest(comparison, rows, shown, f"forest-{place}"))
     return panels
 
 
@@ -60,7 +62,14 @@ def _forest(
     for pair, of_pair in rows:
         at += _HEAD_IN / _ROW_IN
         axes.text(
-            0, at - 0.75, f"{pair.arm} − {pair.baseline}", transform=side, weight="bold", fontsize=8
+            1,
+            at - 0.75,
+            f"{pair.arm} − {pair.baseline}",
+            transform=side,
+            ha="right",
+            weight="bold",
+            fontsize=8,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.5},
         )
         for one in of_pair:
             of = comparison.settings.measure(one.metric)
