@@ -15,12 +15,12 @@ from sonotempo.errors import SonotempoError
 @pytest.fixture
 def small(monkeypatch):
     """The demo at a size that takes seconds."""
-    cohort = demo._COHORT.model_copy(update={"subjects": 4, "seconds": 0.2, "size": 64})
+    cohort = demo._COHORT.model_copy(update={"subjects": 6, "seconds": 0.3, "size": 64})
     monkeypatch.setattr(demo, "_COHORT", cohort)
 
-    def tiny(out):
+    def tiny(out, *, full=False):
         data = DataConfig(
-            root=out / "data", structures="axillary", input_size=32, cache=out / "cache"
+            root=out / "data", structures="lookalikes", input_size=32, cache=out / "cache"
         )
         return tiny_experiment(name="demo", data=data, note=demo._NO_PATIENTS)
 

@@ -110,6 +110,15 @@ def test_where_contact_is_lost_only_that_part_is_held():
     assert held[:, 40:].mean() == pytest.approx(STEADY, abs=0.1)
 
 
+def test_lost_contact_over_most_of_the_picture_is_no_cut():
+    scene = texture(4)
+    lost = scene.copy()
+    lost[:, :48] = 2
+    motions, _ = tracked([scene] * 3 + [lost] * 10 + [scene] * 2)
+    assert [motion.starts for motion in motions[1:]] == [False] * 14
+    assert motions[10].weight_hw[:, :40].max() < 0.03
+
+
 def test_darkness_is_not_held_for_ever():
     scene = texture(5)
     motions, _ = tracked([scene] * 3 + [(scene * 0.02).astype(np.uint8)] * (LONGEST_HOLD + 5))

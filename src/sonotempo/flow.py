@@ -46,8 +46,8 @@ _UNEXPLAINED = 0.35
 _RELATED, _UNRELATED = 0.22, 0.3
 # A picture darker than this share of what was seen does not begin another scene.
 _NO_PICTURE = 0.25
-# With this share of the picture dark the frame is not trusted at all.
-_ALL_DARK = 0.6
+# With this share of the picture dark, a hold is counted: after the longest it ends.
+_MOSTLY_DARK = 0.3
 # Grey levels: what is darker has no brightness to compare.
 _FAINT = 6.0
 
@@ -133,13 +133,13 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
     judged = (bright_hw > _FAINT) & ~dark_hw
     # It takes more to see that frames follow one another than to go on believing it.
     allowed = _UNRELATED if before.follows else _RELATED
-    if dark_hw.mean() > _ALL_DARK or _left_over(residual_hw, judged) > allowed:
+    if _left_over(residual_hw, judged) > allowed:
         return _doubted(now_hw, bright_hw, before)
     weight_hw = np.float32(STEADY) + np.float32(0.7 * (1 - STEADY)) * np.clip(
         residual_hw / np.float32(_UNEXPLAINED) - 1, 0, 1
     )
-    if before.held >= LONGEST_HOLD:
-        dark_hw, seen = np.zeros_like(dark_hw), np.ones_like(seen)
+    if before.held >= LONGEST_HOLD:  # the picture has become darker for good
+        return _started(now_hw, bright_hw, follows=True)
     flow_hw2[dark_hw] = 0
     weight_hw[dark_hw] = HELD
     return (
@@ -148,7 +148,7 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
             np.where(seen, now_hw, before.picture_hw),
             _remembered(bright_hw, before.brightness_hw),
             follows=True,
-            held=before.held + 1 if dark_hw.mean() > _ALL_DARK / 2 else 0,
+            held=before.held + 1 if dark_hw.mean() > _MOSTLY_DARK else 0,
         ),
     )
 

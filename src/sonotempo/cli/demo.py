@@ -15,9 +15,12 @@ def demo(
         Path | None,
         typer.Option(help="Stills with nerve and vessel masks; without, a simulated cohort."),
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Train every arm: about eight times as long.")
+    ] = False,
 ) -> None:
-    """Show the whole path in a few minutes: data, two arms, folds, table and pictures."""
+    """Show the whole path in a few minutes: a picture, data, folds, a report and models."""
     with stops_on_signals(f"what is finished is kept in {out}: repeat the command to continue"):
         from sonotempo.demo import run_demo
 
-        run_demo(out, data, make_console())
+        run_demo(out, data, make_console(), full=full)

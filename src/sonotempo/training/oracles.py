@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from sonotempo.config import EvaluateConfig
 from sonotempo.data.cache import CachedRecording
@@ -121,7 +122,9 @@ def best_constant_guess(train: Iterable[CachedRecording], structures: int) -> Im
     for label, share_SS in enumerate(share_KSS, start=1):
         if not share_SS.any():
             continue
-        masks = [share_SS >= level * share_SS.max() for level in _LEVELS]
+        # Of few subjects the shares are a patchwork; a guess in pieces would be many false regions.
+        smooth_SS = gaussian_filter(share_SS, len(share_SS) / 24)
+        masks = [smooth_SS >= level * smooth_SS.max() for level in _LEVELS]
         dice = [2 * share_SS[mask].sum() / (mask.sum() + share_SS.sum()) for mask in masks]
         guess_SS[masks[int(np.argmax(dice))]] = label
     return guess_SS
