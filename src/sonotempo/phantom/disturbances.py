@@ -1,5 +1,6 @@
 """Disturbances while scanning: lost contact, changes of depth, freezes, dropped frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,9 +34,22 @@ class Events:
 
     Contact is lost for 0.3 to 1.2 s over up to 60 % of the probe; a freeze lasts 0.2 to 0.8 s; 1
     to 4 frames are dropped in a row. These are chosen, not measured.
+
+    Args:
+        random: draws them.
+        rate_hz: events per second.
+        frame_rate_hz: frames per second.
+        kinds: which of :data:`KINDS` happen.
     """
 
-    def __init__(self, random: np.random.Generator, rate_hz: float, frame_rate_hz: float) -> None:
+    def __init__(
+        self,
+        random: np.random.Generator,
+        rate_hz: float,
+        frame_rate_hz: float,
+        kinds: Sequence[str] = KINDS,
+    ) -> None:
+        self._kinds = list(kinds)
         self._random, self._frame_rate_hz = random, frame_rate_hz
         self._chance = min(1.0, rate_hz / frame_rate_hz)
         self._kind = ""
@@ -60,7 +74,7 @@ class Events:
 
     def _begin(self) -> None:
         random = self._random
-        self._kind = str(random.choice(KINDS))
+        self._kind = str(random.choice(self._kinds))
         seconds = {"contact loss": (0.3, 1.2), "freeze": (0.2, 0.8)}.get(self._kind)
         if seconds is None:
             self._length = int(random.integers(1, 5))

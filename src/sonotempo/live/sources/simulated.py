@@ -3,8 +3,9 @@
 # The phantom needs scipy, which takes a second to import: only when a simulation is opened.
 # ruff: noqa: PLC0415
 
+import re
 import time
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Self
 from typing import cast as as_type
 
@@ -52,6 +53,7 @@ class SimulatedSource(ThreadedSource):
         height_px: rows of a frame, an even number.
         width_px: columns of a frame, an even number.
         fading: how often and how fully nerves fade with the probe's tilt.
+        contact_losses_hz: how often per second the probe loses contact over part of its width.
 
     Raises:
         ConfigError: an unknown procedure, or a number out of range.
@@ -67,7 +69,9 @@ class SimulatedSource(ThreadedSource):
         height_px: int = 480,
         width_px: int = 640,
         fading: float = 0.5,
+        contact_losses_hz: float = 0.0,
     ) -> None:
+        from sonotempo.phantom.disturbances import Events
         from sonotempo.phantom.simulate import cast
 
         if any(not 128 <= side <= 2048 or side % _ENLARGED for side in (height_px, width_px)):
@@ -86,24 +90,41 @@ class SimulatedSource(ThreadedSource):
             event_rate=0,
         )
         self._cast = cast(self._settings, subject)
+        self._contact = Events(
+            np.random.default_rng([seed, subject]),
+            contact_losses_hz,
+            frame_rate_hz,
+            kinds=("contact loss",),
+        )
         self._clear()
 
     @classmethod
     def open(cls, address: Address) -> Self:
-        """Make the simulation that an address such as ``phantom://femoral?seed=3`` names.
+        """Make the simulation that an address names.
+
+        For example ``phantom://femoral?seed=3`` or ``phantom://femoral?contact-losses=0.3``, which
+        loses contact 0.3 times per second.
 
         Raises:
-            SourceError: an unknown option, or a seed that is not a whole number.
+            SourceError: an unknown option, a seed that is not a whole number, or a rate that is not
+                a number from 0 to 10.
             ConfigError: an unknown procedure.
         """
-        address.check_options(["seed"])
+        address.check_options(["seed", "contact-losses"])
         seed = address.options.get("seed", "0")
         if not seed.isdecimal():
             raise SourceError(
                 f"{address.text} has the seed {seed!r}; expected a whole number from 0"
             )
+        rate = address.options.get("contact-losses", "0")
+        if not re.fullmatch(r"\d+(\.\d+)?", rate) or float(rate) > 10:
+            raise SourceError(
+                f"{address.text} has contact-losses={rate!r}; expected a number from 0 to 10 (per "
+                "second)"
+            )
         # The settings refuse an unknown procedure.
-        return cls(as_type("Procedure", address.host), int(seed))
+        procedure = as_type("Procedure", address.host)
+        return cls(procedure, int(seed), contact_losses_hz=float(rate))
 
     def _clear(self) -> None:
         self._depth = self._cast.depths_cm.index(self._cast.depth_cm)
@@ -191,8 +212,6 @@ class SimulatedSource(ThreadedSource):
 
     def _next(self, scan: "Scan", index: int) -> "PhantomFrame":
         """Apply the requested depth and gain, then compute a frame."""
-        from sonotempo.phantom.disturbances import Disturbance
-
         with self._changed:
             steps, self._depth_steps = self._depth_steps, 0
             turned_db, self._gain_turned_db = self._gain_turned_db, 0.0
@@ -201,7 +220,7 @@ class SimulatedSource(ThreadedSource):
             if turned_db:
                 self._log.add("gain", f"{self._gain_db:+.0f} dB")
         scan.turn_gain(turned_db)
-        return scan.next(index, Disturbance(depth_step=steps))
+        return scan.next(index, replace(self._contact.step(), depth_step=steps))
 
     @property
     def _depth_text(self) -> str:
