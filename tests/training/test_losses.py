@@ -7,6 +7,11 @@ from sonotempo.training.losses import SegmentationLoss
 ALL = torch.ones(2, 3, dtype=torch.bool)
 
 
+def loss_of(kind, logits_BTKHW, masks_BTHW, labelled_BT):
+    """The loss of the labelled frames of clips, as a training step takes it."""
+    return SegmentationLoss(kind)(logits_BTKHW[labelled_BT], masks_BTHW[labelled_BT])
+
+
 def masks(seed=0):
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 3, (2, 3, 8, 8), np.uint8))
 
@@ -22,7 +27,7 @@ def certain(masks_BTHW):
 
 @pytest.mark.parametrize("kind", ["dice", "dice_ce"])
 def test_a_certain_and_right_answer_costs_next_to_nothing(kind):
-    assert float(SegmentationLoss(kind)(certain(masks()), masks(), ALL)) < 1e-3
+    assert float(loss_of(kind, certain(masks()), masks(), ALL)) < 1e-3
 
 
 @pytest.mark.parametrize("kind", ["dice", "dice_ce"])
@@ -30,14 +35,14 @@ def test_frames_without_a_label_cost_nothing_and_pull_at_nothing(kind):
     labelled = ALL.clone()
     labelled[0, 1] = labelled[1] = False
     given = logits().requires_grad_()
-    loss = SegmentationLoss(kind)(given, masks(), labelled)
+    loss = loss_of(kind, given, masks(), labelled)
     loss.backward()
     assert given.grad[~labelled].abs().max() == 0
     assert given.grad[labelled].abs().max() > 0
     changed = torch.where(labelled[:, :, None, None, None], given, -given)
     other = masks()
     other[~labelled] = 2
-    assert torch.equal(SegmentationLoss(kind)(changed, other, labelled), loss)
+    assert torch.equal(loss_of(kind, changed, other, labelled), loss)
 
 
 def by_hand(logits_BTKHW, masks_BTHW):
@@ -48,18 +53,18 @@ def by_hand(logits_BTKHW, masks_BTHW):
 
 
 def test_intersections_are_summed_over_the_batch_before_the_ratio():
-    loss = SegmentationLoss("dice")(logits(), masks(), ALL)
+    loss = loss_of("dice", logits(), masks(), ALL)
     assert float(loss) == pytest.approx(by_hand(logits(), masks()), abs=1e-5)
 
 
 def test_a_frame_without_a_structure_is_no_failure_to_find_it():
     empty = masks()
     empty[0] = 0
-    assert float(SegmentationLoss("dice")(certain(empty), empty, ALL)) < 1e-3
+    assert float(loss_of("dice", certain(empty), empty, ALL)) < 1e-3
 
 
 def test_cross_entropy_is_added_to_dice():
-    both = SegmentationLoss("dice_ce")(logits(), masks(), ALL)
+    both = loss_of("dice_ce", logits(), masks(), ALL)
     entropy = torch.nn.functional.cross_entropy(
         logits().flatten(0, 1), masks().flatten(0, 1).long()
     )
@@ -67,6 +72,6 @@ def test_cross_entropy_is_added_to_dice():
 
 
 def test_half_precision_is_summed_in_full():
-    loss = SegmentationLoss("dice")(logits().bfloat16(), masks(), ALL)
+    loss = loss_of("dice", logits().bfloat16(), masks(), ALL)
     assert loss.dtype == torch.float32
     assert float(loss) == pytest.approx(by_hand(logits().bfloat16().float(), masks()), abs=1e-5)

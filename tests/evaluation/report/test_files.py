@@ -103,7 +103,7 @@ def numbers_of(record):
     for pair, one in [(of, one) for of in record["pairs"] for one in of["differences"]]:
         of = (one["structure"], pair["arm"], pair["baseline"], one["metric"])
         tests = ("p", "p_holm", "verdict") if one["primary"] else ()
-        for name in ("estimate", "ci_low", "ci_high", "n", *tests):
+        for name in ("estimate", "ci_low", "ci_high", "n", "detectable", *tests):
             yield ("differences", *of, "", name), one[name]
         for subject in one["subjects"]:
             for name in ("arm", "baseline", "difference"):
@@ -155,12 +155,13 @@ def test_tables_and_json_agree_in_every_number(comparison, record, written, read
         primary = [one for one in pair["differences"] if one["primary"]]
         assert len(table) == 1 + len(primary)
         for row, one in zip(table[1:], primary, strict=True):
-            structure, metric, estimate, bounds, p, n, verdict = row
+            structure, metric, estimate, bounds, p, least, n, verdict = row
             assert (structure, metric) == (one["structure"], measure(one["metric"]).title)
             assert float(estimate) == one["estimate"]
             low, high = bounds.strip("[]").split(", ")
             assert (float(low), float(high)) == (one["ci_low"], one["ci_high"])
             assert float(p.replace("<0.0001", "0")) == one["p_holm"]
+            assert (None if least == "–" else float(least)) == one["detectable"]
             assert (int(n), verdict) == (one["n"], one["verdict"])
 
 
