@@ -18,7 +18,13 @@ from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.recording import Frame
 
 #: The arms of each file.
-ARMS = {"frame": ("frame",), "sequence": ("sequence",), "pair": ("frame", "sequence")}
+ARMS = {
+    "frame": ("frame",),
+    "sequence": ("sequence",),
+    "pair": ("frame", "sequence"),
+    "aligned": ("sequence_aligned",),
+    "aligned pair": ("frame", "sequence_aligned"),
+}
 PRECISIONS = ("fp32", "fp16", "int8")
 
 
@@ -44,7 +50,13 @@ def main() -> None:
 
 def onnx_step(spec: dict[str, Any]) -> Callable[[Frame], object]:
     """Return the step of an exported file."""
-    return OnnxPredictor(Path(spec["path"]), spec["engine"], spec["threads"]).step
+    predictor = OnnxPredictor(
+        Path(spec["path"]),
+        spec["engine"],
+        spec["threads"],
+        along_motion=spec.get("along_motion", False),
+    )
+    return predictor.step
 
 
 def torch_step(spec: dict[str, Any]) -> Callable[[Frame], object]:
@@ -72,8 +84,10 @@ def networks() -> Any:
     torch.manual_seed(0)
     frame = build_model("frame", ModelConfig(), classes=6).eval()
     sequence = build_model("sequence", ModelConfig(), classes=6).eval()
-    sequence.start_from(frame)
-    return {"frame": frame, "sequence": sequence}
+    aligned = build_model("sequence_aligned", ModelConfig(), classes=6).eval()
+    for model in (sequence, aligned):
+        model.start_from(frame)
+    return {"frame": frame, "sequence": sequence, "sequence_aligned": aligned}
 
 
 def write_files(folder: Path, size: int) -> None:

@@ -22,10 +22,12 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from _live_worker import ARMS, PRECISIONS
 from _measure import cpu_name, memory, peak_memory, verdict
@@ -109,8 +111,12 @@ def make(folder: Path, size: int) -> None:
     print(f"exporting the paper's network for {size}x{size}, random weights …", flush=True)
     spec = {"kind": "make", "folder": str(folder), "size": size}
     subprocess.run(worker_command(spec), check=True)
+    # Speckle that slides, so that motion is tracked as in a stream, to and fro without a jump.
     random = np.random.default_rng(0)
-    np.save(folder / "frames.npy", random.integers(0, 256, (16, *FRAME_HW), np.uint8))
+    speckle = gaussian_filter(random.rayleigh(1.0, (FRAME_HW[0], FRAME_HW[1] + 64)), 2.0) * 90
+    scene = np.clip(speckle, 0, 255).astype(np.uint8)
+    shifts = [*range(0, 64, 4), *range(64, 0, -4)]
+    np.save(folder / "frames.npy", np.stack([scene[:, s : s + FRAME_HW[1]] for s in shifts]))
 
 
 def measure_engines(
@@ -123,18 +129,7 @@ def measure_engines(
         spec = {"kind": "torch", "folder": str(folder), "layout": layout, "threads": threads}
         workers[f"torch {layout}"] = (f"torch, {layout}: frame, fp32", Worker(worker_command(spec)))
     for engine in [*engines, "onnxruntime"]:
-        for model in ARMS:
-            for precision in PRECISIONS:
-                path = folder / f"{model}.{precision}.onnx"
-                spec = {
-                    "kind": "onnx",
-                    "folder": str(folder),
-                    "path": str(path),
-                    "engine": engine,
-                    "threads": threads,
-                }
-                key = f"{engine} {model} {precision}"
-                workers[key] = (f"{engine}: {model}, {precision}", Worker(worker_command(spec)))
+        workers |= engine_workers(folder, engine, threads)
     python = fast_python()
     if python is None:
         print(f"FAST is not measured: set {FAST_VARIABLE} to a Python that has pyfast")
@@ -159,6 +154,25 @@ def measure_engines(
                 times[key] += worker.ask(f"time {frames}")
             print(f"  round {number + 1} of {rounds}", flush=True)
     return {key: Row(title, times[key]) for key, (title, _) in workers.items()}
+
+
+def engine_workers(folder: Path, engine: str, threads: int) -> dict[str, tuple[str, Worker]]:
+    """Start a process for every file on one engine, and for the frame model along the motion."""
+    workers = {}
+    for model, precision in product([*ARMS, "moving"], PRECISIONS):
+        is_moving = model == "moving"
+        spec = {
+            "kind": "onnx",
+            "folder": str(folder),
+            "path": str(folder / f"{'frame' if is_moving else model}.{precision}.onnx"),
+            "engine": engine,
+            "threads": threads,
+            "along_motion": is_moving,
+        }
+        what = "frame and along the motion" if is_moving else model
+        title = f"{engine}: {what}, {precision}"
+        workers[f"{engine} {model} {precision}"] = (title, Worker(worker_command(spec)))
+    return workers
 
 
 def worker_command(spec: dict[str, Any]) -> list[str]:
