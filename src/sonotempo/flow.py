@@ -127,8 +127,11 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
     bright_hw = _local_mean(now_hw)
     if before is None or before.picture_hw.shape != now_hw.shape:
         return _started(now_hw, bright_hw)
-    dark_hw = (bright_hw < _DARK_SHARE * before.brightness_hw) & (before.brightness_hw > _FAINT)
     flow_hw2, residual_hw = _explained(before.picture_hw, now_hw, bright_hw)
+    # A dark vessel that moves in is no dark picture: how bright a place was moves along too.
+    moved_hw = _warped(before.brightness_hw, flow_hw2)
+    known_hw = np.minimum(before.brightness_hw, moved_hw)
+    dark_hw = (bright_hw < _DARK_SHARE * known_hw) & (known_hw > _FAINT)
     seen = ~dark_hw
     judged = (bright_hw > _FAINT) & ~dark_hw
     # It takes more to see that frames follow one another than to go on believing it.
@@ -146,7 +149,7 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
         Motion(np.moveaxis(flow_hw2, 2, 0).copy(), _soft(weight_hw), starts=False),
         Track(
             np.where(seen, now_hw, before.picture_hw),
-            _remembered(bright_hw, before.brightness_hw),
+            _remembered(bright_hw, np.where(dark_hw, before.brightness_hw, moved_hw)),
             follows=True,
             held=before.held + 1 if dark_hw.mean() > _MOSTLY_DARK else 0,
         ),
