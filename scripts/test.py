@@ -25,7 +25,7 @@ def lint_commands(python: str) -> list[list[str]]:
         [python, "-m", "ruff", "format", "--check"],
         [python, "-m", "mypy"],
         [str(program("lint-imports"))],
-        [str(program("mkdocs")), "build", "--strict", "--quiet"],
+        [str(program("mkdocs")), "build", "--strict"],
     ]
 
 

@@ -14,8 +14,11 @@ class PlainEncoder(nn.Module):
     """Two 3x3 convolutions a level and 2x2 max pooling between levels (Smistad et al. 2021, II-B).
 
     >>> encoder = PlainEncoder((8, 16, 32), "batch")
-    >>> [tuple(f.shape) for f in encoder(torch.zeros(1, 1, 64, 64))]
-    [(1, 8, 64, 64), (1, 16, 32, 32), (1, 32, 16, 16)]
+    >>> for features in encoder(torch.zeros(1, 1, 64, 64)):
+    ...     print(tuple(features.shape))
+    (1, 8, 64, 64)
+    (1, 16, 32, 32)
+    (1, 32, 16, 16)
     """
 
     def __init__(self, channels: Sequence[int], normalization: Normalization) -> None:

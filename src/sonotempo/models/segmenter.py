@@ -32,8 +32,10 @@ class Segmenter(nn.Module):
     >>> frame = torch.zeros(1, 1, 1, 64, 64)
     >>> logits, state = model(frame)
     >>> logits, state = model(frame, state)  # streaming
-    >>> [tuple(s.shape) for s in state]
-    [(1, 128, 4, 4), (1, 128, 4, 4)]
+    >>> for part in state:
+    ...     print(tuple(part.shape))
+    (1, 128, 4, 4)
+    (1, 128, 4, 4)
 
     Args:
         config: the network's settings, the same for every arm.

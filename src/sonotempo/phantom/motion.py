@@ -104,8 +104,8 @@ def pulse_wave(phase: float) -> float:
 
     A quick rise in systole, a slow fall with a dicrotic wave.
 
-    >>> [round(pulse_wave(phase), 2) for phase in (0.0, 0.15, 0.9)]
-    [0.0, 1.0, 0.02]
+    >>> tuple(round(pulse_wave(phase), 2) for phase in (0.0, 0.15, 0.9))
+    (0.0, 1.0, 0.02)
     """
     if phase < 0.15:
         return float(np.sin(0.5 * np.pi * phase / 0.15) ** 2)

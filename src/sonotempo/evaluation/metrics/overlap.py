@@ -49,8 +49,8 @@ def pixel_overlaps(
 
     >>> prediction_HW = np.array([[0, 1, 1], [0, 2, 2]])
     >>> reference_HW = np.array([[1, 1, 1], [0, 0, 0]])
-    >>> [overlap.dice for overlap in pixel_overlaps(prediction_HW, reference_HW, 3)]
-    [0.8, 0.0, nan]
+    >>> tuple(overlap.dice for overlap in pixel_overlaps(prediction_HW, reference_HW, 3))
+    (0.8, 0.0, nan)
 
     Raises:
         ValueError: the masks differ in shape, or hold labels beyond ``structure_count``.

@@ -66,8 +66,8 @@ def check_steps(
     program may be connected to the probe through Cast meanwhile, nor this one.
 
     >>> steps = check_steps("192.0.2.1", sdk=Path("no/such/folder"), timeout_s=0.01)
-    >>> [step.name for step in steps if step.outcome == "not tried"]
-    ['loading', 'connection', 'images']
+    >>> tuple(step.name for step in steps if step.outcome == "not tried")
+    ('loading', 'connection', 'images')
 
     Args:
         host: the probe's address.

@@ -42,8 +42,8 @@ class ClariusLimits:
     def pause_s(self, failures: int) -> float:
         """Return the pause before the next attempt, after some consecutive failures.
 
-        >>> [ClariusLimits().pause_s(n) for n in (1, 2, 3, 20)]
-        [0.5, 1.0, 2.0, 10.0]
+        >>> tuple(ClariusLimits().pause_s(n) for n in (1, 2, 3, 20))
+        (0.5, 1.0, 2.0, 10.0)
         """
         doublings = min(max(failures - 1, 0), 30)
         return float(min(self.backoff_s * 2**doublings, self.backoff_max_s))
