@@ -46,8 +46,10 @@ _UNEXPLAINED = 0.35
 _RELATED, _UNRELATED = 0.22, 0.3
 # A picture darker than this share of what was seen does not begin another scene.
 _NO_PICTURE = 0.25
-# With this share of the picture dark, a hold is counted: after the longest it ends.
-_MOSTLY_DARK = 0.3
+# What keeps less than this share is gone: no contact, no picture. Another scene may be darker.
+_GONE_SHARE = 0.25
+# With this share of what was lit gone, there is nothing left to follow: all is held.
+_MOSTLY_DARK = 0.5
 # Grey levels: what is darker has no brightness to compare.
 _FAINT = 6.0
 
@@ -127,6 +129,10 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
     bright_hw = _local_mean(now_hw)
     if before is None or before.picture_hw.shape != now_hw.shape:
         return _started(now_hw, bright_hw)
+    lit = before.brightness_hw > _FAINT
+    gone = lit & (bright_hw < np.maximum(_GONE_SHARE * before.brightness_hw, _FAINT))
+    if gone.sum() > _MOSTLY_DARK * lit.sum():
+        return _held(now_hw, bright_hw, before)
     flow_hw2, residual_hw = _explained(before.picture_hw, now_hw, bright_hw)
     # A dark vessel that moves in is no dark picture: how bright a place was moves along too.
     moved_hw = _warped(before.brightness_hw, flow_hw2)
@@ -141,8 +147,6 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
     weight_hw = np.float32(STEADY) + np.float32(0.7 * (1 - STEADY)) * np.clip(
         residual_hw / np.float32(_UNEXPLAINED) - 1, 0, 1
     )
-    if before.held >= LONGEST_HOLD:  # the picture has become darker for good
-        return _started(now_hw, bright_hw, follows=True)
     flow_hw2[dark_hw] = 0
     weight_hw[dark_hw] = HELD
     return (
@@ -151,7 +155,6 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
             np.where(seen, now_hw, before.picture_hw),
             _remembered(bright_hw, np.where(dark_hw, before.brightness_hw, moved_hw)),
             follows=True,
-            held=before.held + 1 if dark_hw.mean() > _MOSTLY_DARK else 0,
         ),
     )
 
@@ -164,6 +167,27 @@ def _started(
     return motion, Track(now_hw.copy(), bright_hw, follows=follows)
 
 
+def _held(now_hw: Image, bright_hw: FloatArray, before: Track) -> tuple[Motion, Track]:
+    """Hold everything while the picture is dark, but not for good."""
+    if before.held >= LONGEST_HOLD or not before.follows:
+        return _started(now_hw, bright_hw, follows=before.follows)
+    return _still(now_hw), Track(
+        before.picture_hw,
+        _remembered(bright_hw, before.brightness_hw),
+        held=before.held + 1,
+        follows=True,
+    )
+
+
+def _still(now_hw: Image) -> Motion:
+    """Return that nothing moves and the frame counts next to nothing."""
+    return Motion(
+        np.zeros((2, *now_hw.shape), np.float32),
+        np.full(now_hw.shape, HELD, np.float32),
+        starts=False,
+    )
+
+
 def _doubted(now_hw: Image, bright_hw: FloatArray, before: Track) -> tuple[Motion, Track]:
     """Hold everything, unless the doubtful frame before explains this one: that was a cut."""
     if before.held >= LONGEST_HOLD or not before.follows:
@@ -174,12 +198,7 @@ def _doubted(now_hw: Image, bright_hw: FloatArray, before: Track) -> tuple[Motio
         _, residual_hw = _explained(before.doubtful_hw, now_hw, bright_hw)
         if _left_over(residual_hw, bright_hw > _FAINT) < _RELATED:
             return _started(now_hw, bright_hw, follows=True)
-    motion = Motion(
-        np.zeros((2, *now_hw.shape), np.float32),
-        np.full(now_hw.shape, HELD, np.float32),
-        starts=False,
-    )
-    return motion, Track(
+    return _still(now_hw), Track(
         before.picture_hw,
         _remembered(np.minimum(bright_hw, before.brightness_hw), before.brightness_hw),
         doubtful_hw=now_hw.copy(),
