@@ -10,6 +10,7 @@ Their difference is the available gain: what there is to win by remembering.
 """
 
 import csv
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -24,7 +25,7 @@ from sonotempo.evaluation.scoring.frames import FrameKey, FrameScore, frame_tabl
 from sonotempo.evaluation.scoring.mask_files import DrawnMasks
 from sonotempo.evaluation.scoring.recordings import drawn_masks, score_recording
 from sonotempo.evaluation.scoring.temporal_table import TemporalScore, temporal_table
-from sonotempo.phantom.cohort import TRUTH_FILE
+from sonotempo.phantom.cohort import COHORT_FILE, TRUTH_FILE
 from sonotempo.recording import Image
 from sonotempo.structures import StructureSet
 
@@ -68,12 +69,13 @@ def score_oracle(
     for cached in test:
         recording = cached.as_recording(structures)
         visible = read_visible(cached, structures)
+        carries = remembers and not is_shuffled(cached)
         masks: dict[int, Image] = {}
         for segment in recording.segments():
             seen: set[int] = set()
             for index in segment:
                 now = visible[int(recording.frame_numbers[index])]
-                seen = seen | now if remembers else set(now)
+                seen = seen | now if carries else set(now)
                 reference_SS = recording.mask(index)
                 if reference_SS is not None:
                     masks[index] = oracle_mask(reference_SS, guess_SS, seen, len(structures))
@@ -128,6 +130,12 @@ def best_constant_guess(train: Iterable[CachedRecording], structures: int) -> Im
         dice = [2 * share_SS[mask].sum() / (mask.sum() + share_SS.sum()) for mask in masks]
         guess_SS[masks[int(np.argmax(dice))]] = label
     return guess_SS
+
+
+def is_shuffled(recording: CachedRecording) -> bool:
+    """Return whether every frame is of another subject: then earlier ones tell nothing."""
+    path = recording.source.parents[1] / COHORT_FILE
+    return path.is_file() and bool(json.loads(path.read_text("utf-8"))["shuffle"])
 
 
 def read_visible(recording: CachedRecording, structures: StructureSet) -> Mapping[int, set[int]]:
