@@ -27,7 +27,7 @@ def answering(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
 
 
 def answer(pairs: Sequence[Pair], settings: Settings, *, subjects: int, simulated: bool) -> str:
-    """Answer in one sentence whether memory helps, with the largest differences.
+    """Answer in one sentence whether memory helps, with the largest difference.
 
     Args:
         pairs: all pairs of the comparison, with their differences.
@@ -43,7 +43,8 @@ def answer(pairs: Sequence[Pair], settings: Settings, *, subjects: int, simulate
             f"{where}, these arms cannot tell whether memory helps: that takes sequence (or "
             "sequence_aligned) with frame_continued, or frame_flow with frame."
         )
-    said = [_clause(pair, settings) for pair in shown]
+    strongest = max(shown, key=lambda pair: _strength(pair, settings))  # the first of equals
+    more = f"; {counted(len(shown) - 1, 'further arm')} below" if len(shown) > 1 else ""
     verdicts = {one.verdict for pair in shown for one in pair.differences if one.primary}
     if "better" in verdicts and "worse" in verdicts:
         head = "memory helps in one place and hurts in another"
@@ -55,7 +56,13 @@ def answer(pairs: Sequence[Pair], settings: Settings, *, subjects: int, simulate
         head = f"memory makes no difference (within {margins(settings.primary)})"
     else:
         head = "no effect of memory was shown"
-    return f"{where}, {head}: {'; '.join(said)}."
+    return f"{where}, {head}: {_clause(strongest, settings)}{more}."
+
+
+def _strength(pair: Pair, settings: Settings) -> float:
+    """Return the largest difference that was shown, in margins; 0 if none was."""
+    shown = [one for one in pair.differences if one.primary and one.verdict in ("better", "worse")]
+    return max((abs(one.estimate or 0) / _margin(one, settings) for one in shown), default=0.0)
 
 
 def _clause(pair: Pair, settings: Settings) -> str:
