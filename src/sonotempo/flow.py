@@ -59,7 +59,7 @@ class Motion:
     """The motion from the last trusted frame to this one.
 
     Attributes:
-        flow_2hw: float32 (x, y) in pixels of its own grid, which is at most 128 wide: what is at a
+        flow_2hw: float32 (x, y) in pixels of this grid, which is at most 128 wide: what is at a
             pixel now was at the pixel plus this.
         weight_hw: float32, how much this frame's own prediction counts: 1 where nothing is carried.
         starts: whether nothing earlier belongs to this frame: all that was remembered is invalid.

@@ -1,7 +1,7 @@
 """State and predictions that move along with the tissue, inside the network.
 
 The motion of a frame is an input of three channels, as :meth:`sonotempo.flow.Motion.network_input`
-gives it: the flow back to the last trusted frame, x and y in pixels of its own grid, and how much
+gives it: the flow back to the last trusted frame, x and y in pixels of that grid, and how much
 this frame counts, 1 where nothing earlier belongs to it. Nothing has more than four axes.
 """
 

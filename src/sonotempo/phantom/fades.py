@@ -1,4 +1,4 @@
-"""When a nerve that is told from its look-alikes by brightness alone fades into one of them."""
+"""When a nerve that only its brightness distinguishes from its look-alikes fades into them."""
 
 import bisect
 

@@ -135,7 +135,7 @@ def _frames_until_back(
     """
     back = np.full(len(table), np.nan)
     after = table[(table["phase"] == "after") & there].copy()
-    # A disturbance is told by the frame that it ended before.
+    # The first sound frame after it identifies a disturbance.
     after["ended"] = after["frame"] - after["offset"]
     after["is_back"] = after["dice"] >= after["own_dice"] - back_within
     for _, of_one in after.groupby(["recording", "structure", "ended"], sort=False):
