@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pandas as pd
 from rich.console import Console
@@ -31,6 +31,7 @@ from sonotempo.config import (
     Experiment,
     FaultsConfig,
     FoldsConfig,
+    ModelConfig,
     SequenceConfig,
     TrainConfig,
 )
@@ -47,6 +48,7 @@ from sonotempo.training.progress import RunProgress
 
 ROOT = Path(__file__).parents[1]
 READY = ROOT / "src" / "sonotempo" / "live" / "models" / "packaged"
+Precision = Literal["auto", "32-true", "bf16-mixed"]
 PROCEDURES: tuple[Procedure, ...] = ("axillary", "femoral")
 EXPORTS = {
     "frame": ("frame",),
@@ -75,32 +77,31 @@ class Recipe:
         input_size: side of the network grid.
         frame_epochs: of the frame arm.
         sequence_epochs: of the sequence arm.
-        schedule: of the learning rates; constant for a short training.
+        clip_frames: of the sequence arm; a recording holds at least as many.
     """
 
-    subjects: int = 96
-    watched: int = 3
-    seconds: float = 0.7
+    subjects: int = 120
+    watched: int = 4
+    seconds: float = 1.6
     held_out: int = 6
     held_out_seconds: float = 4.0
     frame_px: int = 256
     input_size: int = 128
-    frame_epochs: int = 8
-    sequence_epochs: int = 6
-    schedule: Literal["constant", "cosine"] = "constant"
+    frame_epochs: int = 10
+    sequence_epochs: int = 8
+    clip_frames: int = 32
 
 
 RECIPES: dict[Procedure, Recipe] = {
     # The musculocutaneous nerve is about 5 px wide on a grid of 128: too few to detect.
-    "axillary": Recipe(
-        subjects=240, input_size=192, frame_epochs=7, sequence_epochs=6, schedule="cosine"
-    ),
+    "axillary": Recipe(subjects=200, input_size=192),
     "femoral": Recipe(),
 }
 QUICK = Recipe(
     subjects=2,
     watched=1,
     seconds=0.4,
+    clip_frames=8,
     held_out=1,
     held_out_seconds=0.2,
     frame_px=64,
@@ -116,6 +117,9 @@ def main() -> None:
     parser.add_argument("--procedure", choices=PROCEDURES, help="only this one")
     parser.add_argument(
         "--work", type=Path, default=ROOT / "runs" / "ready", help="for all intermediate files"
+    )
+    parser.add_argument(
+        "--precision", choices=get_args(Precision), default="auto", help="as train.precision"
     )
     parser.add_argument("--quick", action="store_true", help="only check that the script works")
     options = parser.parse_args()
@@ -133,7 +137,7 @@ def make(options: argparse.Namespace) -> None:
             work = options.work / procedure
             recipe = QUICK if options.quick else RECIPES[procedure]
             with processor_time(work):
-                run = train(procedure, recipe, work, progress)
+                run = train(procedure, recipe, work, options.precision, progress)
             facts = figures(procedure, recipe, run, work, progress)
             for kind, arms in EXPORTS.items():
                 export(run, arms, facts, out / f"{procedure}-{kind}.onnx", progress)
@@ -147,7 +151,9 @@ def make(options: argparse.Namespace) -> None:
             write_page([json.loads(path.read_text("utf-8")) for path in found], files, progress)
 
 
-def train(procedure: Procedure, recipe: Recipe, work: Path, progress: RunProgress) -> Path:
+def train(
+    procedure: Procedure, recipe: Recipe, work: Path, precision: Precision, progress: RunProgress
+) -> Path:
     """Simulate a cohort and train both arms on it in one split; return the run's folder."""
     watched = recipe.watched
     total = recipe.subjects + 2 * watched
@@ -161,7 +167,7 @@ def train(procedure: Procedure, recipe: Recipe, work: Path, progress: RunProgres
     run.mkdir(parents=True, exist_ok=True)
     # A run uses the folds that its folder already has.
     save_folds([fold], run / "folds.json")
-    crossvalidate(experiment(procedure, recipe, work), run, progress)
+    crossvalidate(experiment(procedure, recipe, work, precision), run, progress)
     return run
 
 
@@ -178,7 +184,9 @@ def cohort_of(
     )
 
 
-def experiment(procedure: Procedure, recipe: Recipe, work: Path) -> Experiment:
+def experiment(
+    procedure: Procedure, recipe: Recipe, work: Path, precision: Precision
+) -> Experiment:
     """Return the settings of one procedure's training."""
     return Experiment(
         name=f"ready-{procedure}",
@@ -191,22 +199,31 @@ def experiment(procedure: Procedure, recipe: Recipe, work: Path) -> Experiment:
             cache=work / "cache",
         ),
         folds=FoldsConfig(count=2, validation_subjects=recipe.watched),
-        # More faults than the default: with few short clips the memory would stay unused.
-        faults=FaultsConfig(dark_probability=0.5, contact_loss_probability=0.4),
+        # At half of the features, so that a live pair costs little more than one model.
+        model=ModelConfig(memory_strides=(4, 8), memory_channels="half"),
+        # The recipe of configs/controls/memory-helps.yaml.
+        faults=FaultsConfig(
+            dark_probability=0.3,
+            contact_loss_probability=0.3,
+            occlusion_probability=0.3,
+            max_run_frames=24,
+        ),
         train=TrainConfig(
             epochs=recipe.frame_epochs,
-            batch_size=4,
-            learning_rate=1e-3,
-            schedule=recipe.schedule,
+            batch_size=16,
+            learning_rate=3e-3,
+            schedule="cosine",
             loss="dice_ce",
+            precision=precision,
         ),
         sequence=SequenceConfig(
             epochs=recipe.sequence_epochs,
-            batch_size=2,
+            batch_size=4,
             learning_rate=5e-4,
             memory_learning_rate=5e-3,
-            clip_frames=8,
-            backpropagation_frames=8,
+            clip_frames=recipe.clip_frames,
+            backpropagation_frames=recipe.clip_frames // 2,
+            shuffled_frames=16,
         ),
     )
 

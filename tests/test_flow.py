@@ -104,7 +104,7 @@ def test_where_contact_is_lost_only_that_part_is_held():
     scene = texture(4)
     lost = scene.copy()
     lost[:, :24] = 3
-    motions, _ = tracked([scene] * 3 + [lost] * 3)
+    motions, _ = tracked([scene] * 4 + [lost] * 3)
     held = motions[-1].weight_hw
     assert held[:, :14].max() < 0.03
     assert held[:, 40:].mean() == pytest.approx(STEADY, abs=0.1)
@@ -114,14 +114,14 @@ def test_lost_contact_over_most_of_the_picture_is_no_cut():
     scene = texture(4)
     lost = scene.copy()
     lost[:, :48] = 2
-    motions, _ = tracked([scene] * 3 + [lost] * 10 + [scene] * 2)
-    assert [motion.starts for motion in motions[1:]] == [False] * 14
+    motions, _ = tracked([scene] * 4 + [lost] * 10 + [scene] * 2)
+    assert [motion.starts for motion in motions[1:]] == [False] * 15
     assert motions[10].weight_hw[:, :40].max() < 0.03
 
 
 def test_darkness_is_not_held_for_ever():
     scene = texture(5)
-    motions, _ = tracked([scene] * 3 + [(scene * 0.02).astype(np.uint8)] * (LONGEST_HOLD + 5))
+    motions, _ = tracked([scene] * 4 + [(scene * 0.02).astype(np.uint8)] * (LONGEST_HOLD + 5))
     assert weights(motions)[-1] > STEADY / 2
 
 
@@ -171,3 +171,12 @@ def test_frames_that_never_follow_one_another_are_taken_one_by_one():
         [frame.image_HW for frame in islice(simulate(cast(settings, 1), settings), 8)]
     )
     assert all(motion.starts for motion in motions)
+
+
+def test_two_alike_frames_of_a_slide_show_do_not_make_it_a_stream():
+    settings = phantom_settings(
+        procedure="lookalikes", size=64, event_rate=0, depth_cm=3, shuffle=True
+    )
+    slides = [frame.image_HW for frame in islice(simulate(cast(settings, 1), settings), 8)]
+    motions, _ = tracked([*slides[:3], slides[2], *slides[3:]])
+    assert [motion.starts for motion in motions] == [True] * 3 + [False] + [True] * 5

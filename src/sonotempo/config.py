@@ -188,16 +188,20 @@ class TrainConfig(Section):
     """The frame arm's training, and what both arms' trainings have in common.
 
     Attributes:
+        initial_weights: a ``weights.safetensors`` that the frame arm starts from, trained on other
+            data; None for random weights.
         epochs: passes over the labelled frames, of the frame arm.
         batch_size: frames per step, of the frame arm.
         learning_rate: Adam's, of the frame arm.
         schedule: of both arms' rates: constant, or a cosine down to zero.
         loss: of both arms: soft Dice as in the seed paper, or Dice plus cross-entropy.
-        precision: ``auto`` takes bfloat16 on a GPU that has it, else 32 bit.
+        precision: ``auto`` takes bfloat16 on a GPU that has it, else 32 bit; ``bf16-mixed`` is
+            faster on processors with AMX too.
         gradient_clip_norm: largest norm of a step's gradients.
         accelerator: where to compute.
     """
 
+    initial_weights: Path | None = None
     epochs: Annotated[int, Field(ge=1)] = 150
     batch_size: Annotated[int, Field(ge=1)] = 16
     learning_rate: Positive = 1e-3

@@ -32,6 +32,9 @@ HELD = 0.01
 #: After so many untrusted frames in a row the picture is taken as it is, whatever it shows.
 LONGEST_HOLD = 60
 
+#: So many frames in a row must explain one another before a strange one is held.
+FOLLOWING = 3
+
 # The grid of the flow has at most this side: half the size is 4 times as fast and as accurate.
 _LARGEST_SIDE = 128
 # Brightness below this share of what the place has shown counts as dark.
@@ -83,14 +86,20 @@ class Track:
         brightness_hw: float32, how bright every place has been.
         doubtful_hw: uint8, the last frame that the picture does not explain, or None.
         held: how many frames in a row were not trusted.
-        follows: whether frames have followed one another: only then a strange one is held.
+        followed: how many frames have followed one another: a strange one is held only after
+            :data:`FOLLOWING` of them, for two frames of a slide show may look alike by chance.
     """
 
     picture_hw: Image
     brightness_hw: FloatArray
     doubtful_hw: Image | None = None
     held: int = 0
-    follows: bool = False
+    followed: int = 0
+
+    @property
+    def follows(self) -> bool:
+        """Whether this is a stream, in which a strange frame is a disturbance or a cut."""
+        return self.followed >= FOLLOWING
 
 
 def grid_side(input_size: int) -> int:
@@ -154,28 +163,26 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
         Track(
             np.where(seen, now_hw, before.picture_hw),
             _remembered(bright_hw, np.where(dark_hw, before.brightness_hw, moved_hw)),
-            follows=True,
+            followed=before.followed + 1,
         ),
     )
 
 
-def _started(
-    now_hw: Image, bright_hw: FloatArray, *, follows: bool = False
-) -> tuple[Motion, Track]:
+def _started(now_hw: Image, bright_hw: FloatArray, followed: int = 0) -> tuple[Motion, Track]:
     side = now_hw.shape
     motion = Motion(np.zeros((2, *side), np.float32), np.ones(side, np.float32), starts=True)
-    return motion, Track(now_hw.copy(), bright_hw, follows=follows)
+    return motion, Track(now_hw.copy(), bright_hw, followed=followed)
 
 
 def _held(now_hw: Image, bright_hw: FloatArray, before: Track) -> tuple[Motion, Track]:
     """Hold everything while the picture is dark, but not for good."""
     if before.held >= LONGEST_HOLD or not before.follows:
-        return _started(now_hw, bright_hw, follows=before.follows)
+        return _started(now_hw, bright_hw, before.followed)
     return _still(now_hw), Track(
         before.picture_hw,
         _remembered(bright_hw, before.brightness_hw),
         held=before.held + 1,
-        follows=True,
+        followed=before.followed,
     )
 
 
@@ -197,13 +204,13 @@ def _doubted(now_hw: Image, bright_hw: FloatArray, before: Track) -> tuple[Motio
     ):
         _, residual_hw = _explained(before.doubtful_hw, now_hw, bright_hw)
         if _left_over(residual_hw, bright_hw > _FAINT) < _RELATED:
-            return _started(now_hw, bright_hw, follows=True)
+            return _started(now_hw, bright_hw, before.followed)
     return _still(now_hw), Track(
         before.picture_hw,
         _remembered(np.minimum(bright_hw, before.brightness_hw), before.brightness_hw),
         doubtful_hw=now_hw.copy(),
         held=before.held + 1,
-        follows=True,
+        followed=before.followed,
     )
 
 

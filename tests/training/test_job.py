@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.scoring.evaluate import evaluate
 from sonotempo.evaluation.scoring.files import read_scores
 from sonotempo.evaluation.scoring.mask_files import read_masks
+from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
 from sonotempo.measures import TEMPORAL
 from sonotempo.training import job as job_module
 from sonotempo.training.job import Job, run_job, shown_recordings
@@ -320,3 +322,17 @@ def test_recordings_are_shown_as_they_are(cohort):
     shown = list(shown_recordings(cohort, tiny_experiment()))
     assert [recording.name for recording in shown] == ["s0", "s1", "s2"]
     np.testing.assert_array_equal(shown[1][3].image_HW, cohort[1].frames_TSS()[3])
+
+
+def test_training_can_start_from_weights_of_other_data(tmp_path, cohort):
+    run_both(tmp_path / "first", cohort[:1] + cohort[:1], tiny_experiment(arms=("frame",)))
+    weights = tmp_path / "first" / "frame" / "fold-00" / "weights.safetensors"
+    start = tiny_experiment(arms=("frame",))
+    changed = start.train.model_copy(update={"initial_weights": weights, "learning_rate": 1e-9})
+    run_both(tmp_path / "second", cohort, start.model_copy(update={"train": changed}))
+    one, other = tensors(tmp_path / "first", "frame"), tensors(tmp_path / "second", "frame")
+    learned = [name for name in one if name.endswith("weight")]
+    assert all(torch.allclose(one[name], other[name], atol=1e-6) for name in learned)
+    facts = read_facts(tmp_path / "second" / "frame" / "fold-00" / FACTS_FILE)
+    assert facts.start_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert facts.frozen == ()

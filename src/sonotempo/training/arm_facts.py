@@ -38,8 +38,8 @@ def facts_of_training(
         weights: the weights file that it wrote.
     """
     kind, stage = arm_named(arm), task.stage
-    frozen = ["normalization"] if start else []
-    if start and experiment.model.share_encoder:
+    frozen = ["normalization"] if kind.starts_from else []
+    if kind.starts_from and experiment.model.share_encoder:
         frozen.insert(0, "encoder")
     return ArmFacts(
         arm=arm,

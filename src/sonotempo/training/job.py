@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
@@ -33,6 +34,7 @@ from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts, read_f
 from sonotempo.models import Segmenter, as_run, build_model
 from sonotempo.recording import Recording
 from sonotempo.training.arm_facts import facts_as_run, facts_of_training
+from sonotempo.training.initial_weights import start_from_file
 from sonotempo.training.oracles import score_oracle
 from sonotempo.training.progress import EpochProgress, RunProgress
 from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
@@ -122,6 +124,12 @@ def _train(
         start = start_job.weights
         model.start_from(_start(start_job, experiment, train))
         model.freeze(encoder=experiment.model.share_encoder, normalization=True)
+    elif experiment.train.initial_weights is not None:
+        start = experiment.train.initial_weights
+        held_out = {r.key for r in recordings if r.subject in {*fold.validation, *fold.test}}
+        start_from_file(model, start, experiment.model, experiment.structures, held_out)
+    # Convolutions are faster this way: by a third on a CPU, more in 16 bits.
+    convert_conv2d_weight_memory_format(model, torch.channels_last)
     stage = stage_of(job.arm, experiment)
     task = SegmentationTask(model, stage, experiment, train=train, validation=validation, seed=seed)
     checkpoint = job.folder / "resume.ckpt"
