@@ -65,9 +65,11 @@ def dice_table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def dice_text(value: list[float], subjects: int) -> str:
+def dice_text(value: list[float | None], subjects: int) -> str:
     """Return mean ± SD, and the number of subjects if some do not show the structure."""
     mean, deviation, shown = value
+    if mean is None or deviation is None or shown is None:
+        return "not shown by enough subjects"
     text = f"{mean:.2f} ± {deviation:.2f}"
     return text if shown == subjects else f"{text} (n={shown:.0f})"
 
