@@ -119,6 +119,9 @@ class AugmentConfig(Section):
     A pair is (lowest, highest) of a uniform draw. ``shadow_size`` is a standard deviation as a
     share of the grid's side, ``depth_keep`` the share of rows that stay; ``elastic_px``, how far a
     control point moves at most in x and in y, refers to a 256-pixel grid and scales with it.
+
+    Two more are off by default: ``zoom``, a change of size, and a mirror image, left to right. They
+    help where few subjects are labelled; mirror only if left and right arms may look alike.
     """
 
     gamma_probability: Probability = 0.5
@@ -135,8 +138,13 @@ class AugmentConfig(Section):
     elastic_probability: Probability = 0.5
     elastic_px: Annotated[float, Field(ge=0)] = 6.0
     elastic_grid: Annotated[int, Field(ge=2)] = 5
+    zoom_probability: Probability = 0.0
+    zoom: tuple[Positive, Positive] = (0.8, 1.25)
+    mirror_probability: Probability = 0.0
 
-    @field_validator("gamma", "shadow_strength", "shadow_size", "depth_keep", "jpeg_quality")
+    @field_validator(
+        "gamma", "shadow_strength", "shadow_size", "depth_keep", "jpeg_quality", "zoom"
+    )
     @classmethod
     def _ordered(cls, pair: tuple[float, float]) -> tuple[float, float]:
         return _lowest_first(pair)

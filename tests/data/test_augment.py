@@ -23,7 +23,7 @@ from sonotempo.data.augmentations import (
     Shadow,
 )
 
-KINDS = ("gamma", "rotation", "shadow", "depth", "jpeg", "elastic")
+KINDS = ("gamma", "rotation", "shadow", "depth", "jpeg", "elastic", "zoom", "mirror")
 SIZE = 32
 
 
@@ -284,6 +284,24 @@ def test_settings_of_one_kind_do_not_change_the_draws_of_another() -> None:
 
 
 @dataclass(frozen=True, slots=True)
+def test_zoom_enlarges_about_the_centre() -> None:
+    frames, masks = disc()
+    x, zoomed = always("zoom", zoom=(1.25, 1.25))(frames, masks, seeded())
+    area = float(zoomed[0, 0].sum() / masks[0, 0].sum())
+    assert area == pytest.approx(1.25**2, rel=0.05)
+    rows, columns = torch.nonzero(zoomed[0, 0], as_tuple=True)
+    assert float(rows.float().mean()) == pytest.approx(63.5 + 1.25 * (0.4 * 128 - 63.5), abs=0.7)
+    assert float(columns.float().mean()) == pytest.approx(63.5 + 1.25 * (0.6 * 128 - 63.5), abs=0.7)
+    assert iou(x[0, 0, 0] > 0.5, zoomed[0, 0] > 0) > 0.95
+
+
+def test_a_mirror_image_exchanges_left_and_right() -> None:
+    frames, masks = random_clips()
+    x, mirrored = always("mirror")(frames, masks, seeded())
+    torch.testing.assert_close(x, to_input(frames.flip(-1)))
+    assert torch.equal(mirrored, masks.flip(-1))
+
+
 class Negative(Effect):
     """A toy augmentation: black and white change places."""
 

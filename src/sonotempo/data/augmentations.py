@@ -1,7 +1,7 @@
 """The list of augmentations: what is drawn for a clip, and what it does to the pixels.
 
-Six are from Smistad et al. 2021, section II-C. To add one, write a class here and add one line to
-:data:`AUGMENTATIONS`; its settings go to :class:`~sonotempo.config.AugmentConfig`.
+All but :class:`Zoom` and :class:`Mirror` are from Smistad et al. 2021, section II-C. To add one,
+write a class here and add one line to :data:`AUGMENTATIONS`; its settings go to :class:`~sonotempo.config.AugmentConfig`.
 """
 
 # ruff: noqa: D102  # the base class documents what each class overrides
@@ -114,6 +114,44 @@ class Rotation(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class Zoom(Effect):
+    """A change of size about the image centre, as at another imaging depth."""
+
+    moves = True
+    title = "zoom {0.factor:.2f}"
+    strongest = (1.0,)
+    factor: float
+
+    @classmethod
+    def drawn(cls, config: AugmentConfig, number: Numbers) -> Self | None:
+        if number() >= config.zoom_probability:
+            return None
+        low, high = config.zoom
+        return cls(low * math.exp(number() * math.log(high / low)))
+
+    def displacement(self, size: int, device: torch.device) -> Tensor:
+        centres = torch.arange(size, device=device) - (size - 1) / 2
+        inward = centres * (1 / self.factor - 1)
+        return torch.stack((inward.expand(size, size), inward[:, None].expand(size, size)))[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror(Effect):
+    """Left and right exchanged: the other arm, or a probe held the other way round."""
+
+    title = "mirror"
+    strongest = (0.0,)
+
+    @classmethod
+    def drawn(cls, config: AugmentConfig, number: Numbers) -> Self | None:
+        return cls() if number() < config.mirror_probability else None
+
+    def show(self, x_THW: Tensor, masks_THW: Tensor) -> None:
+        x_THW.copy_(x_THW.flip(-1))
+        masks_THW.copy_(masks_THW.flip(-1))
+
+
+@dataclass(frozen=True, slots=True)
 class Shadow(Effect):
     """One dark Gaussian: centre and standard deviations in shares of the grid's side.
 
@@ -213,9 +251,18 @@ class Jpeg(Effect):
 
 
 #: Every augmentation, in the order in which an image is formed: where the tissue is (elastic
-#: deformation, then rotation), what the sound reaches (shadow), how deep the scanner shows it
-#: (depth), how it maps echoes to grey (gamma), how the file stores it (JPEG).
-AUGMENTATIONS: tuple[type[Effect], ...] = (Elastic, Rotation, Shadow, Depth, Gamma, Jpeg)
+#: deformation, rotation, zoom, then mirror), what the sound reaches (shadow), how deep the scanner
+#: shows it (depth), how it maps echoes to grey (gamma), how the file stores it (JPEG).
+AUGMENTATIONS: tuple[type[Effect], ...] = (
+    Elastic,
+    Rotation,
+    Zoom,
+    Mirror,
+    Shadow,
+    Depth,
+    Gamma,
+    Jpeg,
+)
 
 
 def _within(limits: tuple[float, float], share: float) -> float:
