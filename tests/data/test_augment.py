@@ -283,7 +283,6 @@ def test_settings_of_one_kind_do_not_change_the_draws_of_another() -> None:
     assert less == [tuple(e for e in draw if not isinstance(e, Gamma)) for draw in full]
 
 
-@dataclass(frozen=True, slots=True)
 def test_zoom_enlarges_about_the_centre() -> None:
     frames, masks = disc()
     x, zoomed = always("zoom", zoom=(1.25, 1.25))(frames, masks, seeded())
@@ -302,6 +301,7 @@ def test_a_mirror_image_exchanges_left_and_right() -> None:
     assert torch.equal(mirrored, masks.flip(-1))
 
 
+@dataclass(frozen=True, slots=True)
 class Negative(Effect):
     """A toy augmentation: black and white change places."""
 

@@ -1,7 +1,8 @@
 """The list of augmentations: what is drawn for a clip, and what it does to the pixels.
 
 All but :class:`Zoom` and :class:`Mirror` are from Smistad et al. 2021, section II-C. To add one,
-write a class here and add one line to :data:`AUGMENTATIONS`; its settings go to :class:`~sonotempo.config.AugmentConfig`.
+write a class here and add one line to :data:`AUGMENTATIONS`; its settings go to
+:class:`~sonotempo.config.AugmentConfig`.
 """
 
 # ruff: noqa: D102  # the base class documents what each class overrides
