@@ -70,6 +70,9 @@ def _describe_set(table: Table, dataset: DataSet) -> None:
     table.add_row("structures", escape(", ".join(recordings[0].structures.names)))
     spacings = {recording.spacing_mm for recording in recordings}
     table.add_row("spacing (row, column)", "; ".join(sorted(map(_spacing, spacings))[:4]))
+    assumed = sum(recording.rate_is_assumed for recording in recordings)
+    if assumed:
+        table.add_row("frame rate", f"unknown in {assumed} recordings; 25 per second assumed")
     table.add_row("skipped", str(len(dataset.skipped)))
     for bad in dataset.skipped[:_SKIPPED_SHOWN]:
         table.add_row("", escape(f"{bad.path}: {bad.reason}"))
@@ -88,6 +91,10 @@ def _describe(table: Table, recording: Recording) -> None:
     table.add_row("size", f"{height} x {width} pixels (rows x columns)")
     table.add_row("image area", str(recording.area or "all of it"))
     table.add_row("spacing (row, column)", _spacing(recording.spacing_mm))
+    if recording.spacing_mm is None and recording.pixel_aspect != 1:
+        table.add_row("pixels", f"{recording.pixel_aspect:.4g} times as high as wide")
+    if recording.rate_is_assumed:
+        table.add_row("frame rate", "unknown; 25 frames per second assumed")
 
 
 def _spacing(spacing_mm: tuple[float, float] | None) -> str:

@@ -107,9 +107,13 @@ class Fit:
 
 @lru_cache(maxsize=32)
 def fit_to(
-    shape_HW: tuple[int, int], spacing_mm: Spacing | None, area: Box | None, input_size: int
+    shape_HW: tuple[int, int],
+    spacing_mm: Spacing | None,
+    area: Box | None,
+    input_size: int,
+    pixel_aspect: float = 1.0,
 ) -> Fit:
-    """Return the fit for frames of one geometry; unknown spacing counts as square pixels.
+    """Return the fit for frames of one geometry; ``pixel_aspect`` counts if spacing is unknown.
 
     >>> fit = fit_to((400, 800), None, None, 256)
     >>> fit.content_rows, fit.mask_back(fit.mask(np.ones((400, 800), np.uint8))).shape
@@ -130,7 +134,7 @@ def fit_to(
         )
     area = area.clamped(shape_HW) if area else Box(0, 0, height, width)
     area_height, area_width = area.shape
-    row_mm, column_mm = spacing_mm or (1.0, 1.0)
+    row_mm, column_mm = spacing_mm or (pixel_aspect, 1.0)
     scale = input_size / area_width
     scaled_rows = max(1, round(area_height * scale * row_mm / column_mm))
     fitted_mm = (
@@ -151,10 +155,12 @@ def fit_to(
 def fit_frame(frame: Frame, input_size: int, area: Box | None = None) -> Fit:
     """Return the fit for a frame; ``area`` applies if the frame has no area.
 
-    Fits are cached by shape, spacing and area.
+    Fits are cached by shape, spacing, area and aspect ratio.
     """
     height, width = frame.image_HW.shape
-    return fit_to((height, width), frame.spacing_mm, frame.area or area, input_size)
+    return fit_to(
+        (height, width), frame.spacing_mm, frame.area or area, input_size, frame.pixel_aspect
+    )
 
 
 def area_from(rows_and_columns: Sequence[int] | None) -> Box | None:

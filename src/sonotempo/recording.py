@@ -18,6 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from sonotempo.errors import RecordingError
 from sonotempo.structures import StructureSet
 
+# A mask of 0 and 255 marks one structure.
+_WHITE = 255
+
 Image = NDArray[np.uint8]
 Spacing = tuple[float, float]
 
@@ -64,6 +67,7 @@ class Frame:
         timestamp_ns: time since the start of the recording or the probe's clock.
         spacing_mm: millimetres per pixel as (row, column), or None if unknown.
         area: the part of the image that shows ultrasound, or None for all of it.
+        pixel_aspect: height of a pixel divided by its width, for where the spacing is unknown.
     """
 
     image_HW: Image
@@ -71,6 +75,12 @@ class Frame:
     timestamp_ns: int
     spacing_mm: Spacing | None
     area: Box | None = None
+    pixel_aspect: float = 1.0
+
+    @property
+    def pixel_size(self) -> Spacing:
+        """Size of a pixel as (row, column): in millimetres, or in widths where that is unknown."""
+        return self.spacing_mm or (self.pixel_aspect, 1.0)
 
 
 class ImageStack(Protocol):
@@ -106,6 +116,10 @@ class Recording:
         mask_readers: a function for the index of each labelled frame that reads its mask.
         files: every file with pixels or masks of the recording.
         spacings_mm: one per frame if they may differ (change of depth); else empty.
+        pixel_aspect: height of a pixel divided by its width, for where the spacing is unknown.
+        rate_is_assumed: whether the files hold no times, so that 25 frames a second are assumed.
+        stored_as: how the files hold the images, which are given out turned as they are shown; see
+            :mod:`sonotempo.io.orientation`.
     """
 
     source: Path
@@ -122,6 +136,9 @@ class Recording:
     )
     files: tuple[Path, ...] = ()
     spacings_mm: tuple[Spacing | None, ...] = ()
+    pixel_aspect: float = 1.0
+    rate_is_assumed: bool = False
+    stored_as: str = "MF"
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -161,6 +178,7 @@ class Recording:
             int(self.timestamps_ns[index]),
             self.spacing_at(index),
             self.area,
+            self.pixel_aspect,
         )
 
     def __iter__(self) -> Iterator[Frame]:
@@ -169,6 +187,11 @@ class Recording:
     def spacing_at(self, index: int) -> Spacing | None:
         """Return the spacing of one frame in millimetres, or None; no pixel is read."""
         return self.spacings_mm[index] if self.spacings_mm else self.spacing_mm
+
+    @property
+    def pixel_size(self) -> Spacing:
+        """Size of a pixel as (row, column): in millimetres, or in widths where that is unknown."""
+        return self.spacing_mm or (self.pixel_aspect, 1.0)
 
     @property
     def labelled(self) -> tuple[int, ...]:
@@ -195,6 +218,15 @@ class Recording:
                 "image's size"
             )
         highest = int(mask_HW.max(initial=0))
+        if highest == _WHITE and not np.any((mask_HW > 0) & (mask_HW < _WHITE)):
+            if len(self.structures) > 1:
+                raise RecordingError(
+                    f"the mask of frame {self.frame_numbers[index]} of {self.source} is black and "
+                    f"white (0 and 255), which can mark one structure, but "
+                    f"{len(self.structures)} are named ({', '.join(self.structures.names)}); set "
+                    "data.structures to the one that is marked, or export label values from 1"
+                )
+            return mask_HW // np.uint8(_WHITE)
         if highest > len(self.structures):
             raise RecordingError(
                 f"the mask of frame {self.frame_numbers[index]} of {self.source} holds the label "

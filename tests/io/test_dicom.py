@@ -289,7 +289,7 @@ def test_compression_that_no_decoder_reads_is_refused(tmp_path):
     [
         ("rtplan.dcm", "holds no image"),
         ("CT_small.dcm", "16 bits, signed; expected 8 to 16 unsigned bits"),
-        ("no_meta.dcm", "cannot be read as DICOM"),
+        ("no_meta.dcm", "not a DICOM file: the mark 'DICM'"),
     ],
 )
 def test_files_that_are_no_ultrasound_are_refused(name, message):
@@ -300,5 +300,5 @@ def test_files_that_are_no_ultrasound_are_refused(name, message):
 def test_what_is_no_dicom_is_refused(tmp_path):
     path = tmp_path / "a.dcm"
     path.write_bytes(b"this is no DICOM file" * 20)
-    with pytest.raises(RecordingError, match=r"a\.dcm cannot be read as DICOM"):
+    with pytest.raises(RecordingError, match=r"a\.dcm is not a DICOM file: the mark"):
         opened(path)

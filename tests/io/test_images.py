@@ -110,7 +110,7 @@ def test_masks_in_colour_are_refused(tmp_path):
 
 def test_masks_in_jpeg_are_refused(tmp_path):
     path = write_png(tmp_path / "a.jpg", noise(4, 5, high=3))
-    with pytest.raises(RecordingError, match="a JPEG, which changes label values"):
+    with pytest.raises(RecordingError, match="a JPG file, whose writers change label values"):
         read_labels(path)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.labelme import read_polygons
+from sonotempo.io.labelme import read_shapes
 from sonotempo.structures import NERVE_VESSEL
 
 
@@ -18,7 +18,7 @@ def square(label, first, last, kind="polygon"):
 def drawn(tmp_path, *shapes, **content):
     path = tmp_path / "us_3.json"
     path.write_text(json.dumps({"version": "4.5.6", "shapes": shapes, **content}))
-    return read_polygons(path, (20, 30), NERVE_VESSEL)
+    return read_shapes(path, (20, 30), NERVE_VESSEL)
 
 
 def test_later_shapes_cover_earlier_ones(tmp_path):
@@ -35,10 +35,11 @@ def test_later_shapes_cover_earlier_ones(tmp_path):
     [
         ([square("bone", 2, 10)], {}, "label 'bone', but the structures are named nerve, vessel"),
         ([square("0", 2, 10)], {}, "label '0'"),
-        ([square("nerve", 2, 10, "circle")], {}, "holds a circle; only polygons"),
+        ([square("nerve", 2, 10, "linestrip")], {}, "holds a linestrip, which encloses no area"),
         ([{"label": "nerve", "points": [[1, 1], [2, 2]]}], {}, "polygon of 2 points"),
         ([{"label": "nerve", "points": [[1, "x"]] * 3}], {}, "not pairs of numbers"),
-        ([{"label": "nerve"}], {}, "not a labelme file"),
+        ([{"label": "nerve"}], {}, "points are not pairs of numbers"),
+        ([{"points": [[1, 1]] * 3}], {}, "not a labelme file"),
         ([], {"imageHeight": 10, "imageWidth": 30}, "an image of 10x30 .* its image is 20x30"),
     ],
 )
@@ -52,4 +53,4 @@ def test_other_files_are_refused(tmp_path, text):
     path = tmp_path / "a.json"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(RecordingError, match=r"a\.json is not a labelme file"):
-        read_polygons(path, (20, 30), NERVE_VESSEL)
+        read_shapes(path, (20, 30), NERVE_VESSEL)

@@ -194,7 +194,7 @@ def test_pixels_of_16_bits_are_refused(tmp_path):
         ("DimSize = four 3\nElementDataFile = LOCAL\n", "does not hold numbers"),
         ("NDims = 2\nElementDataFile = LOCAL\n", "DimSize"),
         ("DimSize = 4\nElementDataFile = LOCAL\n", "expected width and height"),
-        ("DimSize = 4 3 2 2\nElementDataFile = LOCAL\n", "expected width and height"),
+        ("DimSize = 4 3 2 2\nElementDataFile = LOCAL\n", "holds volumes"),
         ("DimSize = 4 3 2\nElementDataFile = LIST\n", "several files"),
         ("DimSize = 4 3 2\nElementDataFile = a%02d.raw 1 2 1\n", "several files"),
         ("DimSize = 4 3\nElementType = MET_UCHAR\nElementDataFile =\n", "is missing"),
@@ -220,7 +220,7 @@ def test_masks_of_wider_types_are_read_if_their_labels_fit(tmp_path):
 def test_two_files_of_one_frame_are_refused(tmp_path):
     write_meta(tmp_path / "a_1.mhd", noise(4, 5))
     write_meta(tmp_path / "b_1.mhd", noise(4, 5))
-    with pytest.raises(RecordingError, match="both have the frame number 1"):
+    with pytest.raises(RecordingError, match=r"two series, a_1\.mhd and b_1\.mhd"):
         frames_in(tmp_path)
 
 

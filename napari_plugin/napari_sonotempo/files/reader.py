@@ -243,7 +243,7 @@ def _is_recording_file(path: Path) -> bool:
 
 def _holds_recording(files: list[Path]) -> bool:
     from sonotempo.io.formats import IMAGES
-    from sonotempo.io.frame_files import frame_number
+    from sonotempo.io.frame_order import frame_number
 
     images = [file for file in files if IMAGES.matches(file) and "tif" not in file.suffix.lower()]
     are_frames = len(images) > 1 and all(frame_number(image) is not None for image in images)

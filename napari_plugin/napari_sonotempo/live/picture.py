@@ -38,8 +38,8 @@ class Mask:
 
 
 def pixel_size(result: StepResult) -> Pair:
-    """Return the size of a pixel in millimetres, or 1 where it is unknown."""
-    return result.frame.spacing_mm or (1.0, 1.0)
+    """Return the size of a pixel in millimetres, or in widths where that is unknown."""
+    return result.frame.pixel_size
 
 
 def grid_mask(prediction: GridPrediction, pixel: Pair, hidden: frozenset[int]) -> Mask:

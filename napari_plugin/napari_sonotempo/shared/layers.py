@@ -265,7 +265,7 @@ class _ArrayStack:
 
 def _placed(recording: Recording) -> dict[str, Any]:
     """Return scale, units and axis labels."""
-    row, column = recording.spacing_mm or (1.0, 1.0)
+    row, column = recording.pixel_size
     length = "pixel" if recording.spacing_mm is None else "mm"
     return {
         "scale": (frame_period_s(recording), row, column),

@@ -218,6 +218,7 @@ def _key(recording: Recording, input_size: int, area: Box | None) -> str:
         "area": asdict(area) if area else None,
         "own_area": asdict(recording.area) if recording.area else None,
         "spacings_mm": recording.spacings_mm or recording.spacing_mm,
+        **({} if recording.pixel_aspect == 1 else {"pixel_aspect": recording.pixel_aspect}),
         "structures": recording.structures.names,
         "timestamps_ns": recording.timestamps_ns.tolist(),
         "frame_numbers": recording.frame_numbers.tolist(),

@@ -1,31 +1,32 @@
 """Annotation Web segmentation exports as recordings.
 
 An export holds ``<dataset>/<subject>/<sequence>/<name>_<frame>.{mhd,png}`` with
-``<name>_<frame>_gt.mhd`` masks (or labelme ``.json`` polygons) for the annotated key frames only,
+``<name>_<frame>_gt.mhd`` masks (or labelme ``.json`` shapes) for the annotated key frames only,
 so frame numbers have gaps, which the original recordings can fill. The export does not name
 labels: label value ``i`` is the ``i``-th structure that the user names.
 
 Source: https://github.com/smistad/annotationweb (spline segmentation exporter).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.formats import MASK_ENDING, Request, is_recording
-from sonotempo.io.frame_files import frame_number, listing
+from sonotempo.io.formats import IMAGES, MASK_ENDING, Request, is_recording
+from sonotempo.io.frame_files import listing
+from sonotempo.io.frame_order import frame_number, in_order
 from sonotempo.io.images import check_same_size, image_shape, open_image_frames
-from sonotempo.io.labelme import read_polygons
+from sonotempo.io.labelme import is_labelme, read_shapes
 from sonotempo.io.metaimage import open_metaimage_frames, read_mask
 from sonotempo.io.metaimage_header import read_header
 from sonotempo.io.skipped import Skipped
 from sonotempo.recording import Image, Recording
 from sonotempo.structures import StructureSet
 
-_FRAME_SUFFIXES = (".mhd", ".png")
+_FRAME_SUFFIXES = (".mhd", *IMAGES.suffixes)
 
 
 # A function that reads the labels of one frame, and their files.
@@ -40,7 +41,7 @@ def sequence_folders(root: Path) -> Iterator[Path]:
 
 
 def is_annotated(folder: Path) -> bool:
-    """Whether a folder holds numbered frames with ``_gt.mhd`` masks or labelme polygons."""
+    """Whether a folder holds frames with ``_gt.mhd`` masks or labelme shapes."""
     return any(_label_file(path) is not None for path in _frame_files(folder)) or any(
         folder.glob(f"*{MASK_ENDING}.mhd")
     )
@@ -63,9 +64,8 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
     folder = request.path
     parts = folder.resolve().parts
     subject = request.subject or parts[-2]
-    numbers = _frame_files(folder)
-    frames, skipped = _usable(numbers)
-    labels: dict[int, _Labels] = {}
+    frames, skipped = _usable(_frame_files(folder))
+    labels: dict[Path, _Labels] = {}
     for path, shape_HW in frames.items():
         try:
             found = _labels(path, shape_HW, request.structures)
@@ -73,7 +73,7 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
             skipped.append(Skipped(path, str(error)))
             continue
         if found is not None:
-            labels[numbers[path]] = found
+            labels[path] = found
     for mask in sorted(folder.glob(f"*{MASK_ENDING}.mhd")):
         frame = mask.stem.removesuffix(MASK_ENDING)
         if not any((folder / f"{frame}{suffix}").is_file() for suffix in _FRAME_SUFFIXES):
@@ -84,15 +84,16 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
             "<name>_<frame>_gt.mhd"
         )
         raise RecordingError(skipped[0].reason if skipped else nothing)
-    types = {path.suffix.lower() for path in frames}
-    if len(types) > 1:
+    are_meta = {path.suffix.lower() == ".mhd" for path in frames}
+    if len(are_meta) > 1:
+        types = sorted({path.suffix.lower() for path in frames})
         raise RecordingError(
-            f"{folder} holds frames of several types ({', '.join(sorted(types))}); keep one type"
+            f"{folder} holds frames of several types ({', '.join(types)}); keep one type"
         )
-    opener = open_metaimage_frames if types == {".mhd"} else open_image_frames
+    opener = open_metaimage_frames if are_meta == {True} else open_image_frames
     name = request.name or f"{subject}/{parts[-1]}"
     recording = opener(tuple(frames), replace(request, subject=subject, name=name))
-    return _with_labels(recording, labels), tuple(skipped)
+    return _with_labels(recording, in_order(frames).paths, labels), tuple(skipped)
 
 
 def paired(annotated: Recording, whole: Recording) -> Recording:
@@ -153,20 +154,24 @@ def recorded_sequence(frames_root: Path, sequence: Path) -> Path:
     )
 
 
-def _frame_files(folder: Path) -> dict[Path, int]:
-    """Return the files of frames with their frame numbers."""
-    return {
-        path: number
+def _frame_files(folder: Path) -> list[Path]:
+    """Return the files of frames: images, and numbered ``.mhd`` files."""
+    return [
+        path
         for path in listing(folder)
-        if path.suffix.lower() in _FRAME_SUFFIXES
-        and not path.stem.endswith(MASK_ENDING)
-        and (number := frame_number(path)) is not None
-    }
+        if not path.stem.endswith(MASK_ENDING)
+        and (
+            IMAGES.matches(path)
+            or (path.suffix.lower() == ".mhd" and frame_number(path) is not None)
+        )
+    ]
 
 
 def _label_file(frame: Path) -> Path | None:
-    candidates = (frame.with_name(f"{frame.stem}{MASK_ENDING}.mhd"), frame.with_suffix(".json"))
-    return next((path for path in candidates if path.is_file()), None)
+    mask, shapes = frame.with_name(f"{frame.stem}{MASK_ENDING}.mhd"), frame.with_suffix(".json")
+    if mask.is_file():
+        return mask
+    return shapes if shapes.is_file() and is_labelme(shapes) else None
 
 
 def _usable(paths: Iterable[Path]) -> tuple[dict[Path, tuple[int, int]], list[Skipped]]:
@@ -176,7 +181,7 @@ def _usable(paths: Iterable[Path]) -> tuple[dict[Path, tuple[int, int]], list[Sk
     for path in paths:
         try:
             is_meta = path.suffix.lower() == ".mhd"
-            frames[path] = read_header(path).shape_HW if is_meta else image_shape(path)
+            frames[path] = read_header(path).shown_HW if is_meta else image_shape(path)
         except RecordingError as error:
             skipped.append(Skipped(path, str(error)))
     return frames, skipped
@@ -187,15 +192,19 @@ def _labels(frame: Path, shape_HW: tuple[int, int], structures: StructureSet) ->
     if path is None:
         return None
     if path.suffix == ".json":
-        return partial(read_polygons, path, shape_HW, structures), (path,)
+        return partial(read_shapes, path, shape_HW, structures, frame), (path,)
     header = read_header(path)
-    check_same_size(path, header.shape_HW, frame, shape_HW)
-    return partial(read_mask, path), header.files
+    stored = header.stored
+    if frame.suffix.lower() == ".mhd" and "UltrasoundImageOrientation" not in header.fields:
+        stored = read_header(frame).stored
+    check_same_size(path, replace(header, stored=stored).shown_HW, frame, shape_HW)
+    return partial(read_mask, path, stored), header.files
 
 
-def _with_labels(recording: Recording, labels: Mapping[int, _Labels]) -> Recording:
-    numbered = enumerate(recording.frame_numbers.tolist())
-    readers = {i: labels[number][0] for i, number in numbered if number in labels}
+def _with_labels(
+    recording: Recording, frames: Sequence[Path], labels: Mapping[Path, _Labels]
+) -> Recording:
+    readers = {i: labels[path][0] for i, path in enumerate(frames) if path in labels}
     label_files = tuple(file for _, files in labels.values() for file in files)
     return replace(
         recording,

@@ -18,7 +18,7 @@ import yaml
 
 from sonotempo.errors import RecordingError
 from sonotempo.io.formats import Request
-from sonotempo.io.timing import timestamps_from
+from sonotempo.io.timing import times_from
 from sonotempo.recording import Box, Image, Recording, Spacing
 
 SPEED_OF_SOUND_M_S = 1540.0
@@ -58,12 +58,14 @@ def open_clarius_raw(request: Request) -> Recording:
     _, line_count, samples = frames["lines"].shape
     area = _region(settings, (samples, line_count))
     numbers = np.arange(len(frames), dtype=np.int64)
+    times = times_from(frames["timestamp_ns"].astype(np.int64), numbers)
     return Recording(
         source=path,
         subject=request.subject or path.stem,
         name=request.name or path.stem,
         images=_Lines(frames),
-        timestamps_ns=timestamps_from(frames["timestamp_ns"].astype(np.int64), numbers),
+        timestamps_ns=times.timestamps_ns,
+        rate_is_assumed=times.are_assumed,
         structures=request.structures,
         spacing_mm=_spacing(settings, area, samples, request.pitch_mm),
         area=area,

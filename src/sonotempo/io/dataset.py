@@ -217,7 +217,7 @@ def _recordings(
     root: Path, structures: StructureSet, skipped: list[Skipped]
 ) -> tuple[list[Recording], bool]:
     """Return the recordings, and whether the subjects of all of them are known."""
-    paths = list(_candidates(root))
+    paths = list(_candidates(root, set()))
     plain = Counter(_name(path, root) for path in paths)
     recordings: list[Recording] = []
     known = True
@@ -243,14 +243,24 @@ def _recordings(
     return recordings, known
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
-    """Yield the recordings at or below a folder, and files of unknown format to be reported."""
+def _candidates(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Yield the recordings at or below a folder, and files of unknown format to be reported.
+
+    Every folder and file counts once, whatever links lead to it.
+
+    Args:
+        folder: where to look.
+        seen: the real paths that were already found; it grows.
+    """
+    seen.add(folder.resolve())
     found = contents(folder)
-    yield from found.recordings
-    yield from found.unknown
+    for path in (*found.recordings, *found.unknown):
+        if path == folder or path.resolve() not in seen:
+            seen.add(path.resolve())
+            yield path
     for inner in listing(folder):
-        if inner.is_dir() and not _holds_masks(inner):
-            yield from _candidates(inner)
+        if inner.is_dir() and inner.resolve() not in seen and not _holds_masks(inner):
+            yield from _candidates(inner, seen)
 
 
 def _holds_masks(folder: Path) -> bool:

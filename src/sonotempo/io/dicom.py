@@ -19,18 +19,20 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
+from pydicom.pixels import get_decoder, pixel_array
 from pydicom.pixels.utils import get_expected_length
+from pydicom.uid import RLELossless
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.dicom_header import frame_times_ns, region
+from sonotempo.io.dicom_header import frame_times_ns, pixel_aspect, region
+from sonotempo.io.dicom_pixels import ToGrey
+from sonotempo.io.dicom_video import is_video, open_dicom_video
 from sonotempo.io.formats import Request
-from sonotempo.io.grey import grey
-from sonotempo.io.timing import timestamps_from
+from sonotempo.io.timing import times_from
 from sonotempo.recording import Image, Recording
 
-# Errors of pydicom and its plug-ins for files that are damaged or of an unknown kind.
-_UNREADABLE = (
+#: Errors of pydicom and its plug-ins for files that are damaged or of an unknown kind.
+UNREADABLE = (
     InvalidDicomError,
     OSError,
     EOFError,
@@ -44,6 +46,10 @@ _UNREADABLE = (
     struct.error,
 )
 
+_ENHANCED_VOLUME = "1.2.840.10008.5.1.4.1.1.6.2"
+# The first bytes of JPEG and JPEG-LS, of a JPEG 2000 code stream, and of a JP2 file.
+_BEGINNINGS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0c")
+
 _Offsets = tuple[list[int], list[int]]
 
 
@@ -52,13 +58,13 @@ def open_dicom(request: Request) -> Recording:
 
     The recording's ``area`` is the largest region of two-dimensional tissue, clipped to the image;
     its spacing comes from that region (see :func:`~sonotempo.io.dicom_header.region`), its time
-    stamps from FrameTimeVector, FrameTime, CineRate or RecommendedDisplayFrameRate, in this order,
-    or from the nominal frame rate. The default subject is PatientID, or the folder's name if that
+    stamps from what FrameIncrementPointer names, else from FrameTimeVector, FrameTime, CineRate or
+    RecommendedDisplayFrameRate, in this order, or from the nominal frame rate. The default subject is PatientID, or the folder's name if that
     is empty. DICOM files carry no masks.
 
     Raises:
-        RecordingError: the file is not DICOM, holds no image or is cut short, or its compression
-            or pixel type cannot be decoded.
+        RecordingError: the file is not DICOM, holds no image, a volume, or more or fewer frames
+            than its header says, or its compression or pixel type cannot be decoded.
     """
     path = request.path
     with (
@@ -67,19 +73,26 @@ def open_dicom(request: Request) -> Recording:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)  # values that are odd but readable
-        header = dcmread(file, stop_before_pixels=True)
-        frames = _frames(header, path)
-        offsets = _check_whole(file, header, frames, path)
+        header = _header(file, path)
+        if is_video(header):
+            return open_dicom_video(request, header)
+        announced = _frames(header, path)
+        frames, offsets = _check_whole(file, header, announced, path)
+        to_grey = ToGrey(header, path)
         found = region(header)
         numbers = np.arange(frames, dtype=np.int64)
         times_ns = frame_times_ns(header, frames)
         patient = str(header.get("PatientID") or "").strip()
+        aspect = pixel_aspect(header)
+    times = times_from(times_ns, numbers)
     return Recording(
         source=path,
         subject=request.subject or patient or path.resolve().parent.name,
         name=request.name or path.stem,
-        images=_DicomFrames(path, header, frames, offsets),
-        timestamps_ns=timestamps_from(times_ns, numbers),
+        images=_DicomFrames(path, to_grey, frames, offsets),
+        timestamps_ns=times.timestamps_ns,
+        rate_is_assumed=times.are_assumed,
+        pixel_aspect=aspect,
         structures=request.structures,
         spacing_mm=found.spacing_mm,
         area=found.area,
@@ -92,17 +105,20 @@ class _DicomFrames:
 
     Args:
         path: the file.
-        header: everything before the pixels.
+        to_grey: turns decoded pixels into grey.
         frames: number of frames.
         offsets: start and length of each compressed frame, which save pydicom a walk through the
             file for every frame; None to let pydicom find them.
     """
 
-    def __init__(self, path: Path, header: Dataset, frames: int, offsets: _Offsets | None) -> None:
+    def __init__(self, path: Path, to_grey: ToGrey, frames: int, offsets: _Offsets | None) -> None:
         self._path = path
-        self._header = header
+        self._to_grey = to_grey
         self._frames = frames
-        self._options = {} if offsets is None else {"extended_offsets": offsets}
+        # The number is given because the file's own may be missing.
+        self._options: dict[str, Any] = {"number_of_frames": frames}
+        if offsets is not None:
+            self._options["extended_offsets"] = offsets
         # pydicom's table of decoders and gdcm's reader are not documented as thread-safe.
         self._lock = threading.Lock()
 
@@ -114,20 +130,31 @@ class _DicomFrames:
             pixels = pixel_array(self._path, index=index, **self._options)
         return self._to_grey(pixels)
 
-    def _to_grey(self, pixels: NDArray[Any]) -> Image:
-        header = self._header
-        if header.PhotometricInterpretation == "PALETTE COLOR":
-            coloured = apply_color_lut(pixels, header)
-            # Palettes of 16 bits hold intensities in the upper byte (PS3.3 C.7.6.3.1.6).
-            pixels = coloured >> 8 if coloured.dtype == np.uint16 else coloured
-        elif header.BitsStored > 8:
-            pixels = pixels >> (header.BitsStored - 8)
-        image_HW = grey(pixels.astype(np.uint8), self._path)
-        return 255 - image_HW if header.PhotometricInterpretation == "MONOCHROME1" else image_HW
+
+def _header(file: BinaryIO, path: Path) -> Dataset:
+    """Read everything before the pixels."""
+    try:
+        header = dcmread(file, stop_before_pixels=True)
+    except InvalidDicomError as error:
+        raise RecordingError(
+            f"{path} is not a DICOM file: the mark 'DICM' after its first 128 bytes is missing; "
+            "export it again in the file format of DICOM PS3.10"
+        ) from error
+    if "TransferSyntaxUID" not in header.file_meta:
+        raise RecordingError(
+            f"{path} does not say how its pixels are stored (no Transfer Syntax UID); export it "
+            "again"
+        )
+    return header
 
 
-def _frames(header: Dataset, path: Path) -> int:
-    """Check that the pixels can be decoded and return the number of frames."""
+def _frames(header: Dataset, path: Path) -> int | None:
+    """Check that the pixels can be decoded and return the number of frames, if the header has it."""
+    if header.get("SOPClassUID") == _ENHANCED_VOLUME:
+        raise RecordingError(
+            f"{path} holds a volume (Enhanced US Volume): its slices are places, not times; export "
+            "a two-dimensional cine"
+        )
     if "Rows" not in header or "Columns" not in header:
         raise RecordingError(f"{path} holds no image; choose a DICOM file with pixel data")
     if header.get("PixelRepresentation", 0) or not 8 <= header.BitsStored <= 16:
@@ -147,25 +174,45 @@ def _frames(header: Dataset, path: Path) -> int:
             f"{path} is compressed with {syntax.name}, which no installed decoder reads; rewrite "
             "it uncompressed"
         )
-    return int(header.get("NumberOfFrames") or 1)
+    number = header.get("NumberOfFrames")
+    if number is None or number == "":
+        return None
+    if int(number) < 1:
+        raise RecordingError(
+            f"{path} says that it holds {int(number)} frames (NumberOfFrames); export it again"
+        )
+    return int(number)
 
 
-def _check_whole(file: BinaryIO, header: Dataset, frames: int, path: Path) -> _Offsets | None:
-    """Check by sizes alone that all pixels exist, and return where compressed frames start.
+def _check_whole(
+    file: BinaryIO, header: Dataset, announced: int | None, path: Path
+) -> tuple[int, _Offsets | None]:
+    """Check by sizes alone that all pixels exist.
 
-    ``file`` is positioned at the pixel data element.
+    Args:
+        file: positioned at the pixel data element.
+        header: everything before it.
+        announced: the number of frames that the header names, or None to take what is there.
+        path: of the file, for messages.
+
+    Returns:
+        The number of frames, and where compressed ones start.
     """
     end = os.fstat(file.fileno()).st_size
     syntax = header.file_meta.TransferSyntaxUID
-    tag_bytes = 8 if syntax.is_implicit_VR else 12
-    if len(file.read(tag_bytes)) < tag_bytes:
+    frames = announced or 1
+    head_bytes = 8 if syntax.is_implicit_VR else 12
+    head = file.read(head_bytes)
+    if not head:
+        raise RecordingError(
+            f"{path} holds no pixel data, only a description; export it with its images"
+        )
+    if len(head) < head_bytes:
         raise _cut_short(path, 0, frames)
     if not syntax.is_encapsulated:
-        needed = get_expected_length(header, unit="bytes")
-        available = end - file.tell()
-        if available < needed:
-            raise _cut_short(path, available * frames // needed, frames)
-        return None
+        length = int.from_bytes(head[-4:], "little" if syntax.is_little_endian else "big")
+        available = min(end - file.tell(), length)
+        return _check_sizes(available, header, announced, path), None
     parse_basic_offsets(file)
     first = file.tell()
     count, starts = parse_fragments(file)
@@ -173,9 +220,61 @@ def _check_whole(file: BinaryIO, header: Dataset, frames: int, path: Path) -> _O
     whole = count if not count or starts[-1] + 8 + lengths[-1] <= end else count - 1
     if whole < frames or whole < count:
         raise _cut_short(path, min(whole, frames - 1), frames)
+    is_rle = syntax == RLELossless
+    found = count if is_rle else sum(_begins_a_frame(file, start) for start in starts)
+    if announced is None:
+        frames = max(found, 1)
+    elif found > announced:
+        raise _too_many(path, announced, found)
     if count > frames:  # several fragments per frame: pydicom joins them
-        return None
-    return [start - first for start in starts], lengths
+        return frames, None
+    return frames, ([start - first for start in starts], lengths)
+
+
+def _check_sizes(available: int, header: Dataset, announced: int | None, path: Path) -> int:
+    """Return the number of uncompressed frames; their size must be what the header says."""
+    frame_bytes = _frame_bytes(header)
+    frames = announced or 1
+    needed = frame_bytes * frames
+    if available < needed:
+        raise _cut_short(path, available // frame_bytes, frames)
+    if header.PhotometricInterpretation == "YBR_FULL_422" and available >= needed * 3 // 2:
+        raise RecordingError(
+            f"{path} says that half of its colour samples are left out (YBR_FULL_422), but holds "
+            "all of them, so its colours are unknown; export it again, as grey if possible"
+        )
+    # One byte may pad the data to an even length.
+    held = available // frame_bytes if available > needed + 1 else frames
+    if announced is not None and held > announced:
+        raise _too_many(path, announced, held)
+    return held
+
+
+def _frame_bytes(header: Dataset) -> int:
+    one = Dataset()
+    for keyword in (
+        "Rows",
+        "Columns",
+        "SamplesPerPixel",
+        "BitsAllocated",
+        "PhotometricInterpretation",
+    ):
+        setattr(one, keyword, header[keyword].value)
+    one.NumberOfFrames = 1
+    return get_expected_length(one, unit="bytes")
+
+
+def _begins_a_frame(file: BinaryIO, start: int) -> bool:
+    """Whether a fragment begins a JPEG or JPEG 2000 image rather than continuing one."""
+    file.seek(start + 8)
+    return file.read(4).startswith(_BEGINNINGS)
+
+
+def _too_many(path: Path, announced: int, found: int) -> RecordingError:
+    return RecordingError(
+        f"{path} says that it holds {announced} frames (NumberOfFrames), but it holds {found}; "
+        "export it again, or correct that number"
+    )
 
 
 def _item_bytes(file: BinaryIO, start: int) -> int:
@@ -195,6 +294,6 @@ def _explained(what: str) -> Iterator[None]:
     """Turn pydicom's errors into one sentence."""
     try:
         yield
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RecordingError(f"{what}: {reason}; copy or export the file again") from error

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from pydicom import Dataset
+from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 
 from sonotempo.recording import Box, Spacing
 
@@ -15,6 +17,7 @@ _TWO_DIMENSIONAL = 1  # Region Spatial Format
 _TISSUE = 1  # Region Data Type
 _CENTIMETRES = 3  # Physical Units
 _MM_A_CM = 10.0
+_FRAME_TIME = int(Tag("FrameTime"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,44 @@ def region(header: Dataset) -> Region:
     return Region(area, _region_spacing(item) if fits else None)
 
 
+def pixel_aspect(header: Dataset) -> float:
+    """Return the height of a pixel divided by its width (Pixel Aspect Ratio); 1 if not given."""
+    ratio = _several(header.get("PixelAspectRatio"))
+    return ratio[0] / ratio[1] if len(ratio) == 2 and min(ratio) > 0 else 1.0
+
+
 def frame_times_ns(header: Dataset, frames: int) -> list[int] | None:
-    """Return the frames' times in nanoseconds from the first one, or None if unknown."""
-    increments_ms = [float(value) for value in _several(header.get("FrameTimeVector"))]
-    if len(increments_ms) == frames > 1:
-        times_ms = list(accumulate(increments_ms))
-        return [round((time_ms - times_ms[0]) * 1e6) for time_ms in times_ms]
-    period_ms = _period_ms(header)
-    return None if period_ms is None else [round(i * period_ms * 1e6) for i in range(frames)]
+    """Return the frames' times in nanoseconds from the first one, or None if unknown.
+
+    FrameIncrementPointer decides between a period and a vector if the header holds both. A vector
+    holds the increment before each frame, the first of which means nothing (PS3.3 C.7.6.5.1.2);
+    some writers leave it out.
+    """
+    times_ms = None
+    if _named_increment(header) != _FRAME_TIME or not header.get("FrameTime"):
+        times_ms = _times_of_vector_ms(header, frames)
+    if times_ms is None:
+        period_ms = _period_ms(header)
+        times_ms = None if period_ms is None else [i * period_ms for i in range(frames)]
+    return None if times_ms is None else [round(time_ms * 1e6) for time_ms in times_ms]
+
+
+def _named_increment(header: Dataset) -> int | None:
+    pointer = header.get("FrameIncrementPointer")
+    if isinstance(pointer, (list, tuple, MultiValue)):
+        pointer = pointer[0] if pointer else None
+    return None if pointer is None or pointer == "" else int(pointer)
+
+
+def _times_of_vector_ms(header: Dataset, frames: int) -> list[float] | None:
+    increments_ms = _several(header.get("FrameTimeVector"))
+    if frames < 2 or len(increments_ms) < frames - 1:
+        return None
+    if len(increments_ms) >= frames:
+        increments_ms = increments_ms[1:frames]
+    elif increments_ms[0] <= 0:  # the first one is there, so another is missing
+        return None
+    return [0.0, *accumulate(increments_ms)] if any(increments_ms) else None
 
 
 def _tissue(header: Dataset) -> Iterator[tuple[Dataset, Box]]:

@@ -15,6 +15,8 @@ from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
 
 _DICOM_SUFFIXES = (".dcm", ".dicom")
+_IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_STACK_SUFFIXES = (".gif", ".png", ".tif", ".tiff", ".webp")
 
 #: How the name of a frame's mask ends, before the suffix.
 MASK_ENDING = "_gt"
@@ -86,11 +88,13 @@ class Format:
 def is_dicom(path: Path) -> bool:
     """Whether a file is opened as DICOM: by its suffix, or by the mark after DICOM's preamble.
 
-    Scanners often write DICOM files without a suffix, or with the last part of a UID as the suffix.
+    Scanners often write DICOM files without a suffix, with the last part of a UID as the suffix, or
+    with one of their own, such as ``.ima``.
     """
-    if path.suffix.lower() in _DICOM_SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix in _DICOM_SUFFIXES:
         return True
-    if (path.suffix and not path.suffix[1:].isdecimal()) or not path.is_file():
+    if suffix in _OTHER_SUFFIXES or not path.is_file():
         return False
     try:
         with path.open("rb") as file:
@@ -99,10 +103,26 @@ def is_dicom(path: Path) -> bool:
         return True  # the reader reports what is wrong
 
 
+def is_image_stack(path: Path) -> bool:
+    """Whether an image file holds several images: a TIFF stack, an animated GIF, WebP or PNG."""
+    if path.suffix.lower() not in _STACK_SUFFIXES:
+        return False
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415  # slow to import
+
+    try:
+        with Image.open(path) as image:
+            return int(getattr(image, "n_frames", 1)) > 1
+    except (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError):
+        return False  # the reader of single images reports what is wrong
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image of one frame, judged by its suffix and the number of images."""
+    return path.suffix.lower() in _IMAGE_SUFFIXES and not is_image_stack(path)
+
+
 #: Image files: one frame each, so a folder of them is one recording.
-IMAGES = Format(
-    "image", (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"), "sonotempo.io.images:open_still"
-)
+IMAGES = Format("image", _IMAGE_SUFFIXES, "sonotempo.io.images:open_still", recognise=is_image)
 
 #: Every kind of file that can be opened; the first that matches is taken.
 FORMATS = (
@@ -116,18 +136,27 @@ FORMATS = (
     ),
     Format(
         "video",
-        (".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm"),
+        (".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts"),
         "sonotempo.io.video:open_video",
         extra="video",
     ),
     Format("MetaImage", (".mha", ".mhd"), "sonotempo.io.metaimage:open_metaimage"),
+    Format("NRRD", (".nrrd", ".nhdr"), "sonotempo.io.nrrd:open_nrrd"),
     Format(
         "Clarius raw envelope with its .yml",
         (".raw",),
         "sonotempo.io.clarius_raw:open_clarius_raw",
     ),
+    Format(
+        "image stack",
+        _STACK_SUFFIXES,
+        "sonotempo.io.image_stack:open_image_stack",
+        recognise=is_image_stack,
+    ),
     IMAGES,
 )
+
+_OTHER_SUFFIXES = frozenset(suffix for known in FORMATS[1:] for suffix in known.suffixes)
 
 
 def format_of(path: Path) -> Format | None:

@@ -17,12 +17,16 @@ from PIL import UnidentifiedImageError
 
 from sonotempo.errors import RecordingError
 from sonotempo.io.formats import IMAGES, Request
-from sonotempo.io.frame_files import FrameFiles, image_files, in_order
+from sonotempo.io.frame_files import FrameFiles, image_files
+from sonotempo.io.frame_order import in_order
 from sonotempo.io.grey import grey
-from sonotempo.io.timing import nominal_timestamps
+from sonotempo.io.timing import times_from
 from sonotempo.recording import Image, Recording
 
-_LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg"})
+# JPEG and WebP lose values; GIF sorts its palette again.
+_UNSAFE_SUFFIXES = frozenset({".jpg", ".jpeg", ".webp", ".gif"})
+
+_HIGHEST_LABEL = 255
 
 # Pillow's errors for damaged files, depending on format and place.
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Pillow.DecompressionBombError)
@@ -58,8 +62,9 @@ def open_image_frames(
     Raises:
         RecordingError: two frames have the same number.
     """
-    ordered, numbers = in_order(paths)
-    mask_files = {i: masks[path] for i, path in enumerate(ordered) if path in masks}
+    order = in_order(paths)
+    times = times_from(order.times_ns, order.numbers)
+    mask_files = {i: masks[path] for i, path in enumerate(order.paths) if path in masks}
     readers: dict[int, Callable[[], Image]] = {
         i: partial(read_labels, path) for i, path in mask_files.items()
     }
@@ -67,12 +72,13 @@ def open_image_frames(
         source=request.path,
         subject=request.subject or request.path.name,
         name=request.name or request.path.name,
-        images=FrameFiles(ordered, read_grey),
-        timestamps_ns=nominal_timestamps(numbers),
+        images=FrameFiles(order.paths, read_grey),
+        timestamps_ns=times.timestamps_ns,
+        rate_is_assumed=times.are_assumed,
         structures=request.structures,
-        frame_numbers=numbers,
+        frame_numbers=order.numbers,
         mask_readers=readers,
-        files=(*ordered, *mask_files.values()),
+        files=(*order.paths, *mask_files.values()),
     )
 
 
@@ -114,7 +120,7 @@ def read_grey(path: Path) -> Image:
     Raises:
         RecordingError: it cannot be read, or does not have 8 bits.
     """
-    with _opened(path, _check_frame) as image:
+    with opened_image(path, _check_single) as image:
         pixels = np.array(image.convert("L" if image.mode == "L" else "RGB"))
     return grey(pixels, path)
 
@@ -123,10 +129,17 @@ def read_labels(path: Path) -> Image:
     """Read a mask as uint8 label values HW: palette indices, grey values, or 0 and 1.
 
     Raises:
-        RecordingError: it cannot be read, is a colour image, or has lossy compression.
+        RecordingError: it cannot be read, is a colour image, has lossy compression, or values
+            above 255.
     """
-    with _opened(path, _check_labels) as image:
-        return np.array(image).astype(np.uint8)
+    with opened_image(path, _check_labels) as image:
+        labels = np.array(image)
+    if labels.size and (labels.min() < 0 or labels.max() > _HIGHEST_LABEL):
+        raise RecordingError(
+            f"the mask {path} holds values from {labels.min()} to {labels.max()}; expected label "
+            f"values from 0 to {_HIGHEST_LABEL}"
+        )
+    return labels.astype(np.uint8)
 
 
 def image_shape(path: Path) -> tuple[int, int]:
@@ -135,7 +148,7 @@ def image_shape(path: Path) -> tuple[int, int]:
     Raises:
         RecordingError: it is not an image of 8 bits.
     """
-    with _opened(path, _check_frame) as image:
+    with opened_image(path, _check_single) as image:
         return image.height, image.width
 
 
@@ -145,7 +158,7 @@ def labels_shape(path: Path) -> tuple[int, int]:
     Raises:
         RecordingError: it cannot hold label values.
     """
-    with _opened(path, _check_labels) as image:
+    with opened_image(path, _check_labels) as image:
         return image.height, image.width
 
 
@@ -179,8 +192,12 @@ def _masks_of(frames: Iterable[Path], folder: Path | None) -> dict[Path, Path]:
 
 
 @contextmanager
-def _opened(path: Path, check: Callable[[Pillow.Image, Path], None]) -> Iterator[Pillow.Image]:
-    """Open and check an image; Pillow's errors, also while reading, become one sentence."""
+def opened_image(path: Path, check: Callable[[Pillow.Image, Path], None]) -> Iterator[Pillow.Image]:
+    """Open and check an image; Pillow's errors, also while reading, become one sentence.
+
+    Raises:
+        RecordingError: it cannot be read, or ``check`` refuses it.
+    """
     try:
         with Pillow.open(path) as image:
             check(image, path)
@@ -194,11 +211,12 @@ def _opened(path: Path, check: Callable[[Pillow.Image, Path], None]) -> Iterator
         ) from error
 
 
-def _check_frame(image: Pillow.Image, path: Path) -> None:
-    if getattr(image, "n_frames", 1) > 1:
-        raise RecordingError(
-            f"{path} holds several images; save each as a separate file, numbered in order"
-        )
+def check_frame(image: Pillow.Image, path: Path) -> None:
+    """Refuse an image whose white level is unknown.
+
+    Raises:
+        RecordingError: more than 8 bits per pixel.
+    """
     if image.mode.startswith(("I", "F")):
         raise RecordingError(
             f"{path} holds more than 8 bits per pixel (mode {image.mode}), and its white level "
@@ -206,12 +224,26 @@ def _check_frame(image: Pillow.Image, path: Path) -> None:
         )
 
 
-def _check_labels(image: Pillow.Image, path: Path) -> None:
-    if path.suffix.lower() in _LOSSY_SUFFIXES:
+def _check_single(image: Pillow.Image, path: Path) -> None:
+    check_frame(image, path)
+    if getattr(image, "n_frames", 1) > 1:
         raise RecordingError(
-            f"the mask {path} is a JPEG, which changes label values; export it as PNG"
+            f"{path} holds several images; save each as a separate file, numbered in order"
         )
-    if image.mode not in ("1", "L", "P"):
+
+
+def _check_labels(image: Pillow.Image, path: Path) -> None:
+    if path.suffix.lower() in _UNSAFE_SUFFIXES:
+        raise RecordingError(
+            f"the mask {path} is a {path.suffix[1:].upper()} file, whose writers change label "
+            "values; export it as PNG"
+        )
+    if image.mode == "F":
+        raise RecordingError(
+            f"the mask {path} holds floating-point numbers; export it as a PNG whose grey values "
+            "are the labels"
+        )
+    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         raise RecordingError(
             f"the mask {path} holds colours (mode {image.mode}), whose labels are unknown; "
             "export it as a palette or grey PNG whose values are the labels"

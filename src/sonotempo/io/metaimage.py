@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
 from sonotempo.io.formats import Request
-from sonotempo.io.frame_files import FrameFiles, in_order
+from sonotempo.io.frame_files import FrameFiles
+from sonotempo.io.frame_order import in_order
 from sonotempo.io.grey import grey
 from sonotempo.io.metaimage_header import MetaHeader, read_header
-from sonotempo.io.timing import timestamps_from
+from sonotempo.io.orientation import turned
+from sonotempo.io.timing import times_from
 from sonotempo.recording import Image, Recording
 
 _CHUNK_BYTES = 1 << 20
@@ -33,27 +35,33 @@ def open_metaimage(request: Request) -> Recording:
 
     Time stamps come from the ``Seq_Frame0000_Timestamp`` keys (seconds) of PLUS and 3D Slicer, or
     from the nominal frame rate. Frames that PLUS marks as invalid (no image arrived) are omitted,
-    with a gap in the frame numbers.
+    with a gap in the frame numbers. Images whose ``UltrasoundImageOrientation`` says that they are
+    stored mirrored or on their side are turned.
 
     Raises:
-        RecordingError: not a MetaImage, or pixels are missing or do not have 8 bits.
+        RecordingError: not a MetaImage, or pixels are missing or do not have 8 bits, or every frame
+            is marked as invalid.
     """
     path = request.path
     header = read_header(path)
     _check_pixels(header)
-    valid = [
-        i
-        for i in range(header.frames)
-        if header.fields.get(f"Seq_Frame{i:04d}_ImageStatus", "OK").upper() != "INVALID"
-    ]
+    status, stamps = header.of_frames("ImageStatus"), header.of_frames("Timestamp")
+    valid = [i for i in range(header.frames) if status.get(i, "OK").upper() != "INVALID"]
+    if not valid:
+        raise RecordingError(
+            f"{path} marks all of its {header.frames} frames as invalid (no image arrived); record "
+            "again with the scanner connected"
+        )
     numbers = np.array(valid, np.int64)
-    stamps = [header.fields.get(f"Seq_Frame{i:04d}_Timestamp") for i in valid]
+    times = times_from(_nanoseconds([stamps.get(i) for i in valid], 1e9), numbers)
     return Recording(
         source=path,
         subject=request.subject or path.stem,
         name=request.name or path.stem,
         images=_Stack(header, numbers),
-        timestamps_ns=timestamps_from(_nanoseconds(stamps, 1e9), numbers),
+        timestamps_ns=times.timestamps_ns,
+        rate_is_assumed=times.are_assumed,
+        stored_as=header.stored,
         structures=request.structures,
         spacing_mm=header.spacing_mm,
         frame_numbers=numbers,
@@ -71,8 +79,8 @@ def open_metaimage_frames(paths: Sequence[Path], request: Request) -> Recording:
         RecordingError: a header or its pixel file is missing, pixels do not have 8 bits, or two
             files have the same frame number.
     """
-    ordered, numbers = in_order(paths)
-    headers = [read_header(path) for path in ordered]
+    order = in_order(paths)
+    headers = [read_header(path) for path in order.paths]
     for header in headers:
         _check_pixels(header)
         if header.frames > 1:
@@ -82,15 +90,19 @@ def open_metaimage_frames(paths: Sequence[Path], request: Request) -> Recording:
             )
     spacings = {header.spacing_mm for header in headers}
     stamps = [header.fields.get("Timestamp") for header in headers]
+    times = times_from(_nanoseconds(stamps, 1e6), order.numbers)
+    stored = {header.stored for header in headers}
     return Recording(
         source=request.path,
         subject=request.subject or request.path.name,
         name=request.name or request.path.name,
-        images=FrameFiles(ordered, read_frame),
-        timestamps_ns=timestamps_from(_nanoseconds(stamps, 1e6), numbers),
+        images=FrameFiles(order.paths, read_frame),
+        timestamps_ns=times.timestamps_ns,
+        rate_is_assumed=times.are_assumed,
+        stored_as=stored.pop() if len(stored) == 1 else "mixed",
         structures=request.structures,
         spacing_mm=spacings.pop() if len(spacings) == 1 else None,
-        frame_numbers=numbers,
+        frame_numbers=order.numbers,
         files=tuple(file for header in headers for file in header.files),
     )
 
@@ -104,13 +116,17 @@ def read_frame(path: Path) -> Image:
     return grey(_pixels(path), path)
 
 
-def read_mask(path: Path) -> Image:
+def read_mask(path: Path, stored: str | None = None) -> Image:
     """Read a two-dimensional MetaImage of label values as uint8 HW.
+
+    Args:
+        path: the file.
+        stored: how its image is stored; by default what the mask's own header says.
 
     Raises:
         RecordingError: it cannot be read, or does not hold whole numbers from 0 to 255.
     """
-    labels = _pixels(path)
+    labels = _pixels(path, stored)
     if labels.ndim != 2 or labels.dtype.kind not in "ui":
         raise RecordingError(
             f"the mask {path} holds {labels.dtype} pixels of shape {labels.shape}; expected one "
@@ -146,7 +162,8 @@ class _Stack:
             if self._pixels is None:
                 self._pixels = self._map()
         frame = np.array(self._pixels[self._frames[index]])
-        return grey(frame[..., 0] if frame.shape[-1] == 1 else frame, self._header.path)
+        shown = turned(frame, self._header.stored)
+        return grey(shown[..., 0] if shown.shape[-1] == 1 else shown, self._header.path)
 
     def _map(self) -> NDArray[np.uint8]:
         header = self._header
@@ -202,7 +219,7 @@ def _check_pixels(header: MetaHeader) -> None:
         )
 
 
-def _pixels(path: Path) -> NDArray[np.generic]:
+def _pixels(path: Path, stored: str | None = None) -> NDArray[np.generic]:
     header = read_header(path)  # its errors explain more than SimpleITK's
     if header.frames > 1:
         raise RecordingError(f"{path} holds {header.frames} frames; expected one image")
@@ -211,12 +228,14 @@ def _pixels(path: Path) -> NDArray[np.generic]:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise RecordingError(f"{path} cannot be read: {reason}; export it again") from error
-    pixels = pixels.reshape((*header.shape_HW, header.channels))
+    pixels = turned(
+        pixels.reshape((*header.shape_HW, header.channels)), stored or header.stored
+    )
     return pixels[..., 0] if header.channels == 1 else pixels
 
 
-def _nanoseconds(words: Sequence[str | None], factor: float) -> list[int] | None:
+def _nanoseconds(words: Sequence[str | None], factor: float) -> list[int | None] | None:
     try:
-        return [round(float(word) * factor) for word in words if word is not None]
+        return [None if word is None else round(float(word) * factor) for word in words]
     except (ValueError, OverflowError):
         return None  # not numbers

@@ -8,14 +8,18 @@ Format: https://itk.org/Wiki/MetaIO/Documentation
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.orientation import AS_SHOWN, is_on_its_side, orientation
 from sonotempo.recording import Spacing
 
 _LONGEST_LINE_BYTES = 1 << 20
+# PLUS and Slicer write four digits, others as many as needed.
+_OF_A_FRAME = re.compile(r"Seq_Frame(\d+)_(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +29,16 @@ class MetaHeader:
     Attributes:
         path: the file of the header.
         frames: number of images; 1 for a two-dimensional file.
-        shape_HW: rows and columns of each image.
+        shape_HW: rows and columns of each image as stored.
         channels: values per pixel.
         element_type: for example ``MET_UCHAR``.
         spacing_mm: millimetres per pixel as (row, column), or None if the file states 1 by 1,
-            which writers store for unknown spacing.
+            which writers store for unknown spacing; of the image as shown.
         compressed: whether the pixels are zlib-compressed.
         data_file: the file of the pixels; the same as ``path`` for ``.mha``.
         data_offset: offset of the pixels in that file, in bytes.
         fields: every ``key = value`` line.
+        stored: how the image is stored, see :mod:`sonotempo.io.orientation`.
     """
 
     path: Path
@@ -46,6 +51,18 @@ class MetaHeader:
     data_file: Path
     data_offset: int
     fields: Mapping[str, str]
+    stored: str = AS_SHOWN
+
+    @property
+    def shown_HW(self) -> tuple[int, int]:
+        """Rows and columns of each image as shown."""
+        height, width = self.shape_HW
+        return (width, height) if is_on_its_side(self.stored) else (height, width)
+
+    def of_frames(self, key: str) -> dict[int, str]:
+        """Return the value of a key such as ``Timestamp`` for every frame that has one."""
+        named = ((_OF_A_FRAME.fullmatch(name), value) for name, value in self.fields.items())
+        return {int(found[1]): value for found, value in named if found and found[2] == key}
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -71,7 +88,9 @@ def read_header(path: Path) -> MetaHeader:
         raise RecordingError(f"{path} cannot be read: {error.strerror or error}") from error
     try:
         size = [int(word) for word in fields["DimSize"].split()]
-        spacing = [float(word) for word in fields.get("ElementSpacing", "1 1").split()]
+        # Of a file without ElementSpacing, the size of an element is its spacing (MetaIO).
+        steps = fields.get("ElementSpacing") or fields.get("ElementSize") or "1 1"
+        spacing = [float(word) for word in steps.split()]
         channels = int(fields.get("ElementNumberOfChannels", "1"))
         skip = int(fields.get("HeaderSize", "0"))
     except (KeyError, ValueError) as error:
@@ -80,11 +99,21 @@ def read_header(path: Path) -> MetaHeader:
             f"ElementNumberOfChannels or HeaderSize does not hold numbers ({error}); export it "
             "again"
         ) from error
+    if len(size) > 3 and min(size) > 0:
+        raise RecordingError(
+            f"{path} holds volumes ({len(size)} axes, {fields['DimSize']}), not images over time; "
+            "export a cine of two-dimensional images"
+        )
+    if fields.get("BinaryData", "True").lower() in ("false", "0"):
+        raise RecordingError(
+            f"{path} stores its pixels as text (BinaryData = False); save it with binary data"
+        )
     if len(size) not in (2, 3) or min(size) < 1 or len(spacing) < 2 or channels < 1:
         raise RecordingError(
             f"{path} has the DimSize {fields['DimSize']}; expected width and height, or width, "
             "height and number of frames"
         )
+    stored = orientation(fields.get("UltrasoundImageOrientation"))
     data_file, offset = _data(path, fields["ElementDataFile"], end, skip)
     header = MetaHeader(
         path=path,
@@ -92,11 +121,12 @@ def read_header(path: Path) -> MetaHeader:
         shape_HW=(size[1], size[0]),
         channels=channels,
         element_type=fields.get("ElementType", "MET_NONE"),
-        spacing_mm=_spacing(spacing),
+        spacing_mm=_spacing(spacing, on_its_side=is_on_its_side(stored)),
         compressed=fields.get("CompressedData", "False").lower() in ("true", "1"),
         data_file=data_file,
         data_offset=offset,
         fields=fields,
+        stored=stored,
     )
     return _with_pixels(header, skip)
 
@@ -118,8 +148,10 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
     )
 
 
-def _spacing(values: list[float]) -> Spacing | None:
+def _spacing(values: list[float], *, on_its_side: bool) -> Spacing | None:
     column, row = abs(values[0]), abs(values[1])
+    if on_its_side:
+        column, row = row, column
     known = math.isfinite(row) and math.isfinite(column) and row > 0 and column > 0
     return (row, column) if known and (row, column) != (1.0, 1.0) else None
 

@@ -7,8 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.formats import IMAGES, Request, format_of, is_mask, is_recording, supported
-from sonotempo.io.frame_files import frame_number, image_files, listing
+from sonotempo.io.formats import (
+    IMAGES,
+    Request,
+    format_of,
+    is_dicom,
+    is_mask,
+    is_recording,
+    supported,
+)
+from sonotempo.io.frame_files import image_files, listing
+from sonotempo.io.frame_order import frame_number
 from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
 
@@ -42,8 +51,9 @@ def open_recording(
 ) -> Recording:
     """Open a file or folder as a recording; pixels are read when a frame is requested.
 
-    A folder is a recording if it holds numbered image or ``.mhd`` files (one per frame, with or
-    without masks), a folder ``images``, or exactly one file that is a recording.
+    A folder is a recording if it holds image or ``.mhd`` files (one per frame, with or without
+    masks), the DICOM files of one cine, a folder ``images``, or exactly one file that is a
+    recording.
 
     Args:
         path: a file of one of :data:`~sonotempo.io.FORMATS`, or a folder.
@@ -74,6 +84,8 @@ def contents(folder: Path) -> Contents:
     are_annotated = any(map(is_mask, files)) or any(f"{p.stem}.json" in names for p in headers)
     if are_annotated or _are_frames(headers):
         frames.update(headers)
+    for series in _dicom_series(files):
+        frames.update(series)
     others = [path for path in files if path not in frames]
     recordings = [path for path in others if is_recording(path)]
     unknown = [
@@ -102,6 +114,16 @@ def _are_frames(headers: list[Path]) -> bool:
         return read_header(headers[0]).frames == 1
     except RecordingError:
         return True  # the reader reports what is wrong
+
+
+def _dicom_series(files: list[Path]) -> list[tuple[Path, ...]]:
+    """Return the DICOM files that hold one frame each of a longer cine."""
+    dicom = [path for path in files if is_dicom(path)]
+    if len(dicom) < 2:
+        return []
+    from sonotempo.io.dicom_series import series_in
+
+    return series_in(dicom)
 
 
 def _open_folder(request: Request) -> Recording:
@@ -138,4 +160,14 @@ def _open_frames(request: Request) -> Recording:
         return recording
     if image_files(folder):
         return open_image_folder(request)
+    series = _dicom_series([path for path in listing(folder) if path.is_file()])
+    if len(series) > 1:
+        raise RecordingError(
+            f"{folder} holds the frames of {len(series)} DICOM series, {series[0][0].name} and "
+            f"{series[1][0].name} among them; move the files of each series into a separate folder"
+        )
+    if series:
+        from sonotempo.io.dicom_series import open_dicom_series
+
+        return open_dicom_series(series[0], request)
     return open_metaimage_frames(sorted(folder.glob("*.mhd")), request)

@@ -60,7 +60,7 @@ class OverlayVideo(Closing):
         titles: the panels' titles, one for each mask.
         structures: of the masks.
         frame_rate_hz: the approximate frame rate.
-        spacing_mm: millimetres a pixel of the frames, or None if unknown.
+        pixel_size: of the frames as (row, column), in any unit.
 
     Raises:
         RecordingError: PyAV is missing, or the file cannot be written.
@@ -73,7 +73,7 @@ class OverlayVideo(Closing):
         structures: StructureSet,
         *,
         frame_rate_hz: float,
-        spacing_mm: Spacing | None = None,
+        pixel_size: Spacing = (1.0, 1.0),
     ) -> None:
         try:
             import av  # noqa: PLC0415 (optional, and slow to import)
@@ -88,7 +88,7 @@ class OverlayVideo(Closing):
         self._av = av
         self._path, self._titles, self._structures = path, tuple(titles), structures
         self._rate = Fraction(max(1, round(frame_rate_hz * 1000)), 1000)
-        self._aspect = _aspect(spacing_mm)
+        self._aspect = _aspect(pixel_size)
         self._stream: Any = None
         self._last_ms = -1
         try:
@@ -176,10 +176,10 @@ class OverlayVideo(Closing):
         return stream
 
 
-def _aspect(spacing_mm: Spacing | None) -> Fraction:
+def _aspect(pixel_size: Spacing) -> Fraction:
     """A pixel's width over its height."""
-    row_mm, column_mm = spacing_mm or (1.0, 1.0)
-    return Fraction(column_mm / row_mm).limit_denominator(1000)
+    row, column = pixel_size
+    return Fraction(column / row).limit_denominator(1000)
 
 
 def _unwritable(path: Path, error: Exception) -> RecordingError:

@@ -138,7 +138,7 @@ def segment_recording(
                     card.arms,
                     card.structures,
                     frame_rate_hz=_frame_rate_hz(recording),
-                    spacing_mm=recording.spacing_mm,
+                    pixel_size=recording.pixel_size,
                 )
             )
         for step in segment_frames(recording, [predictor], max_gap_ms):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.frame_files import frame_number, in_order, listing
+from sonotempo.io.frame_files import listing
+from sonotempo.io.frame_order import in_order
 from sonotempo.io.images import read_labels
 from sonotempo.io.metaimage import read_mask
 from sonotempo.recording import Image, Recording
@@ -153,13 +154,13 @@ def _files_of(folder: Path, recording: Recording) -> dict[int, Path]:
 def _numbered(paths: Sequence[Path], recording: Recording) -> dict[int, Path]:
     """Give each mask to the frame of its number; without numbers, to the frame of its place."""
     by_stem = {_plain(path): path for path in paths}
-    ordered, numbers = in_order([Path(f"{stem}.png") for stem in by_stem])
-    files = [by_stem[path.stem] for path in ordered]
-    if any(frame_number(path) is None for path in ordered):
+    order = in_order([Path(f"{stem}.png") for stem in by_stem])
+    files = [by_stem[path.stem] for path in order.paths]
+    if not order.are_numbered:
         # Names alone say which frame is meant only if there is a mask for each.
         return dict(enumerate(files)) if len(files) == len(recording) else {}
     index_of = {number: i for i, number in enumerate(recording.frame_numbers.tolist())}
-    pairs = zip(numbers.tolist(), files, strict=True)
+    pairs = zip(order.numbers.tolist(), files, strict=True)
     return {index_of[number]: path for number, path in pairs if number in index_of}
 
 

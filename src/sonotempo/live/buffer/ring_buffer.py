@@ -50,7 +50,7 @@ from sonotempo.recording import Box, Frame, Image, Spacing
 # Words of the header.
 _WRITTEN = 0
 # Words of a slot's record.
-_BEGUN, _DONE, _HOST_NS, _PROBE_NS, _HEIGHT, _WIDTH, _ROW_MM, _COLUMN_MM, _AREA = range(9)
+_BEGUN, _DONE, _HOST_NS, _PROBE_NS, _HEIGHT, _WIDTH, _ROW_MM, _COLUMN_MM, _ASPECT, _AREA = range(10)
 _NEVER = -1
 _UNKNOWN = math.nan
 _POLL_S = 0.0005
@@ -208,6 +208,7 @@ class RingWriter(_Attached):
         host_ns: int | None = None,
         spacing_mm: Spacing | None = None,
         area: Box | None = None,
+        pixel_aspect: float = 1.0,
     ) -> int:
         """Overwrite the oldest frame with a new one, and return its number.
 
@@ -217,6 +218,7 @@ class RingWriter(_Attached):
             host_ns: :func:`time.monotonic_ns` of its capture; by default now.
             spacing_mm: millimetres a pixel as (row, column), or None if unknown.
             area: the part of the image that shows ultrasound, or None for all of it.
+            pixel_aspect: height of a pixel divided by its width, where the spacing is unknown.
 
         Raises:
             SourceError: not a uint8 HW image, or larger than the buffer's frames.
@@ -233,6 +235,7 @@ class RingWriter(_Attached):
         words[at + _HOST_NS], words[at + _PROBE_NS] = host_ns, probe_ns
         words[at + _HEIGHT], words[at + _WIDTH] = height, width
         reals[at + _ROW_MM], reals[at + _COLUMN_MM] = spacing_mm or (_UNKNOWN, _UNKNOWN)
+        reals[at + _ASPECT] = pixel_aspect
         box = (area.top, area.left, area.bottom, area.right) if area else (_NEVER, 0, 0, 0)
         for i, edge in enumerate(box):
             words[at + _AREA + i] = edge
@@ -312,6 +315,7 @@ class RingReader(_Attached):
         height, width = words[at + _HEIGHT], words[at + _WIDTH]
         host_ns, probe_ns = words[at + _HOST_NS], words[at + _PROBE_NS]
         row_mm, column_mm = self._reals[at + _ROW_MM], self._reals[at + _COLUMN_MM]
+        aspect = self._reals[at + _ASPECT]
         top, left, bottom, right = words[at + _AREA : at + _AREA + 4].tolist()
         # The writer may be changing it, so the size can mix those of two frames.
         if not 0 < height * width <= self.handle.slot_bytes:
@@ -326,6 +330,7 @@ class RingReader(_Attached):
             probe_ns,
             None if math.isnan(row_mm) else (row_mm, column_mm),
             None if top == _NEVER else Box(top, left, bottom, right),
+            aspect,
         )
         return StreamedFrame(frame, number, host_ns)
 

@@ -344,6 +344,7 @@ class PlaybackSource(ThreadedSource):
                 probe_ns=frame.timestamp_ns,
                 spacing_mm=frame.spacing_mm,
                 area=frame.area,
+                pixel_aspect=frame.pixel_aspect,
             )
         except SourceError as error:
             number = self._recording.frame_numbers[item.index]
