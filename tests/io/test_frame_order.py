@@ -56,7 +56,11 @@ def test_clock_names_are_counted_for_they_hold_no_frame_number():
 
 
 def test_numbers_below_zero_come_first():
-    assert ordered("f1.png", "f-1.png", "f0.png") == (["f-1.png", "f0.png", "f1.png"], [-1, 0, 1], 1)
+    assert ordered("f1.png", "f-1.png", "f0.png") == (
+        ["f-1.png", "f0.png", "f1.png"],
+        [-1, 0, 1],
+        1,
+    )
 
 
 def test_a_hyphen_in_every_name_is_no_minus():

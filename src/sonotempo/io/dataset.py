@@ -14,7 +14,7 @@ import numpy as np
 from sonotempo.errors import RecordingError
 from sonotempo.io.formats import Request, is_dicom
 from sonotempo.io.frame_files import image_files, listing
-from sonotempo.io.open import contents, open_recording
+from sonotempo.io.open import contents, open_file, open_frames, open_recording
 from sonotempo.io.skipped import Skipped
 from sonotempo.recording import Recording
 from sonotempo.structures import StructureSet
@@ -226,12 +226,14 @@ def _recordings(
         below = path != root and (len(inside.parts) > 1 or path.is_dir())
         name = _name(path, root)
         try:
-            recording = open_recording(
+            request = Request(
                 path,
                 structures,
                 subject=inside.parts[0] if below else None,
                 name=name if plain[name] == 1 else inside.as_posix(),
             )
+            # A folder stands for the frames in it; what else it holds is another candidate.
+            recording = open_frames(request) if path.is_dir() else open_file(request)
         except RecordingError as error:
             skipped.append(Skipped(path, str(error)))
             continue

@@ -72,7 +72,7 @@ def open_recording(
         return _open_folder(request)
     if not request.path.is_file():
         raise RecordingError(f"{path} does not exist; give the path of a recording")
-    return _open_file(request)
+    return open_file(request)
 
 
 def contents(folder: Path) -> Contents:
@@ -94,7 +94,12 @@ def contents(folder: Path) -> Contents:
     return Contents((*([folder] if frames else []), *recordings), tuple(unknown))
 
 
-def _open_file(request: Request) -> Recording:
+def open_file(request: Request) -> Recording:
+    """Open one file by its format.
+
+    Raises:
+        RecordingError: its format is unknown, or it cannot be read.
+    """
     path = request.path
     known = format_of(path)
     if known is not None:
@@ -135,9 +140,9 @@ def _open_folder(request: Request) -> Recording:
             "them; open one of them, or the folder as a data set"
         )
     if found and found[0] != folder:
-        return _open_file(replace(request, path=found[0]))
+        return open_file(replace(request, path=found[0]))
     if found:
-        return _open_frames(request)
+        return open_frames(request)
     if (folder / "images").is_dir():
         subject, name = request.subject or folder.name, request.name or folder.name
         return _open_folder(replace(request, path=folder / "images", subject=subject, name=name))
@@ -147,7 +152,12 @@ def _open_folder(request: Request) -> Recording:
     )
 
 
-def _open_frames(request: Request) -> Recording:
+def open_frames(request: Request) -> Recording:
+    """Open the files in a folder that hold one frame each, whatever else is there.
+
+    Raises:
+        RecordingError: they cannot be read, or belong to several recordings.
+    """
     from sonotempo.io.annotation_web import is_annotated, open_annotated
     from sonotempo.io.images import open_image_folder
     from sonotempo.io.metaimage import open_metaimage_frames
