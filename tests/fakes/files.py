@@ -63,14 +63,18 @@ def write_png(path, pixels, *, palette=False):
     return path
 
 
-def write_video(path, frames, codec="mpeg4", *, reordered=False, options=None):
-    """Encode THW frames at 20 Hz with a key frame every 12."""
+def write_video(
+    path, frames, codec="mpeg4", *, reordered=False, options=None, rate=20, aspect=None, coding=None
+):
+    """Encode THW frames with a key frame every 12; ``coding`` are options of the encoder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream(codec, rate=20)
+        stream = container.add_stream(codec, rate=rate, options=coding or {})
         stream.height, stream.width = frames.shape[1:]
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.gop_size = 12
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
         stream.codec_context.max_b_frames = 2 if reordered else 0
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(frame, format="gray")

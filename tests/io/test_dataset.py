@@ -170,3 +170,14 @@ def test_everything_real_opens(real_data):
         "plus-toolkit": 21,
         "usgra-seg": 204,
     }
+
+
+def test_every_recording_counts_once_whatever_links_lead_to_it(tmp_path):
+    for i in range(2):
+        write_png(tmp_path / "data" / "s1" / "scan" / f"us_{i}.png", noise(4, 5, seed=i))
+    write_meta(tmp_path / "data" / "s2" / "a.mha", noise(3, 4, 5))
+    (tmp_path / "data" / "s1" / "again").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "s3").symlink_to(tmp_path / "data" / "s1")
+    (tmp_path / "data" / "s2" / "b.mha").symlink_to(tmp_path / "data" / "s2" / "a.mha")
+    found = open_dataset(tmp_path / "data", NERVE_VESSEL)
+    assert sorted(recording.name for recording in found.recordings) == ["s1/scan", "s2/a"]

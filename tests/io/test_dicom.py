@@ -9,8 +9,13 @@ from PIL import Image as Pillow
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels import apply_color_lut, apply_windowing, pixel_array
 from pydicom.uid import (
+    MPEG4HP41,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -18,10 +23,12 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from fakes.files import dicom, encapsulated, noise, write_dicom
+from fakes.files import dicom, encapsulated, noise, step_of, steps, write_dicom, write_video
 from sonotempo.errors import RecordingError
+from sonotempo.io import open_recording
 from sonotempo.io.dicom import open_dicom
 from sonotempo.io.formats import Request
+from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box
 
 
@@ -302,3 +309,186 @@ def test_what_is_no_dicom_is_refused(tmp_path):
     path.write_bytes(b"this is no DICOM file" * 20)
     with pytest.raises(RecordingError, match=r"a\.dcm is not a DICOM file: the mark"):
         opened(path)
+
+
+def palette_cine(big, entries):
+    """A ramp through a palette of 16-bit words, in either byte order."""
+    order = ">u2" if big else "<u2"
+    data = dicom(np.tile(np.arange(256, dtype=np.uint8), (4, 1)), photometric="PALETTE COLOR")
+    data.file_meta.TransferSyntaxUID = ExplicitVRBigEndian if big else ExplicitVRLittleEndian
+    for colour in ("Red", "Green", "Blue"):
+        setattr(data, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        setattr(data, f"{colour}PaletteColorLookupTableData", entries.astype(order).tobytes())
+        data[f"{colour}PaletteColorLookupTableData"].VR = "OW"
+    data["PixelData"].VR = "OB"
+    return data
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("shift", [8, 0], ids=["in the upper byte", "in the lower byte"])
+def test_a_palette_is_read_in_its_byte_order(tmp_path, big, shift):
+    data = palette_cine(big, np.arange(256) << shift)
+    image = opened(write_dicom(tmp_path / "a.dcm", data))[0].image_HW
+    assert image[0].tolist() == list(range(256))
+
+
+def test_16_stored_bits_are_shown_through_their_window(tmp_path):
+    pixels = noise(6, 8).astype(np.uint16)
+    data = dicom(pixels, WindowCenter=127.5, WindowWidth=255)
+    shown = opened(write_dicom(tmp_path / "a.dcm", data))[0].image_HW
+    # Pydicom's own window, whose output has the range of the stored bits.
+    expected = apply_windowing(pixels, data) / 65535 * 255
+    np.testing.assert_allclose(shown, expected, atol=0.51)
+    assert np.abs(shown.astype(int) - pixels).max() <= 1
+
+
+def test_a_look_up_table_of_interest_is_applied(tmp_path):
+    table = Dataset()
+    table.LUTDescriptor = [256, 0, 8]
+    table.add_new("LUTData", "US", list(range(255, -1, -1)))
+    pixels = noise(6, 8).astype(np.uint16)
+    path = write_dicom(tmp_path / "a.dcm", dicom(pixels, VOILUTSequence=[table]))
+    np.testing.assert_array_equal(opened(path)[0].image_HW, 255 - pixels)
+
+
+def test_16_stored_bits_without_a_window_are_refused(tmp_path):
+    path = write_dicom(tmp_path / "a.dcm", dicom(noise(6, 8).astype(np.uint16)))
+    with pytest.raises(RecordingError, match="16 bits without a window"):
+        opened(path)
+
+
+def test_8_bits_are_grey_as_they_are_whatever_the_window(tmp_path):
+    pixels = noise(6, 8)
+    path = write_dicom(tmp_path / "a.dcm", dicom(pixels, WindowCenter=20, WindowWidth=10))
+    np.testing.assert_array_equal(opened(path)[0].image_HW, pixels)
+
+
+def test_a_missing_number_of_frames_is_counted(tmp_path):
+    pixels = noise(5, 6, 8)
+    plain, packed = dicom(pixels), dicom(pixels)
+    encapsulated(packed, JPEG2000Lossless, compressed_by_pillow(pixels, "JPEG2000"))
+    for name, data in (("plain", plain), ("packed", packed)):
+        del data.NumberOfFrames
+        recording = opened(write_dicom(tmp_path / f"{name}.dcm", data))
+        assert len(recording) == 5
+        np.testing.assert_array_equal(recording[4].image_HW, pixels[4])
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_more_frames_than_announced_are_refused(tmp_path, compressed):
+    pixels = noise(5, 6, 8)
+    data = dicom(pixels)
+    if compressed:
+        encapsulated(data, JPEG2000Lossless, compressed_by_pillow(pixels, "JPEG2000"))
+    data.NumberOfFrames = 3
+    with pytest.raises(RecordingError, match=r"says that it holds 3 frames .* but it holds 5"):
+        opened(write_dicom(tmp_path / "a.dcm", data))
+
+
+def test_several_fragments_of_a_frame_are_joined(tmp_path):
+    pixels = noise(2, 64, 64)
+    packed = compressed_by_pillow(pixels, "JPEG2000")
+    data = dicom(pixels)
+    data.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    data.PixelData = encapsulate(packed, fragments_per_frame=3)
+    data["PixelData"].VR = "OB"
+    recording = opened(write_dicom(tmp_path / "a.dcm", data))
+    assert len(recording) == 2
+    np.testing.assert_array_equal(recording[1].image_HW, pixels[1])
+
+
+def test_colour_that_holds_more_samples_than_it_says_is_refused(tmp_path):
+    data = dicom(noise(6, 8, 3), photometric="YBR_FULL_422")
+    with pytest.raises(RecordingError, match=r"YBR_FULL_422.*colours are unknown"):
+        opened(write_dicom(tmp_path / "a.dcm", data))
+
+
+@pytest.mark.parametrize("number", [-3, 0])
+def test_a_number_of_frames_below_one_is_refused(tmp_path, number):
+    path = write_dicom(tmp_path / "a.dcm", dicom(noise(6, 8), NumberOfFrames=number))
+    with pytest.raises(RecordingError, match=f"says that it holds {number} frames"):
+        opened(path)
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected_ms"),
+    [
+        # The pointer decides.
+        (
+            {"FrameTimeVector": [0, 1, 1], "FrameTime": 50, "FrameIncrementPointer": 0x00181063},
+            [0, 50, 100],
+        ),
+        (
+            {"FrameTimeVector": [0, 40, 60], "FrameTime": 1, "FrameIncrementPointer": 0x00181065},
+            [0, 40, 100],
+        ),
+        ({"FrameTimeVector": [40, 60]}, [0, 40, 100]),  # the first increment is left out
+        ({"FrameTimeVector": [0, 40, 60, 70, 80]}, [0, 40, 100]),  # too long
+    ],
+)
+def test_increments_are_those_that_the_file_points_to(tmp_path, elements, expected_ms):
+    path = write_dicom(tmp_path / "a.dcm", dicom(noise(3, 4, 5), **elements))
+    recording = opened(path)
+    assert (recording.timestamps_ns / 1e6).tolist() == expected_ms
+    assert not recording.rate_is_assumed
+
+
+def test_the_aspect_of_pixels_is_used_where_spacing_is_unknown(tmp_path):
+    path = write_dicom(tmp_path / "a.dcm", dicom(noise(3, 40, 40), PixelAspectRatio=[2, 1]))
+    recording = opened(path)
+    assert recording.pixel_aspect == recording[0].pixel_aspect == 2
+    assert fit_frame(recording[0], 32).scaled_rows == 64
+
+
+def test_a_volume_is_refused(tmp_path):
+    data = dicom(noise(4, 6, 8))
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.6.2"
+    with pytest.raises(RecordingError, match="holds a volume"):
+        opened(write_dicom(tmp_path / "a.dcm", data))
+
+
+def test_a_file_without_pixels_is_not_called_cut_short(tmp_path):
+    data = dicom(noise(6, 8))
+    del data.PixelData
+    with pytest.raises(RecordingError, match="holds no pixel data"):
+        opened(write_dicom(tmp_path / "a.dcm", data))
+
+
+def test_any_suffix_will_do_if_the_file_has_the_mark(tmp_path):
+    path = write_dicom(tmp_path / "US_1.ima", dicom(noise(3, 6, 8)))
+    assert len(open_recording(path)) == 3
+
+
+@pytest.mark.parametrize(("suffix", "codec", "syntax"), [(".mp4", "h264", MPEG4HP41)])
+def test_a_video_stream_comes_back_with_area_and_time(tmp_path, suffix, codec, syntax):
+    frames = steps(5)
+    stream = write_video(tmp_path / f"a{suffix}", frames, codec)
+    item = region()
+    data = dicom(frames, FrameTime=25, SequenceOfUltrasoundRegions=[item], PatientID="p1")
+    encapsulated(data, syntax, [stream.read_bytes()])
+    recording = opened(write_dicom(tmp_path / "a.dcm", data))
+    assert [step_of(frame.image_HW) for frame in recording] == list(range(5))
+    assert (recording.timestamps_ns / 1e6).tolist() == [0, 25, 50, 75, 100]
+    assert recording.spacing_mm == pytest.approx((0.2, 0.1))
+    assert recording.subject == "p1"
+
+
+def test_a_video_stream_that_is_none_names_the_file(tmp_path):
+    data = encapsulated(dicom(noise(5, 6, 8)), MPEG4HP41, [bytes(1000)])
+    with pytest.raises(RecordingError, match=r"a\.dcm cannot be read as a video"):
+        opened(write_dicom(tmp_path / "a.dcm", data))
+
+
+@pytest.mark.parametrize(
+    "name", ["examples_palette.dcm", "examples_ybr_color.dcm", "examples_rgb_color.dcm"]
+)
+def test_real_colour_files_have_pydicoms_grey(name):
+    path = in_wheel(name)
+    recording = opened(path)
+    header = dcmread(path)
+    index = len(recording) - 1
+    pixels = pixel_array(path, index=index)
+    if header.PhotometricInterpretation == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, header) >> 8
+    expected = np.array(Pillow.fromarray(pixels.astype(np.uint8)).convert("L"))
+    np.testing.assert_array_equal(recording[index].image_HW, expected)

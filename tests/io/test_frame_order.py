@@ -90,7 +90,7 @@ def test_unix_times_are_times():
 )
 def test_two_series_are_refused_and_named(names, named):
     with pytest.raises(RecordingError, match=f"two series, {named}"):
-        in_order([Path(name) for name in reversed(sorted(names, reverse=True))])
+        in_order([Path(name) for name in sorted(names)])
 
 
 def test_one_frame_in_two_formats_is_refused():

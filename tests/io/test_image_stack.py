@@ -18,9 +18,13 @@ def written(path, frames, **options):
 
 @pytest.mark.parametrize(
     ("suffix", "options"),
-    [(".tif", {}), (".tiff", {"compression": "tiff_lzw"}), (".gif", {"duration": [50, 100, 50]}),
-     (".webp", {"duration": [50, 100, 50], "lossless": True}), (".png", {"duration": [50, 100, 50]})],
-)  # fmt: skip
+    [
+        (".tif", {}),
+        (".tiff", {"compression": "tiff_lzw"}),
+        (".gif", {"duration": [50, 100, 50]}),
+        (".webp", {"duration": [50, 100, 50], "lossless": True}),
+    ],
+)
 def test_every_image_is_a_frame(tmp_path, suffix, options):
     frames = noise(3, 20, 30)
     recording = open_recording(written(tmp_path / f"a{suffix}", frames, **options))

@@ -6,8 +6,10 @@ from PIL import Image as Pillow
 
 from fakes.files import noise, write_png
 from sonotempo.errors import RecordingError
+from sonotempo.io import open_dataset, open_recording
 from sonotempo.io.formats import Request
 from sonotempo.io.images import open_image_folder, open_still, read_grey, read_labels
+from sonotempo.structures import NERVE_VESSEL, structure_set
 
 
 def folder_of(tmp_path, numbers=(3, 10, 11), shape=(6, 8)):
@@ -157,3 +159,48 @@ def test_real_stills_open(real_data):
     recording = open_image_folder(Request(real_data / "usgra-seg" / "images"))
     assert len(recording) == len(recording.labelled) == 204
     assert recording[0].image_HW.shape == recording.mask(0).shape
+
+
+def test_a_black_and_white_mask_marks_the_only_structure(tmp_path):
+    write_png(tmp_path / "images" / "a.png", noise(4, 5))
+    mask = noise(4, 5, high=2)
+    write_png(tmp_path / "masks" / "a.png", mask * 255)
+    one = open_recording(tmp_path, structure_set(["nerve"]))
+    np.testing.assert_array_equal(one.mask(0), mask)
+    two = open_recording(tmp_path)
+    with pytest.raises(RecordingError, match=r"black and white .* can mark one structure, but 2"):
+        two.mask(0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_masks_of_more_bits_hold_label_values(tmp_path, dtype):
+    mask = noise(4, 5, high=3)
+    Pillow.fromarray(mask.astype(dtype)).save(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), mask)
+    Pillow.fromarray((mask.astype(dtype) + 1) * 300).save(tmp_path / "a.tif")
+    with pytest.raises(RecordingError, match="holds values from 300 to 900"):
+        read_labels(tmp_path / "a.tif")
+
+
+def test_masks_of_floating_point_numbers_are_refused(tmp_path):
+    Pillow.fromarray(noise(4, 5, high=3).astype(np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(RecordingError, match="holds floating-point numbers"):
+        read_labels(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".jpg"])
+def test_masks_in_formats_that_change_values_are_counted_as_skipped(tmp_path, suffix):
+    write_png(tmp_path / "images" / "a.png", noise(4, 5))
+    write_png(tmp_path / "images" / "b.png", noise(4, 5))
+    write_png(tmp_path / "masks" / "b.png", noise(4, 5, high=2))
+    Pillow.fromarray(noise(4, 5, high=2)).save(tmp_path / "masks" / f"a{suffix}")
+    found = open_dataset(tmp_path, NERVE_VESSEL)
+    assert [skip.path.name for skip in found.skipped] == ["a.png"]
+    assert "whose writers change label values" in found.skipped[0].reason
+
+
+def test_images_without_time_say_that_their_rate_is_assumed(tmp_path):
+    for i in range(3):
+        write_png(tmp_path / f"us_{i}.png", noise(4, 5, seed=i))
+    assert open_recording(tmp_path).rate_is_assumed
+    assert not open_recording(tmp_path / "us_0.png").rate_is_assumed

@@ -1,11 +1,17 @@
 """labelme polygons as masks."""
 
+import base64
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
+from PIL import ImageOps
 
+from fakes.files import noise
 from sonotempo.errors import RecordingError
+from sonotempo.io import open_dataset, open_recording
 from sonotempo.io.labelme import read_shapes
 from sonotempo.structures import NERVE_VESSEL
 
@@ -54,3 +60,79 @@ def test_other_files_are_refused(tmp_path, text):
     path.write_text(text, encoding="latin-1")
     with pytest.raises(RecordingError, match=r"a\.json is not a labelme file"):
         read_shapes(path, (20, 30), NERVE_VESSEL)
+
+
+def saved_with_exif(path, pixels, orientation):
+    image = Pillow.fromarray(pixels)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_shapes_drawn_on_a_turned_image_lie_on_what_they_were_drawn_on(tmp_path, orientation):
+    pixels = np.zeros((20, 30), np.uint8)
+    pixels[2:9, 4:22] = 200
+    path = saved_with_exif(tmp_path / "us_3.png", pixels, orientation)
+    shown = np.asarray(ImageOps.exif_transpose(Pillow.open(path)))
+    rows, columns = (np.flatnonzero(shown.any(axis)) for axis in (1, 0))
+    corners = [[int(c), int(r)] for r in rows[[0, -1]] for c in columns[[0, -1]]]
+    outline = [corners[0], corners[1], corners[3], corners[2]]
+    shape = {"label": "nerve", "shape_type": "polygon", "points": outline}
+    content = {"shapes": [shape], "imageHeight": shown.shape[0], "imageWidth": shown.shape[1]}
+    (tmp_path / "us_3.json").write_text(json.dumps(content))
+    recording = open_recording(tmp_path)
+    np.testing.assert_array_equal(recording.mask(0) > 0, recording[0].image_HW > 0)
+
+
+def test_rectangles_circles_and_masks_enclose_what_labelme_says(tmp_path):
+    bitmap = io.BytesIO()
+    Pillow.fromarray(np.array([[0, 255], [255, 255]], np.uint8)).save(bitmap, "PNG")
+    rectangle = {"label": "nerve", "shape_type": "rectangle", "points": [[2, 3], [6, 5]]}
+    circle = {"label": "vessel", "shape_type": "circle", "points": [[20, 10], [20, 14]]}
+    mask = {
+        "label": "nerve",
+        "shape_type": "mask",
+        "points": [[10, 15], [11, 16]],
+        "mask": base64.b64encode(bitmap.getvalue()).decode(),
+    }
+    drawn_HW = drawn(tmp_path, rectangle, circle, mask)
+    assert np.argwhere(drawn_HW[:8] == 1).min(0).tolist() == [3, 2]
+    assert np.argwhere(drawn_HW[:8] == 1).max(0).tolist() == [5, 6]
+    assert np.count_nonzero(drawn_HW == 2) == pytest.approx(np.pi * 16, rel=0.4)
+    assert drawn_HW[15:17, 10:12].tolist() == [[0, 1], [1, 1]]
+
+
+def test_a_mask_whose_image_is_damaged_is_named(tmp_path):
+    shape = {"label": "nerve", "shape_type": "mask", "points": [[1, 1], [2, 2]], "mask": "!"}
+    with pytest.raises(RecordingError, match=r"us_3\.json holds a mask whose image cannot be read"):
+        drawn(tmp_path, shape)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path):
+    content = {"shapes": [square("nerve", 2, 10)]}
+    (tmp_path / "a.json").write_text(json.dumps(content), encoding="utf-8-sig")
+    assert read_shapes(tmp_path / "a.json", (20, 30), NERVE_VESSEL).any()
+
+
+@pytest.mark.parametrize(
+    "names", [["f_1.jpg", "f_2.jpg"], ["still.png"], ["left.bmp", "right.bmp"]]
+)
+def test_images_of_any_kind_and_name_have_their_shapes(tmp_path, names):
+    folder = tmp_path / "data" / "s1"
+    folder.mkdir(parents=True)
+    for name in names:
+        Pillow.fromarray(noise(20, 30)).save(folder / name)
+        (folder / name).with_suffix(".json").write_text(
+            json.dumps({"shapes": [square("nerve", 2, 10)]})
+        )
+    found = open_dataset(tmp_path / "data", NERVE_VESSEL)
+    assert found.labelled_count == len(names)
+    assert all(recording.mask(0).any() for recording in found.recordings)
+
+
+def test_other_json_beside_an_image_is_no_label(tmp_path):
+    Pillow.fromarray(noise(20, 30)).save(tmp_path / "still.png")
+    (tmp_path / "still.json").write_text('{"depth_mm": 40}')
+    assert open_recording(tmp_path).labelled == ()

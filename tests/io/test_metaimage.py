@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fakes.files import noise, write_meta
 from sonotempo.errors import RecordingError
+from sonotempo.io import open_recording
 from sonotempo.io.formats import Request
 from sonotempo.io.metaimage import open_metaimage, open_metaimage_frames, read_frame, read_mask
 
@@ -232,3 +233,76 @@ def test_a_compressed_stack_of_real_bone_reads_as_simpleitk_reads_it(real_data):
     assert recording.timestamps_ns[:2].tolist() == [0, 85_943_000]
     for i in (20, 0, 7):
         np.testing.assert_array_equal(recording[i].image_HW, expected[i])
+
+
+@pytest.mark.parametrize(
+    ("flag", "turn"),
+    [
+        ("MF", lambda a: a),
+        ("XX", lambda a: a),
+        ("UF", lambda a: a[:, ::-1]),
+        ("MN", lambda a: a[::-1]),
+        ("UNA", lambda a: a[::-1, ::-1]),
+        ("FM", lambda a: a.T),
+        ("FU", lambda a: a.T[:, ::-1]),
+        ("NM", lambda a: a.T[::-1]),
+        ("NU", lambda a: a.T[::-1, ::-1]),
+    ],
+)
+def test_images_are_turned_from_how_plus_stores_them(tmp_path, flag, turn):
+    pixels = noise(3, 4, 6)
+    path = write_meta(
+        tmp_path / "a.mha", pixels, spacing=(0.2, 0.1), UltrasoundImageOrientation=flag
+    )
+    recording = open_recording(path)
+    np.testing.assert_array_equal(recording[2].image_HW, turn(pixels[2]))
+    on_its_side = flag[0] in "FN"
+    assert recording.spacing_mm == pytest.approx((0.1, 0.2) if on_its_side else (0.2, 0.1))
+    assert recording.stored_as == (flag[:2] if flag != "XX" else "MF")
+
+
+def test_a_mask_is_turned_with_its_image(tmp_path):
+    folder = tmp_path / "s1" / "q"
+    image, mask = noise(4, 6), noise(4, 6, seed=1, high=3)
+    write_meta(folder / "us_1.mhd", image, UltrasoundImageOrientation="UN")
+    write_meta(folder / "us_1_gt.mhd", mask)
+    recording = open_recording(folder)
+    np.testing.assert_array_equal(recording[0].image_HW, image[::-1, ::-1])
+    np.testing.assert_array_equal(recording.mask(0), mask[::-1, ::-1])
+
+
+def test_pixels_stored_as_text_are_refused(tmp_path):
+    header = "ObjectType = Image\nNDims = 2\nBinaryData = False\nDimSize = 3 2\n"
+    path = tmp_path / "a.mha"
+    path.write_text(f"{header}ElementType = MET_UCHAR\nElementDataFile = LOCAL\n1 2 3 4 5 6")
+    with pytest.raises(RecordingError, match="pixels as text"):
+        open_recording(path)
+
+
+def test_the_size_of_an_element_is_its_spacing_if_nothing_else_is_given(tmp_path):
+    path = tmp_path / "a.mha"
+    header = "NDims = 2\nDimSize = 3 2\nElementSize = 0.1 0.2\nElementType = MET_UCHAR\n"
+    path.write_bytes(f"{header}ElementDataFile = LOCAL\n".encode() + bytes(6))
+    assert open_recording(path).spacing_mm == (0.2, 0.1)
+
+
+def test_one_missing_time_stamp_does_not_change_the_rate(tmp_path):
+    stamps = {f"Seq_Frame{i:04d}_Timestamp": 0.5 * i for i in (0, 1, 3)}
+    recording = open_recording(write_meta(tmp_path / "a.mha", noise(4, 4, 6), **stamps))
+    assert (recording.timestamps_ns / 1e6).tolist() == [0, 500, 1000, 1500]
+
+
+def test_keys_of_three_digits_are_understood(tmp_path):
+    stamps = {f"Seq_Frame{i:03d}_Timestamp": 0.1 * i for i in range(3)}
+    recording = open_recording(write_meta(tmp_path / "a.mha", noise(3, 4, 6), **stamps))
+    assert (recording.timestamps_ns / 1e6).tolist() == [0, 100, 200]
+
+
+def test_a_recording_without_any_image_is_refused(tmp_path):
+    status = {f"Seq_Frame{i:04d}_ImageStatus": "INVALID" for i in range(3)}
+    with pytest.raises(RecordingError, match="all of its 3 frames as invalid"):
+        open_recording(write_meta(tmp_path / "a.mha", noise(3, 4, 6), **status))
+
+
+def test_a_stack_without_time_stamps_says_that_its_rate_is_assumed(tmp_path):
+    assert open_recording(write_meta(tmp_path / "a.mha", noise(3, 4, 6))).rate_is_assumed

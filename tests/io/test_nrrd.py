@@ -98,7 +98,7 @@ def test_a_volume_is_refused(tmp_path):
     volume = sitk.GetImageFromArray(noise(4, 6, 5))
     volume.SetSpacing((0.1, 0.1, 0.5))
     sitk.WriteImage(volume, str(tmp_path / "a.nrrd"))
-    with pytest.raises(RecordingError, match="holds volumes .*not images over time"):
+    with pytest.raises(RecordingError, match=r"holds volumes .*not images over time"):
         open_recording(tmp_path / "a.nrrd")
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
@@ -59,8 +58,8 @@ def open_dicom(request: Request) -> Recording:
     The recording's ``area`` is the largest region of two-dimensional tissue, clipped to the image;
     its spacing comes from that region (see :func:`~sonotempo.io.dicom_header.region`), its time
     stamps from what FrameIncrementPointer names, else from FrameTimeVector, FrameTime, CineRate or
-    RecommendedDisplayFrameRate, in this order, or from the nominal frame rate. The default subject is PatientID, or the folder's name if that
-    is empty. DICOM files carry no masks.
+    RecommendedDisplayFrameRate, in this order, or from the nominal frame rate. The default subject
+    is PatientID, or the folder's name if that is empty. DICOM files carry no masks.
 
     Raises:
         RecordingError: the file is not DICOM, holds no image, a volume, or more or fewer frames
@@ -149,7 +148,7 @@ def _header(file: BinaryIO, path: Path) -> Dataset:
 
 
 def _frames(header: Dataset, path: Path) -> int | None:
-    """Check that the pixels can be decoded and return the number of frames, if the header has it."""
+    """Check that the pixels can be decoded; return the number of frames if the header has it."""
     if header.get("SOPClassUID") == _ENHANCED_VOLUME:
         raise RecordingError(
             f"{path} holds a volume (Enhanced US Volume): its slices are places, not times; export "
@@ -261,7 +260,7 @@ def _frame_bytes(header: Dataset) -> int:
     ):
         setattr(one, keyword, header[keyword].value)
     one.NumberOfFrames = 1
-    return get_expected_length(one, unit="bytes")
+    return int(get_expected_length(one, unit="bytes"))
 
 
 def _begins_a_frame(file: BinaryIO, start: int) -> bool:

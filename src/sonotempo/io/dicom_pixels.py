@@ -48,7 +48,8 @@ class ToGrey:
     def __call__(self, pixels: NDArray[Any]) -> Image:
         """Return uint8 HW of a decoded frame."""
         if self._grey_of is not None:
-            return self._grey_of[pixels]
+            shown_HW: Image = self._grey_of[pixels]
+            return shown_HW
         if self._range is not None:
             low, high = self._range
             shown = apply_voi_lut(apply_modality_lut(pixels, self._header), self._header)
@@ -98,4 +99,5 @@ def _palette(header: Dataset, path: Path) -> NDArray[np.uint8]:
     # the lower one only.
     if colours_1NC.max() > _WHITE:
         colours_1NC = colours_1NC >> 8
-    return grey(colours_1NC.astype(np.uint8), path)[0]
+    greys: NDArray[np.uint8] = grey(colours_1NC.astype(np.uint8), path)[0]
+    return greys

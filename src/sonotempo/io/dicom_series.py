@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,7 @@ def _are_stills(frames: Sequence[_Frame]) -> bool:
     times_s = [frame.time_s for frame in frames if frame.time_s is not None]
     if len(times_s) < len(frames) or len(set(times_s)) < 2:
         return False
-    gaps_s = [later - earlier for earlier, later in zip(times_s, times_s[1:], strict=False)]
+    gaps_s = [later - earlier for earlier, later in pairwise(times_s)]
     return statistics.median(map(abs, gaps_s)) > _LONGEST_GAP_S
 
 

@@ -16,7 +16,7 @@ from sonotempo.structures import NERVE_VESSEL, StructureSet
 
 _DICOM_SUFFIXES = (".dcm", ".dicom")
 _IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-_STACK_SUFFIXES = (".gif", ".png", ".tif", ".tiff", ".webp")
+_STACK_SUFFIXES = (".gif", ".tif", ".tiff", ".webp")
 
 #: How the name of a frame's mask ends, before the suffix.
 MASK_ENDING = "_gt"
@@ -104,7 +104,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def is_image_stack(path: Path) -> bool:
-    """Whether an image file holds several images: a TIFF stack, an animated GIF, WebP or PNG."""
+    """Whether an image file holds several images: a TIFF stack, an animated GIF or WebP."""
     if path.suffix.lower() not in _STACK_SUFFIXES:
         return False
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415  # slow to import

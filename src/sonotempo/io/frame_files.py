@@ -51,4 +51,3 @@ def image_files(folder: Path) -> list[Path]:
         RecordingError: the folder cannot be read.
     """
     return [path for path in listing(folder) if IMAGES.matches(path) and path.is_file()]
-

@@ -1,4 +1,4 @@
-"""Several images in one file as a recording: TIFF stacks, animated GIF, WebP and PNG."""
+"""Several images in one file as a recording: TIFF stacks, animated GIF and WebP."""
 
 import threading
 from pathlib import Path

@@ -228,9 +228,7 @@ def _pixels(path: Path, stored: str | None = None) -> NDArray[np.generic]:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise RecordingError(f"{path} cannot be read: {reason}; export it again") from error
-    pixels = turned(
-        pixels.reshape((*header.shape_HW, header.channels)), stored or header.stored
-    )
+    pixels = turned(pixels.reshape((*header.shape_HW, header.channels)), stored or header.stored)
     return pixels[..., 0] if header.channels == 1 else pixels
 
 

@@ -213,7 +213,8 @@ def _stamps_ns(header: dict[str, Any], axes: _Axes, count: int) -> list[int | No
     except (ValueError, OverflowError):
         return None
     units = header.get("units") or ()
-    unit = str(units[axes.time]).strip().lower() if axes.time in range(len(units)) else ""
+    has_unit = axes.time is not None and axes.time < len(units)
+    unit = str(units[axes.time or 0]).strip().lower() if has_unit else ""
     factor = _UNITS_NS.get(unit)
     if len(values) != count or factor is None:
         return None

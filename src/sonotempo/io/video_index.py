@@ -120,9 +120,7 @@ def _index(container: Any, path: Path) -> VideoIndex:
     hides_times = is_avi and in_order and bool(stream.codec_context.has_b_frames)
     # A palette may change from packet to packet, and only reading from the start follows it.
     counted = (
-        hides_times
-        or len(set(stored)) < len(packets)
-        or stream.codec_context.pix_fmt == "pal8"
+        hides_times or len(set(stored)) < len(packets) or stream.codec_context.pix_fmt == "pal8"
     )
     shown, times = _shown(stored, repeats=is_avi and in_order and len(stored) == len(packets))
     count = len(packets)
