@@ -45,3 +45,13 @@ def test_a_misspelt_structure_is_answered_with_the_nearest():
 def test_names_that_cannot_label_a_mask_are_refused(names, words):
     with pytest.raises(ConfigError, match=words):
         structure_set(names)
+
+
+def test_a_single_name_is_a_set_of_one():
+    assert structure_set("vessel").names == ("vessel",)
+
+
+@pytest.mark.parametrize("slip", ["axilary", "nerve-vessel", "femorl", "nerve+artery"])
+def test_a_slip_in_the_name_of_a_set_is_no_structure(slip):
+    with pytest.raises(ConfigError, match="structure set"):
+        structure_set(slip)

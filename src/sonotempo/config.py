@@ -32,7 +32,7 @@ def _lowest_first(pair: tuple[float, float]) -> tuple[float, float]:
 class Section(BaseModel):
     """A part of an experiment: immutable, and unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 class DataConfig(Section):
@@ -63,6 +63,11 @@ class DataConfig(Section):
     @classmethod
     def _empty_is_none(cls, path: object) -> object:
         return None if path == "" else path
+
+    @field_validator("root", "frames_root", "cache")
+    @classmethod
+    def _home_is_found(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser()
 
     @field_validator("structures")
     @classmethod
@@ -218,6 +223,11 @@ class TrainConfig(Section):
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     gradient_clip_norm: Positive = 1.0
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+
+    @field_validator("initial_weights")
+    @classmethod
+    def _home_is_found(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser()
 
 
 class SequenceConfig(Section):

@@ -4,15 +4,30 @@ The error for an unknown key names the nearest known one.
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from sonotempo.config import Experiment
 from sonotempo.errors import ConfigError
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without surprises: ``2024-01-31`` stays text, and ``010`` is ten, not eight."""
+
+
+_INTEGER, _TIMESTAMP = "tag:yaml.org,2002:int", "tag:yaml.org,2002:timestamp"
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INTEGER, _TIMESTAMP)]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_PlainLoader.add_implicit_resolver(_INTEGER, re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+_PlainLoader.add_constructor(_INTEGER, lambda _, node: int(node.value))
 
 
 def known_keys(section: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[str]:
@@ -40,7 +55,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     if not path.is_file():
         raise ConfigError(f"no config file at {path}; give the path of a .yaml file")
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = _PlainLoader(path.read_text(encoding="utf-8")).get_single_data()
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {error}; correct that line") from error
     if not isinstance(settings, dict):
@@ -76,8 +91,30 @@ def _apply(settings: dict[str, Any], override: str) -> None:
             raise ConfigError(
                 f"{parent} in the config file is {node!r}; expected 'key: value' lines"
             )
+    node[last] = _typed(value, _field_of(key), override)
+
+
+def _field_of(key: str) -> FieldInfo:
+    section: type[BaseModel] = Experiment
+    *parents, last = key.split(".")
+    for parent in parents:
+        section = cast("type[BaseModel]", section.model_fields[parent].annotation)
+    return section.model_fields[last]
+
+
+def _typed(value: str, field: FieldInfo, override: str) -> object:
+    """Return the text after ``=`` as it stands: the setting's own type reads it.
+
+    Lists and mappings are written as in YAML, ``[a, b]`` and ``{a: 1}``; ``null`` empties a setting
+    that may be empty.
+    """
+    if value == "null" and type(None) in get_args(field.annotation):
+        return None
+    kinds = {*(get_args(field.annotation) or (field.annotation,))} - {type(None)}
+    if not value.startswith(("[", "{")) or kinds <= {str, Path}:
+        return value
     try:
-        node[last] = yaml.safe_load(value) if value else ""
+        return yaml.BaseLoader(value).get_single_data()
     except yaml.YAMLError as error:
         raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from error
 
@@ -90,7 +127,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
             continue
         sentence = problem["msg"].removeprefix("Value error, ")
         if problem["type"] not in ("missing", "value_error"):
-            sentence += f" (given: {problem['input']!r})"
+            sentence += f" (given: {problem['input']})"
         yield f"{key}: {sentence}" if key else sentence
 
 

@@ -4,11 +4,14 @@ A mask holds 0 for background and ``i + 1`` for the ``i``-th structure of its se
 for a set of ``K`` structures has ``K + 1`` output channels.
 """
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sonotempo.errors import ConfigError, unknown_option
 
+# How similar a name must be to that of a set to count as a slip.
+_A_SLIP = 0.75
 # Colours of user-defined structures, in order (Okabe & Ito 2008, safe for colour blindness).
 _PALETTE: tuple[tuple[int, int, int], ...] = (
     (230, 159, 0),
@@ -118,7 +121,7 @@ NAMED_SETS = {known.name: known for known in (AXILLARY, FEMORAL, LOOKALIKES, NER
 
 
 def structure_set(names: str | Sequence[str]) -> StructureSet:
-    """Return a named set, or make one from a list of names in label order.
+    """Return a named set, or make one from a list of names in label order, or from one name.
 
     >>> structure_set("femoral").channels
     4
@@ -126,10 +129,13 @@ def structure_set(names: str | Sequence[str]) -> StructureSet:
     2
 
     Raises:
-        ConfigError: the name is not one of :data:`NAMED_SETS`, or the names repeat.
+        ConfigError: the name resembles one of :data:`NAMED_SETS` but is none, or names repeat.
     """
     if isinstance(names, str):
         if names not in NAMED_SETS:
+            is_slip = difflib.get_close_matches(names, NAMED_SETS, cutoff=_A_SLIP) or "+" in names
+            if names and not is_slip:
+                return structure_set([names])
             raise ConfigError(
                 unknown_option("structure set", names, NAMED_SETS)
                 + "; or give a list of names, one for each label value from 1"

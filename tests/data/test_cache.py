@@ -1,3 +1,5 @@
+import errno
+import os
 import shutil
 import tracemalloc
 from dataclasses import replace
@@ -252,3 +254,16 @@ def test_a_cache_can_be_moved(tmp_path):
     moved = cache_recording(again, tmp_path / "moved", 32, None)
     assert again.images.reads == []
     assert moved.frames_TSS().shape == (2, 32, 32)
+
+
+def test_a_full_disk_is_a_sentence_before_anything_is_written(tmp_path, monkeypatch):
+    def full(descriptor, offset, length):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    recording = make_recording(tmp_path / "a", 4)
+    with pytest.raises(
+        RecordingError, match=r"no space for fitted frames .* MB are needed, .* free"
+    ):
+        cache_recording(recording, tmp_path / "cache", 32, None)
+    assert list((tmp_path / "cache").iterdir()) == []

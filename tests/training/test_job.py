@@ -175,12 +175,18 @@ def test_a_memory_that_stays_unused_is_told_of(tmp_path, cohort):
     said = run_both(tmp_path, cohort, tiny_experiment(sequence=slow)).text
     assert "warning: sequence, fold 0: the memory changes probabilities by" in said
     assert "raise sequence.memory_learning_rate" in said
-    assert "warning: frame" not in said
+    assert "warning: frame, fold 0: the memory" not in said
 
 
 def test_a_memory_that_is_used_is_not_told_of(tmp_path, cohort, monkeypatch):
     monkeypatch.setattr(job_module, "UNUSED_MEMORY", 1e-9)  # two epochs do not teach it much
-    assert "warning" not in run_both(tmp_path, cohort, tiny_experiment()).text
+    assert "the memory changes" not in run_both(tmp_path, cohort, tiny_experiment()).text
+
+
+def test_a_structure_that_no_training_subject_shows_is_told_of_as_such(tmp_path, cohort):
+    said = run_both(tmp_path, cohort, tiny_experiment(arms=("frame",))).text
+    assert "no training subject shows 'vessel', so it cannot be learned" in said
+    assert "train longer" not in said
 
 
 def test_a_training_that_diverges_is_a_sentence_and_leaves_no_weights(tmp_path, cohort):

@@ -5,6 +5,7 @@ a new command is a function there and a line here.
 """
 
 import errno
+import io
 import sys
 from typing import Annotated
 
@@ -69,6 +70,10 @@ _DISK_REFUSALS = frozenset(
 
 def main() -> None:
     """Run a command; a user's mistake ends in one sentence and status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may hold what the terminal's encoding cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except SonotempoError as error:

@@ -7,6 +7,8 @@ a time: the peak does not grow with the recordings.
 
 import hashlib
 import json
+import math
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
-from sonotempo.folders import make_folder
+from sonotempo.folders import make_folder, writing
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
 from sonotempo.structures import StructureSet
 
-_FORMAT = 2
+# Counts changes of what is kept, and of how files are read: 3 turns images as they are shown.
+_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +163,12 @@ def cache_recording(
 
 def _write(recording: Recording, folder: Path, input_size: int, area: Box | None) -> None:
     count = len(recording)
-    frames = np.lib.format.open_memmap(
-        folder / "frames.npy", mode="w+", dtype=np.uint8, shape=(count, input_size, input_size)
-    )
+    frames = _reserved(folder / "frames.npy", (count, input_size, input_size))
     structures = len(recording.structures)
     reference_px = np.zeros(structures + 1, np.int64)
     seen_px = np.zeros(structures + 1, np.int64)
     # Rows of masks that turn out unusable stay empty at the end.
-    masks = np.lib.format.open_memmap(
-        folder / "masks.npy",
-        mode="w+",
-        dtype=np.uint8,
-        shape=(len(recording.labelled), input_size, input_size),
-    )
+    masks = _reserved(folder / "masks.npy", (len(recording.labelled), input_size, input_size))
     labelled: list[int] = []
     dropped: list[str] = []
     spacings_mm: list[Spacing | None] = []
@@ -204,7 +200,33 @@ def _write(recording: Recording, folder: Path, input_size: int, area: Box | None
         "cropped_px": (reference_px - seen_px)[1:].tolist(),
         "dropped_masks": dropped,
     }
-    (folder / "recording.json").write_text(json.dumps(facts), encoding="utf-8")
+    with writing(folder, "data.cache", RecordingError):
+        (folder / "recording.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _reserved(path: Path, shape: tuple[int, int, int]) -> "np.memmap[Any, np.dtype[np.uint8]]":
+    """Create an array on disk whose space is really there: writing to a full map kills a process.
+
+    Raises:
+        RecordingError: the disk has too little space.
+    """
+    needed = math.prod(shape)
+    try:
+        array: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(
+            path, mode="w+", dtype=np.uint8, shape=shape
+        )
+        with path.open("r+b") as file:
+            file.seek(0, os.SEEK_END)
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, file.tell())
+    except OSError as error:
+        free = shutil.disk_usage(path.parent).free
+        raise RecordingError(
+            f"{path.parent.parent} has no space for fitted frames ({error.strerror}): "
+            f"{needed / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free; free some, or set "
+            "data.cache to a folder on another disk"
+        ) from error
+    return array
 
 
 def _key(recording: Recording, input_size: int, area: Box | None) -> str:

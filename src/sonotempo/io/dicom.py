@@ -200,8 +200,10 @@ def _check_whole(
     end = os.fstat(file.fileno()).st_size
     syntax = header.file_meta.TransferSyntaxUID
     frames = announced or 1
-    head_bytes = 8 if syntax.is_implicit_VR else 12
-    head = file.read(head_bytes)
+    # As the element is written: some files say explicit and are implicit.
+    head = file.read(8)
+    head_bytes = 12 if head[4:6] in (b"OB", b"OW", b"UN") else 8
+    head += file.read(head_bytes - 8)
     if not head:
         raise RecordingError(
             f"{path} holds no pixel data, only a description; export it with its images"

@@ -64,6 +64,11 @@ def open_cohort(experiment: Experiment, progress: RunProgress) -> CohortOnGrid:
         raise RecordingError(
             f"nothing in {experiment.data.root} can be used: {'; '.join(skipped[:3])}"
         )
+    if not any(sum(cached.reference_px) for cached in usable):
+        raise RecordingError(
+            f"every mask in {experiment.data.root} is empty, so nothing can be learned or scored; "
+            "check that masks hold label values from 1 and were exported completely"
+        )
     facts = DataFacts(
         simulated=_holds_simulated(experiment, usable),
         fold_unit=fold_unit,

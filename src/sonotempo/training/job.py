@@ -169,7 +169,7 @@ def _train(
             f"finite; lower {'sequence' if stage.clip_frames > 1 else 'train'}.learning_rate and "
             "choose another --out"
         )
-    _warn_of_structures_never_found(job, experiment, trainer.callback_metrics, progress)
+    _warn_of_structures_never_found(job, experiment, train, trainer.callback_metrics, progress)
     use = trainer.callback_metrics.get("memory_use")
     if use is not None and float(use) < UNUSED_MEMORY:
         progress.say(
@@ -204,10 +204,20 @@ def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -
 
 
 def _warn_of_structures_never_found(
-    job: Job, experiment: Experiment, metrics: Mapping[str, torch.Tensor], progress: RunProgress
+    job: Job,
+    experiment: Experiment,
+    train: Sequence[CachedRecording],
+    metrics: Mapping[str, torch.Tensor],
+    progress: RunProgress,
 ) -> None:
     """Warn of structures that the network has learned never to predict."""
-    for name in experiment.structures.names:
+    for number, name in enumerate(experiment.structures.names):
+        if not any(recording.reference_px[number] for recording in train):
+            progress.say(
+                f"warning: {job.arm}, fold {job.fold.number}: no training subject shows {name!r}, "
+                "so it cannot be learned; label it in more subjects, or use fewer folds"
+            )
+            continue
         dice = metrics.get(f"validation_dice/{name}")
         if dice is not None and float(dice) < NEVER_FOUND:
             progress.say(

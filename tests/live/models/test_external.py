@@ -1,12 +1,14 @@
 from dataclasses import replace
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from fakes.onnx_models import write_model
 from sonotempo.errors import ModelError
 from sonotempo.live.models.external import card_of, external_card
+from sonotempo.live.models.graph import read_interface
 from sonotempo.structures import AXILLARY, NERVE_VESSEL
 
 
@@ -95,3 +97,39 @@ def test_a_file_that_says_nothing_is_what_the_user_says(path):
     assert card_of(path, NERVE_VESSEL) == external_card(path, NERVE_VESSEL)
     with pytest.raises(ModelError, match="--structures nerve,vessel"):
         card_of(path)
+
+
+def saved(path, *, ir_version=8, opset=17, external=False):
+    """A graph that returns its image."""
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 1, 32, 32])
+    out = helper.make_tensor_value_info("p", TensorProto.FLOAT, [1, 1, 32, 32])
+    zero = numpy_helper.from_array(np.zeros(1024, np.float32), "zero")
+    shape = helper.make_tensor("shape", TensorProto.INT64, [4], [1, 1, 32, 32])
+    nodes = [
+        helper.make_node("Reshape", ["zero", "shape"], ["bias"]),
+        helper.make_node("Add", ["image", "bias"], ["p"]),
+    ]
+    graph = helper.make_graph(nodes, "g", [image], [out], [zero, shape])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model.ir_version = ir_version
+    onnx.save(model, str(path), save_as_external_data=external, size_threshold=0)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"ir_version": 99}, "ONNX IR version 99, which is too new"),
+     ({"opset": 99}, "ONNX opset version 99, which is too new")],
+)  # fmt: skip
+def test_a_file_of_a_newer_onnx_is_not_called_damaged(tmp_path, changes, words):
+    with pytest.raises(ModelError, match=words):
+        read_interface(saved(tmp_path / "a.onnx", **changes))
+
+
+def test_missing_external_weights_are_named(tmp_path):
+    path = saved(tmp_path / "a.onnx", external=True)
+    for other in tmp_path.iterdir():
+        if other != path:
+            other.unlink()
+    with pytest.raises(ModelError, match="keeps its weights in another file, which is missing"):
+        read_interface(path)

@@ -213,3 +213,17 @@ def test_nothing_reports_over_the_network_that_a_model_runs(path):
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "['MainThread']"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_a_number_is_no_mask(path, engine, value, monkeypatch):
+    write_model(path)
+    with OnnxPredictor(path, engine, threads=1) as predictor:
+        scores = predictor._engine.step(np.zeros((1, 1, 32, 32), np.float32))
+        scores[0][0, 1, 5, 5] = value
+        monkeypatch.setattr(predictor._engine, "step", lambda *_: scores)
+        if value == -np.inf:
+            assert predictor.step(grey(250))
+            return
+        with pytest.raises(ModelError, match="'frame' gave values that are not finite in frame 0"):
+            predictor.step(grey(250))

@@ -1,5 +1,6 @@
 """The inputs and outputs of an ONNX graph, read without running it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,29 @@ def open_session(path: Path) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common base class
         reason = " ".join(str(error).split()).rpartition("] : ")[2]
-        raise ModelError(
-            f"{path} cannot be read as an ONNX model ({reason}); it is damaged, or another kind of "
-            "file: export or copy it again"
-        ) from error
+        raise ModelError(_refusal(path, reason)) from error
+
+
+def _refusal(path: Path, reason: str) -> str:
+    """Return what is wrong with a file and what to do, from ONNX Runtime's words."""
+    if "xternal data" in reason:
+        return (
+            f"{path} keeps its weights in another file, which is missing or outside its folder; "
+            "copy that file next to it, or export the model as one file"
+        )
+    if "IR version" in reason or "opset" in reason.lower():
+        kind = "IR" if "IR version" in reason else "opset"
+        found = re.search(rf"(?:{kind} version:? |{kind} )(\d+)", reason, re.IGNORECASE)
+        number = f" {found[1]}" if found else ""
+        return (
+            f"{path} uses ONNX {kind} version{number}, which is too new for the installed ONNX "
+            f"Runtime {onnxruntime.__version__}; update onnxruntime, or export the model for an "
+            f"older {kind}"
+        )
+    return (
+        f"{path} cannot be read as an ONNX model ({reason}); it is damaged, or another kind of "
+        "file: export or copy it again"
+    )
 
 
 def fits(shape: Shape, wanted: Sequence[int]) -> bool:

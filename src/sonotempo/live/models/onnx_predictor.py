@@ -1,11 +1,13 @@
 """An exported model behind the Predictor protocol: frame in, one prediction per arm out."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from sonotempo.errors import ModelError
 from sonotempo.flow import Motion, Track, carried, track
 from sonotempo.live.closing import Closing
 from sonotempo.live.models.card import ModelCard
@@ -144,10 +146,13 @@ class OnnxPredictor(Closing):
         self._state_age += 1
         done_ns = time.perf_counter_ns()
         self.preprocess_ns, self.inference_ns = fitted_ns - began_ns, done_ns - fitted_ns
-        return fit, [
-            label_map(_softmax(scores_1KSS[0]) if member.is_logits else scores_1KSS[0])
-            for member, scores_1KSS in zip(self.model.members, scores, strict=True)
-        ]
+        labelled = []
+        for member, scores_1KSS in zip(self.model.members, scores, strict=True):
+            scores_KSS = _softmax(scores_1KSS[0]) if member.is_logits else scores_1KSS[0]
+            mask_SS, confidence_SS = label_map(scores_KSS)
+            _check_finite(confidence_SS, member.arm, frame)
+            labelled.append((mask_SS, confidence_SS))
+        return fit, labelled
 
     def _carried(self, scores_1KSS: FloatArray, motion: Motion) -> FloatArray:
         """Carry the frame model's output along the motion: probabilities, or their logarithm."""
@@ -159,6 +164,18 @@ class OnnxPredictor(Closing):
     def close(self) -> None:
         """Free the engine; a closed predictor cannot step."""
         self._engine.close()
+
+
+def _check_finite(confidence_SS: FloatArray, arm: str, frame: Frame) -> None:
+    """Refuse a mask that means nothing: a comparison with what is not a number is never true."""
+    # A sum is several times as fast as a test of every pixel, and finite if every pixel is.
+    if not math.isfinite(float(confidence_SS.sum())):
+        wrong = int(np.count_nonzero(~np.isfinite(confidence_SS)))
+        raise ModelError(
+            f"arm {arm!r} gave values that are not finite in frame {frame.index}, {wrong} of "
+            f"{confidence_SS.size} pixels: its weights are damaged or overflow; train or export it "
+            "again, in single precision"
+        )
 
 
 def label_map(probabilities_KSS: FloatArray) -> tuple[Image, FloatArray]:
