@@ -21,7 +21,6 @@ import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from pydicom.data import get_testdata_files
 from pydicom.pixels import apply_color_lut, apply_voi_lut, pixel_array
 from rich.console import Console
 from rich.progress import track
@@ -46,8 +45,13 @@ def main() -> None:
     options = parser.parse_args()
     files = [path for folder in options.folders for path in sorted(folder.rglob("*"))]
     if options.pydicom:
-        files += [Path(name) for name in get_testdata_files("*.dcm") if Path(name).is_file()]
+        files += pydicom_files()
     raise SystemExit(report([path for path in files if path.is_file()]))
+
+
+def pydicom_files() -> list[Path]:
+    """Return the files that travel with pydicom; none is downloaded."""
+    return sorted((Path(pydicom.__file__).parent / "data" / "test_files").glob("*.dcm"))
 
 
 def report(files: list[Path]) -> int:

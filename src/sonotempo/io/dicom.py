@@ -125,7 +125,12 @@ class _DicomFrames:
         return self._frames
 
     def __getitem__(self, index: int, /) -> Image:
-        with self._lock, _explained(f"frame {index} of {self._path} cannot be decoded"):
+        with (
+            self._lock,
+            _explained(f"frame {index} of {self._path} cannot be decoded"),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore", UserWarning)  # odd but readable
             pixels = pixel_array(self._path, index=index, **self._options)
         return self._to_grey(pixels)
 
