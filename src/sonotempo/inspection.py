@@ -1,6 +1,7 @@
 """The content of a recording or data set, as a table for the terminal."""
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.io import DataSet, Layout, open_dataset, open_recording
+from sonotempo.io.orientation import AS_SHOWN
 from sonotempo.recording import Recording
 from sonotempo.structures import StructureSet, structure_set
 
@@ -16,7 +18,7 @@ _SKIPPED_SHOWN = 10
 
 
 def parse_structures(text: str) -> StructureSet:
-    """Return a named set, or one of names separated by commas (a single name ends in a comma).
+    """Return a named set, or one of names separated by commas or of one.
 
     >>> parse_structures("artery, vein").names
     ('artery', 'vein')
@@ -70,6 +72,9 @@ def _describe_set(table: Table, dataset: DataSet) -> None:
     table.add_row("structures", escape(", ".join(recordings[0].structures.names)))
     spacings = {recording.spacing_mm for recording in recordings}
     table.add_row("spacing (row, column)", "; ".join(sorted(map(_spacing, spacings))[:4]))
+    stored = Counter(recording.stored_as for recording in recordings)
+    if set(stored) != {AS_SHOWN}:
+        table.add_row("orientation", f"stored as {_counted(stored)}; turned to {AS_SHOWN}")
     assumed = sum(recording.rate_is_assumed for recording in recordings)
     if assumed:
         table.add_row("frame rate", f"unknown in {assumed} recordings; 25 per second assumed")
@@ -93,8 +98,17 @@ def _describe(table: Table, recording: Recording) -> None:
     table.add_row("spacing (row, column)", _spacing(recording.spacing_mm))
     if recording.spacing_mm is None and recording.pixel_aspect != 1:
         table.add_row("pixels", f"{recording.pixel_aspect:.4g} times as high as wide")
+    if recording.stored_as != AS_SHOWN:
+        table.add_row("orientation", f"stored as {recording.stored_as}; turned to {AS_SHOWN}")
     if recording.rate_is_assumed:
         table.add_row("frame rate", "unknown; 25 frames per second assumed")
+
+
+def _counted(stored: Counter[str]) -> str:
+    return ", ".join(
+        f"{name} ({count} recording{'s' if count > 1 else ''})"
+        for name, count in sorted(stored.items())
+    )
 
 
 def _spacing(spacing_mm: tuple[float, float] | None) -> str:

@@ -55,7 +55,6 @@ class VideoIndex:
 @dataclass(frozen=True, slots=True)
 class _Packet:
     time: int | None
-    is_key: bool
 
 
 def index_video(source: Path, path: Path) -> VideoIndex:
@@ -99,21 +98,22 @@ def _index(container: Any, path: Path) -> VideoIndex:
     stream = main_stream(container)
     packets: list[_Packet] = []
     keys: list[int] = []
-    end = 0
+    begin, end = stream.start_time or 0, 0
     for packet in container.demux(stream):
         time = packet.dts if packet.pts is None else packet.pts
         if not packet.size:
             continue
         if time is not None:
-            end = max(end, time + (packet.duration or 0))
+            begin, end = min(begin, time), max(end, time + (packet.duration or 0))
             if packet.is_keyframe:
                 keys.append(time)
         if not packet.is_discard:  # else outside the part shown by an edit list
-            packets.append(_Packet(time, packet.is_keyframe))
+            packets.append(_Packet(time))
+    packets = _decodable(packets, keys)
     if not packets:
         raise RecordingError(f"{path} holds no frames; it is cut short: copy or export it again")
     is_avi = container.format.name == "avi"
-    _check_whole(container, stream, packets, end, path)
+    _check_whole(container, stream, packets, (begin, end), path)
     stored = [packet.time for packet in packets if packet.time is not None]
     in_order = all(a < b for a, b in pairwise(stored))
     # Packets in order although frames are reordered: these are decoding times.
@@ -133,6 +133,13 @@ def _index(container: Any, path: Path) -> VideoIndex:
         stamps_ns=_stamps_ns(times if times is not None else _ordered(packets), stream.time_base),
         pixel_aspect=_aspect(stream),
     )
+
+
+def _decodable(packets: list[_Packet], keys: Sequence[int]) -> list[_Packet]:
+    """Leave out frames before the first key frame, whose references a cut has removed."""
+    if not keys or (packets and packets[0].time is None):
+        return packets  # without times at the start, nothing tells which they are
+    return [packet for packet in packets if packet.time is not None and packet.time >= keys[0]]
 
 
 def _shown(
@@ -161,18 +168,22 @@ def _aspect(stream: Any) -> float:
 
 
 def _check_whole(
-    container: Any, stream: Any, packets: Sequence[_Packet], end: int, path: Path
+    container: Any,
+    stream: Any,
+    packets: Sequence[_Packet],
+    reach: tuple[int, int],
+    path: Path,
 ) -> None:
     """Refuse a file whose packets end well before the announced duration."""
     rate_hz = float(stream.average_rate or 0) or NOMINAL_FRAME_RATE_HZ
-    start = stream.start_time or 0
+    begin, end = reach
     if container.format.name == "avi":
         announced = float(stream.frames)
         last = packets[-1].time
         reached = float(len(packets) if last is None else max(len(packets), last + 1))
     elif stream.duration:
         announced = float(stream.duration * stream.time_base) * rate_hz
-        reached = float((end - start) * stream.time_base) * rate_hz
+        reached = float((end - begin) * stream.time_base) * rate_hz
     else:
         # Of the whole file, and counted from 0, wherever the first frame stands.
         is_alone = len(container.streams) == 1 and container.duration
