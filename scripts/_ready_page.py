@@ -21,6 +21,8 @@ from sonotempo.training.progress import RunProgress
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, PICTURE = DOCS / "ready-models.md", DOCS / "images" / "ready-models.png"
 # Only the part of the page between these lines is replaced.
+BEGIN_REAL = "<!-- figures of stills: written by scripts/train_nerve_vessel.py -->"
+END_REAL = "<!-- /figures of stills -->"
 BEGIN, END = "<!-- figures: written by scripts/train_ready_models.py -->", "<!-- /figures -->"
 
 # When the live stream is drawn, in seconds after its first result.
@@ -42,11 +44,39 @@ def write_page(found: list[dict[str, Any]], files: list[Path], progress: RunProg
     _, _, after = rest.partition(END)
     tables = "\n\n".join([*map(dice_table, found), training_table(found), file_table(files)])
     PAGE.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
-    pairs = [path for path in files if len(read_card(path).members) == 2]
+    simulated = {one["procedure"] for one in found}
+    cards = {path: read_card(path) for path in files}
+    pairs = [
+        path
+        for path, card in cards.items()
+        if len(card.members) == 2 and card.structures.name in simulated
+    ]
     progress.step("drawing live streams", len(pairs) * len(LOOKS_S))
     strips = [live_strip(path, progress) for path in pairs]
     Pillow.fromarray(np.concatenate(strips)).save(PICTURE, optimize=True)
     progress.say(f"wrote {PAGE} and {PICTURE}; check the picture")
+
+
+def write_real_figures(found: dict[str, Any]) -> None:
+    """Write the figures of the models that were trained on stills into the page."""
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN_REAL)
+    _, _, after = rest.partition(END_REAL)
+    arms = found["dice"]
+    lines = [
+        f"Dice on {found['stills']} stills in {found['folds']} folds by image group, mean [95 % "
+        "interval] over the groups that show the structure:",
+        "",
+        f"| structure | {' | '.join(f'`{arm}`' for arm in arms)} |",
+        f"| --- |{' ---: |' * len(arms)}",
+    ]
+    for structure in next(iter(arms.values())):
+        cells = (
+            f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+            for mean, low, high, _ in (of[structure] for of in arms.values())
+        )
+        lines.append(f"| {structure} | {' | '.join(cells)} |")
+    table = "\n".join(lines)
+    PAGE.write_text(f"{before}{BEGIN_REAL}\n\n{table}\n\n{END_REAL}{after}", encoding="utf-8")
 
 
 def dice_table(found: dict[str, Any]) -> str:

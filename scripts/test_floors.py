@@ -57,7 +57,9 @@ def prepared() -> str:
     if not stamp.is_file() or stamp.read_text("utf-8") != "\n".join(wanted):
         print(f"Installing the oldest supported versions into {VENV} …", flush=True)
         venv.EnvBuilder(clear=True, with_pip=True).create(VENV)
-        status = run([python, "-m", "pip", "install", "--quiet", *wanted], cwd=ROOT)
+        install = [python, "-m", "pip", "install", "--quiet"]
+        status = run([*install, *wanted], cwd=ROOT)
+        status = status or run([*install, "--no-deps", "--editable", "."], cwd=ROOT)
         if status:
             raise SystemExit(status)
         stamp.write_text("\n".join(wanted), encoding="utf-8")
@@ -68,7 +70,7 @@ def main(arguments: list[str]) -> int:
     """Install the floors if they have changed, and run the tests."""
     python = prepared()
     without_plugins = ["-p", "no:pytest-qt", "-p", "no:napari", "-p", "no:cacheprovider"]
-    variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
+    variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests")}
     command = [python, "-m", "pytest", "-q", *without_plugins, *TESTS, *arguments]
     return run(command, cwd=ROOT, variables=variables)
 

@@ -310,6 +310,7 @@ def export(
                 precision=precision,
                 name=f"{procedure} {' + '.join(arms)}, trained on simulation",
                 trained_on=trained_on,
+                origin="simulation",
                 facts=facts,
             )
         except ModelError as refused:

@@ -58,12 +58,13 @@ class TestPage:
         monkeypatch.setattr(page, "PICTURE", picture)
         strip = np.full((4, 6, 3), 9, np.uint8)
         monkeypatch.setattr(page, "live_strip", lambda path, progress: strip)
-        single, pair = tmp_path / "a-frame.onnx", tmp_path / "a-pair.onnx"
+        single, pair, real = (tmp_path / f"{name}.onnx" for name in ("a-frame", "a-pair", "b-pair"))
         write_model(single)
-        write_model(pair, arms=("frame", "sequence"))
+        write_model(pair, arms=("frame", "sequence"), structures=FEMORAL)
+        write_model(real, arms=("frame", "sequence"))  # its figures are another script's
         with Told() as progress:
-            page.write_page([FOUND], [single, pair], progress)
-            page.write_page([FOUND], [single, pair], progress)
+            page.write_page([FOUND], [single, pair, real], progress)
+            page.write_page([FOUND], [single, pair, real], progress)
         written = text.read_text("utf-8")
         assert written.startswith(f"above\n{page.BEGIN}\n\n**Femoral**")
         assert written.endswith(f"\n\n{page.END}\nbelow\n")
@@ -79,19 +80,32 @@ class TestPage:
             for structure in structures:
                 assert (legend_HW3 == structure.color_rgb).all(axis=2).any()
 
+    def test_figures_of_stills_have_their_intervals(self, tmp_path, monkeypatch):
+        text = tmp_path / "page.md"
+        text.write_text(f"above\n{page.BEGIN_REAL}\nold\n{page.END_REAL}\nbelow\n", "utf-8")
+        monkeypatch.setattr(page, "PAGE", text)
+        values = {"nerve": [0.54, 0.5, 0.58, 173], "vessel": [0.69, 0.63, 0.74, 155]}
+        page.write_real_figures({"stills": 204, "folds": 3, "dice": {"frame": values}})
+        written = text.read_text("utf-8")
+        assert "Dice on 204 stills in 3 folds by image group" in written
+        assert "| nerve | 0.54 [0.50, 0.58] |" in written
+        assert "old" not in written
+
 
 class TestTraining:
     @pytest.mark.parametrize("procedure", script.PROCEDURES)
     def test_no_cohort_holds_the_subject_of_the_live_simulation(self, procedure):
         assert 0 not in (script.TRAINING_SEED, script.HELD_OUT_SEED)
         assert script.TRAINING_SEED != script.HELD_OUT_SEED
-        experiment = script.experiment(procedure, script.Recipe(), Path("work"))
+        experiment = script.experiment(procedure, script.Recipe(), Path("work"), "auto")
         assert experiment.structures.name == procedure
         assert "not for patients" in experiment.note
 
     def test_every_scanner_is_held_out(self):
-        recipe = script.Recipe()
-        assert recipe.held_out % 3 == recipe.watched % 3 == recipe.subjects % 3 == 0
+        # Subjects alternate between three scanners.
+        for recipe in script.RECIPES.values():
+            assert recipe.held_out % 3 == 0
+            assert min(recipe.watched, recipe.subjects) >= 3
 
     def test_processor_time_adds_up_over_attempts_and_stops_with_the_figures(self, tmp_path):
         (tmp_path / "cpu_seconds.json").write_text("60.0\n", "utf-8")

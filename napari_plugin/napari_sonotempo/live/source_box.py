@@ -12,6 +12,7 @@ from napari_sonotempo.shared.layers import recording_of
 from napari_sonotempo.shared.layouts import browsing, form
 from napari_sonotempo.shared.settings import LiveSettings
 from sonotempo.errors import SonotempoError, SourceError
+from sonotempo.live.models.ready import REAL_STRUCTURES
 from sonotempo.live.sources import open as sources
 from sonotempo.live.sources.address import parse_address
 from sonotempo.live.sources.clarius.source import ClariusSource
@@ -34,7 +35,7 @@ class SourceBox(QWidget):
         settings: the last choice.
     """
 
-    structures_changed = Signal(str)  # of the simulation
+    structures_changed = Signal(str)  # that models for the source should find
 
     def __init__(self, viewer: Any, settings: LiveSettings) -> None:
         super().__init__()
@@ -42,7 +43,7 @@ class SourceBox(QWidget):
         self.kind = QComboBox()
         self.procedure = QComboBox()
         self.procedure.addItems(get_args(Procedure))
-        self.procedure.currentTextChanged.connect(self.structures_changed)
+        self.procedure.currentTextChanged.connect(self._tell_structures)
         self.seed = QLineEdit()
         self.seed.setPlaceholderText("0")
         self.seed.setToolTip("a whole number; the same seed shows the same anatomy")
@@ -81,7 +82,17 @@ class SourceBox(QWidget):
             layout.addWidget(page)
         self._restore()
         self.kind.currentIndexChanged.connect(self._show_page)
+        self.kind.currentIndexChanged.connect(self._tell_structures)
         self._show_page()
+
+    @property
+    def structures(self) -> str:
+        """The name of the set of structures that models for this source should find."""
+        is_simulated = self.kind.currentData() == "phantom"
+        return self.procedure.currentText() if is_simulated else REAL_STRUCTURES
+
+    def _tell_structures(self) -> None:
+        self.structures_changed.emit(self.structures)
 
     def choose(self, text: str, sdk: Path | None = None) -> None:
         """Choose what a text such as ``phantom://axillary`` names.

@@ -234,7 +234,7 @@ class LiveWidget(QWidget):
     # --- what is shown ----------------------------------------------------------------------
 
     def _offer_ready(self, ready: Any) -> None:
-        self.models_box.offer(ready, self.source_box.procedure.currentText())
+        self.models_box.offer(ready, self.source_box.structures)
 
     def _show_state(self, state: str) -> None:
         self.transport.show_state(state)

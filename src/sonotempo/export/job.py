@@ -86,6 +86,7 @@ def export_model(
     accept_loss: bool = False,
     name: str = "",
     trained_on: str = "",
+    origin: str = "",
     facts: Sequence[str] = (),
 ) -> ModelCard:
     """Write one arm of a fold, or two that share their encoder, as one self-contained ONNX file.
@@ -105,6 +106,7 @@ def export_model(
         accept_loss: write the file although fewer bits cost more Dice than allowed.
         name: the model's name on screen; by default its run, arms and fold.
         trained_on: the training data in words; by default the number of recordings and the run.
+        origin: the same in two or three words, for lists.
         facts: further measurements, one sentence each, listed before the export's checks.
 
     Returns:
@@ -165,6 +167,7 @@ def export_model(
             run=export.experiment.name if export.experiment else "",
             fold=metadata.fold,
             trained_on=trained_on or export.trained_on,
+            origin=origin,
             note=export.experiment.note if export.experiment else "",
             version=__version__,
             checks=(*facts, *checks),

@@ -4,7 +4,7 @@ from fakes.onnx_models import write_model
 from sonotempo.errors import ModelError
 from sonotempo.live.models import ready as ready_models
 from sonotempo.live.models.ready import defaults_for, model_path, models_for_source
-from sonotempo.structures import AXILLARY, FEMORAL
+from sonotempo.structures import AXILLARY, FEMORAL, NERVE_VESSEL
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def packaged(tmp_path, monkeypatch):
     def make(**files):
         for name, (arms, structures) in files.items():
             path = tmp_path / f"{name.replace('_', '-')}.onnx"
-            write_model(path, arms=arms, structures=structures)
+            write_model(path, arms=arms, structures=structures, origin="simulation")
         return found()
 
     listed = ready_models.ready_models.__wrapped__
@@ -30,6 +30,7 @@ def test_they_are_listed_by_name_and_say_what_they_were_trained_on(packaged):
     models = packaged(axillary_frame=(("frame",), AXILLARY), femoral_frame=(("frame",), FEMORAL))
     assert [model.name for model in models] == ["axillary-frame", "femoral-frame"]
     assert models[0].title == "axillary-frame (trained on simulation)"
+    assert models[1].title == "femoral-frame (trained on simulation)"
     assert models[0].card.structures == AXILLARY
 
 
@@ -51,7 +52,12 @@ def test_a_simulated_source_gets_models_of_its_own_structures(packaged):
     packaged(axillary=(("frame",), AXILLARY), femoral=(("frame",), FEMORAL))
     assert [path.stem for path in models_for_source("phantom://femoral?seed=3")] == ["femoral"]
     assert [path.stem for path in models_for_source("phantom://axillary")] == ["axillary"]
-    assert [path.stem for path in models_for_source("clarius://10.0.0.1")] == ["axillary"]
+
+
+@pytest.mark.parametrize("source", ["clarius://10.0.0.1", "scan.mp4", "axillary"])
+def test_a_real_source_gets_models_that_have_seen_real_tissue(packaged, source):
+    packaged(axillary=(("frame",), AXILLARY), real=(("frame",), NERVE_VESSEL))
+    assert [path.stem for path in models_for_source(source)] == ["real"]
 
 
 def test_without_any_the_remedy_is_told(packaged):

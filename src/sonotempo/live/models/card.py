@@ -91,6 +91,7 @@ class ModelCard:
         run: the training run, or empty.
         fold: the fold that it was trained in, or None.
         trained_on: its training data, for the user.
+        origin: the same in two or three words, for lists, for example "simulation".
         note: a remark to show with every result, for example "simulated subjects".
         version: the sonotempo version that wrote the file, empty for an external one.
         checks: the measurements at export, one sentence each.
@@ -110,6 +111,7 @@ class ModelCard:
     run: str = ""
     fold: int | None = None
     trained_on: str = ""
+    origin: str = ""
     note: str = ""
     version: str = ""
     checks: tuple[str, ...] = ()

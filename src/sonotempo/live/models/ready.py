@@ -1,4 +1,4 @@
-"""The ready-made models in this package, trained on simulated subjects for a first try."""
+"""The ready-made models in this package, for a first try: on simulation and on real stills."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,10 +6,13 @@ from pathlib import Path
 
 from sonotempo.errors import ModelError, unknown_option
 from sonotempo.live.models.card import ModelCard, read_card
-from sonotempo.structures import NAMED_SETS
+from sonotempo.structures import NAMED_SETS, NERVE_VESSEL
 
 #: Their folder, in the source tree and in the installed package.
 READY_FOLDER = Path(__file__).with_name("packaged")
+
+#: What the ready-made models for real sources find.
+REAL_STRUCTURES = NERVE_VESSEL.name
 
 NO_READY_MODELS = (
     "this installation has no ready-made models; export your own with `sonotempo export RUN --out "
@@ -37,7 +40,7 @@ class ReadyModel:
     @property
     def title(self) -> str:
         """Its name on screen, which always includes the kind of training data."""
-        return f"{self.name} (trained on simulation)"
+        return f"{self.name} (trained on {self.card.origin or 'unknown data'})"
 
 
 @cache
@@ -77,7 +80,7 @@ def defaults_for(structures: str, models: tuple[ReadyModel, ...]) -> tuple[Ready
 def models_for_source(source: str, *, along_motion: bool = False) -> tuple[Path, ...]:
     """Return the default models for a source such as ``phantom://femoral``.
 
-    For a source of unknown anatomy these are the models for the axillary block.
+    For a source that is not simulated these are the models that have seen real tissue.
 
     Args:
         source: as on the command line.
@@ -91,8 +94,10 @@ def models_for_source(source: str, *, along_motion: bool = False) -> tuple[Path,
         raise ModelError(
             f"{NO_READY_MODELS}: sonotempo live {source} --model frame.onnx --model sequence.onnx"
         )
-    place = source.removeprefix("phantom://").partition("?")[0]
-    structures = place if source.startswith("phantom://") and place in NAMED_SETS else "axillary"
+    structures = REAL_STRUCTURES
+    if source.startswith("phantom://"):
+        place = source.removeprefix("phantom://").partition("?")[0]
+        structures = place if place in NAMED_SETS else "axillary"
     if along_motion:
         frames = [m for m in models if m.card.structures.name == structures and m.card.can_move]
         if frames:
