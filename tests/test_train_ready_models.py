@@ -89,7 +89,7 @@ class TestPage:
         written = text.read_text("utf-8")
         assert "Dice on 204 stills in 3 folds by image group" in written
         assert "| nerve | 0.54 [0.50, 0.58] |" in written
-        assert "old" not in written
+        assert "\nold\n" not in written
 
 
 class TestTraining:

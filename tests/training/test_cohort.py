@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fakes.experiments import Told, tiny_experiment
-from fakes.files import noise, write_png
+from fakes.files import noise, write_meta, write_png
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.scoring.scored_data import DataFacts
 from sonotempo.phantom.cohort import COHORT_FILE, SUBJECT_FILE
@@ -92,3 +92,26 @@ def test_an_area_outside_the_frames_is_a_sentence(shapes, tmp_path):
     data = experiment.data.model_copy(update={"area": (100, 100, 200, 200)})
     with pytest.raises(RecordingError, match=r"is outside a frame of 32x32.*data\.area"):
         open_cohort(experiment.model_copy(update={"data": data}), Told())
+
+
+def test_what_the_files_leave_open_is_said_once(tmp_path):
+    root = tmp_path / "data"
+    for subject, flag in (("s1", "MF"), ("s2", "UN")):
+        folder = root / subject / "q"
+        for i in range(2):
+            write_meta(
+                folder / f"us_{i}.mhd", noise(40, 40, seed=i), UltrasoundImageOrientation=flag
+            )
+            mask = np.zeros((40, 40), np.uint8)
+            mask[10:20, 10:20] = 1
+            write_meta(folder / f"us_{i}_gt.mhd", mask)
+    _, progress = cohort_of(root, tmp_path)
+    assert progress.text.count("2 of 2 recordings hold no times; 25 frames per second") == 1
+    assert "stored in 2 orientations (MF, UN)" in progress.text
+
+
+def test_a_data_set_whose_masks_are_all_empty_is_refused_before_training(stills, tmp_path):
+    for path in (stills / "masks").iterdir():
+        write_png(path, np.zeros((40, 40), np.uint8))
+    with pytest.raises(RecordingError, match=r"every mask in .* is empty"):
+        cohort_of(stills, tmp_path)

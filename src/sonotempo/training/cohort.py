@@ -1,6 +1,6 @@
 """An experiment's data, opened and fitted to the network grid."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sonotempo.config import Experiment
@@ -9,8 +9,10 @@ from sonotempo.data.folds import share_subjects
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.scoring.scored_data import DataFacts, FoldUnit
 from sonotempo.io import DataSet, open_dataset
+from sonotempo.io.timing import NOMINAL_FRAME_RATE_HZ
 from sonotempo.phantom.cohort import COHORT_FILE, SUBJECT_FILE
 from sonotempo.preprocess import area_from
+from sonotempo.recording import Recording
 from sonotempo.training.progress import RunProgress
 
 
@@ -43,6 +45,8 @@ def open_cohort(experiment: Experiment, progress: RunProgress) -> CohortOnGrid:
         recordings = share_subjects(recordings, experiment.data.near_duplicate_correlation)
         fold_unit = "image" if dataset.layout == "stills" else "recording"
     skipped = [f"{bad.path}: {bad.reason}" for bad in dataset.skipped]
+    for sentence in _remarks(recordings):
+        progress.say(f"note: {sentence}")
     progress.step("fitting frames to the network grid", len(recordings))
     usable = []
     area = area_from(experiment.data.area)
@@ -75,6 +79,22 @@ def open_cohort(experiment: Experiment, progress: RunProgress) -> CohortOnGrid:
         stills_in_motion=any(recording.is_still for recording in usable),
     )
     return CohortOnGrid(tuple(usable), tuple(skipped), facts)
+
+
+def _remarks(recordings: Sequence[Recording]) -> Iterator[str]:
+    """Yield what the files left open, so that it is said once."""
+    assumed = sum(recording.rate_is_assumed for recording in recordings)
+    if assumed:
+        yield (
+            f"{assumed} of {len(recordings)} recordings hold no times; "
+            f"{NOMINAL_FRAME_RATE_HZ:g} frames per second are assumed"
+        )
+    stored = sorted({recording.stored_as for recording in recordings})
+    if len(stored) > 1:
+        yield (
+            f"the recordings are stored in {len(stored)} orientations ({', '.join(stored)}); all "
+            "were turned as they are shown"
+        )
 
 
 def _holds_simulated(experiment: Experiment, recordings: Sequence[CachedRecording]) -> bool:
