@@ -26,6 +26,7 @@ def lint_commands(python: str) -> list[list[str]]:
         [python, "-m", "mypy"],
         [str(program("lint-imports"))],
         [str(program("mkdocs")), "build", "--strict"],
+        [python, "scripts/test_floors.py"],
     ]
 
 

@@ -51,8 +51,12 @@ def open_dicom_video(request: Request, header: Dataset) -> Recording:
         ) from error
     path = request.path
     stream = tempfile.NamedTemporaryFile(suffix=".video")  # noqa: SIM115
-    _copy_stream(path, Path(stream.name))
-    frames = VideoFrames(Path(stream.name), path)
+    try:
+        _copy_stream(path, Path(stream.name))
+        frames = VideoFrames(Path(stream.name), path)
+    except BaseException:
+        stream.close()
+        raise
     weakref.finalize(frames, stream.close)
     numbers = np.arange(len(frames), dtype=np.int64)
     times = times_from(frame_times_ns(header, len(frames)) or frames.stamps_ns, numbers)

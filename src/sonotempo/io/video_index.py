@@ -91,7 +91,7 @@ def main_stream(container: Any) -> Any:
 
 
 def _is_picture(stream: Any) -> bool:
-    return bool(int(stream.disposition) & int(av.stream.Disposition.attached_pic))
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def _index(container: Any, path: Path) -> VideoIndex:
