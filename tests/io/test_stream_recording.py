@@ -14,9 +14,11 @@ from sonotempo.errors import RecordingError
 from sonotempo.io import open_recording
 from sonotempo.io.formats import Request
 from sonotempo.io.stream_files import is_later_part, is_stream
+from sonotempo.io.stream_recording import open_predictions
 from sonotempo.io.video import open_video
 from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.recording.recorder import Recorder
+from sonotempo.recording import Frame, Prediction
 
 COUNT = 12
 SHAPE = (24, 32)
@@ -115,3 +117,64 @@ def test_only_parts_of_a_stream_are_taken_for_parts(folders, tmp_path):
         "out.two.mkv": False,
     }.items():
         assert is_later_part(tmp_path / name) == is_part, name
+
+
+def varied(number, shape):
+    return np.random.default_rng(number).integers(0, 256, shape, np.uint8)
+
+
+@given(
+    sections=st.lists(
+        st.tuples(
+            st.integers(1, 25),
+            st.sampled_from([(24, 32), (32, 24), (40, 56), (17, 33)]),
+            st.sampled_from([(0.1, 0.2), (0.3, 0.1), None]),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    period_ms=st.sampled_from([5, 33, 200]),
+    begins_at_s=st.sampled_from([0, 7]),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_frame_and_mask_is_read_back_whatever_changes(sections, period_ms, begins_at_s):
+    plan = [(shape, spacing) for count, shape, spacing in sections for _ in range(count)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RingBuffer(len(plan), 1, 40, 56) as buffer,
+        buffer.writer() as writer,
+    ):
+        path = Path(folder) / "out.mkv"
+        with Recorder(buffer.reader(), path) as recorder:
+            for number, (shape, spacing) in enumerate(plan):
+                picture = varied(number, shape)
+                probe_ns = (begins_at_s * 1000 + number * period_ms) * 1_000_000
+                writer.write(picture, probe_ns=probe_ns, spacing_mm=spacing)
+                frame = Frame(picture, number, probe_ns, spacing)
+                mask = varied(1000 + number, shape) % 3
+                recorder.add((Prediction(frame, mask, None, 1, "a model"),))
+            while recorder.statistics.frames < len(plan):
+                time.sleep(0.002)
+        recording = open_recording(path)
+        masks = open_predictions(path)["a model"]
+        assert recording.frame_numbers.tolist() == sorted(masks) == list(range(len(plan)))
+        for index in np.random.default_rng(0).permutation(len(plan)).tolist():
+            shape, spacing = plan[index]
+            np.testing.assert_array_equal(recording[index].image_HW, varied(index, shape))
+            np.testing.assert_array_equal(masks[index](), varied(1000 + index, shape) % 3)
+            assert recording[index].spacing_mm == spacing
+            assert recording.timestamps_ns[index] == index * period_ms * 1_000_000
+
+
+def test_a_last_segment_that_is_damaged_is_not_left_out_silently(tmp_path):
+    with RingBuffer(20, 1, 40, 56) as buffer, buffer.writer() as writer:
+        with Recorder(buffer.reader(), tmp_path / "out.mkv") as recorder:
+            for number in range(20):
+                shape = (24, 32) if number < 10 else (40, 56)
+                writer.write(varied(number, shape), probe_ns=number * 33_000_000)
+            while recorder.statistics.frames < 20:
+                time.sleep(0.002)
+    last = tmp_path / "out.segment-2.mkv"
+    last.write_bytes(bytes(last.stat().st_size))
+    with pytest.raises(RecordingError, match=r"out\.segment-2\.mkv cannot be read as a video"):
+        open_recording(tmp_path / "out.mkv")

@@ -64,7 +64,9 @@ def open_stream_recording(request: Request) -> StreamRecording:
     files = [lines_path(path)]
     for segment in sorted(described):
         file = path.with_name(names.get(segment, path.name))
-        images = _images(file, may_be_empty=segment == max(described) and places != [])
+        # A recorder that was killed may have left the first frame of the last segment unfinished.
+        is_cut = segment == max(described) and len(described[segment]) == 1 and places != []
+        images = _images(file, may_be_empty=is_cut)
         whole = described[segment][: len(images)]
         frames += whole
         places += [(images, i) for i in range(len(whole))]
@@ -112,10 +114,11 @@ def open_predictions(path: Path) -> Mapping[str, Mapping[int, Callable[[], Image
         RecordingError: lines or files are missing or damaged.
     """
     lines = _lines(path)
+    expected = Counter((line["model"], line["segment"]) for line in lines if "prediction" in line)
     stacks = {
-        (line["of"], line["segment"]): _images(path.with_name(line["file"]), may_be_empty=True)
+        place: _images(path.with_name(line["file"]), may_be_empty=expected[place] <= 1)
         for line in lines
-        if "of" in line
+        if "of" in line and (place := (line["of"], line["segment"]))
     }
     readers: dict[str, dict[int, Callable[[], Image]]] = {model: {} for model, _ in stacks}
     seen: Counter[tuple[str, int]] = Counter()
