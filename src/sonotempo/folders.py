@@ -1,5 +1,6 @@
-"""Write where the user asked; a refusal by the disk names the path and the option to change."""
+"""Write where the user asked, whole or not at all; a refusal by the disk names path and option."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,45 @@ def make_folder(
         raise error_class(
             f"{folder} cannot be created ({error.strerror}); give another {option}"
         ) from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, which takes the place of ``path`` once it is safely on the disk.
+
+    If the program is killed or the power fails, there is the earlier file, or none.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with whole_file(Path(folder) / "a.txt") as draft:
+    ...         _ = draft.write_text("whole")
+    ...     (Path(folder) / "a.txt").read_text()
+    'whole'
+
+    Raises:
+        OSError: the disk refuses; nothing is left behind.
+    """
+    # The ending stays: some writers add their own to a name without it.
+    draft = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+        _keep_name(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _keep_name(folder: Path) -> None:
+    """Make sure that a new name in a folder survives a power cut, where folders can be opened."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

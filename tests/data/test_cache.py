@@ -267,3 +267,20 @@ def test_a_full_disk_is_a_sentence_before_anything_is_written(tmp_path, monkeypa
     ):
         cache_recording(recording, tmp_path / "cache", 32, None)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["frames.npy", "masks.npy", "recording.json"])
+@pytest.mark.parametrize("damage", ["a flipped bit", "cut short", "empty"])
+def test_what_is_damaged_in_the_cache_is_fitted_again(tmp_path, name, damage):
+    recording = make_recording(tmp_path / "a", 4)
+    cached = cache_recording(recording, tmp_path / "cache", 32, None)
+    frames, masks = np.array(cached.frames_TSS()), np.array(cached.masks_MSS())
+    content = bytearray((cached.folder / name).read_bytes())
+    if damage == "a flipped bit":
+        content[len(content) // 2] ^= 1
+    kept = {"a flipped bit": len(content), "cut short": len(content) // 2, "empty": 0}[damage]
+    (cached.folder / name).write_bytes(content[:kept])
+    again = cache_recording(recording, tmp_path / "cache", 32, None)
+    np.testing.assert_array_equal(again.frames_TSS(), frames)
+    np.testing.assert_array_equal(again.masks_MSS(), masks)
+    assert again.labelled == cached.labelled

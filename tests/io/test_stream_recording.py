@@ -167,13 +167,16 @@ def test_every_frame_and_mask_is_read_back_whatever_changes(sections, period_ms,
 
 
 def test_a_last_segment_that_is_damaged_is_not_left_out_silently(tmp_path):
-    with RingBuffer(20, 1, 40, 56) as buffer, buffer.writer() as writer:
-        with Recorder(buffer.reader(), tmp_path / "out.mkv") as recorder:
-            for number in range(20):
-                shape = (24, 32) if number < 10 else (40, 56)
-                writer.write(varied(number, shape), probe_ns=number * 33_000_000)
-            while recorder.statistics.frames < 20:
-                time.sleep(0.002)
+    with (
+        RingBuffer(20, 1, 40, 56) as buffer,
+        buffer.writer() as writer,
+        Recorder(buffer.reader(), tmp_path / "out.mkv") as recorder,
+    ):
+        for number in range(20):
+            shape = (24, 32) if number < 10 else (40, 56)
+            writer.write(varied(number, shape), probe_ns=number * 33_000_000)
+        while recorder.statistics.frames < 20:
+            time.sleep(0.002)
     last = tmp_path / "out.segment-2.mkv"
     last.write_bytes(bytes(last.stat().st_size))
     with pytest.raises(RecordingError, match=r"out\.segment-2\.mkv cannot be read as a video"):

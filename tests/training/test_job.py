@@ -157,8 +157,8 @@ def test_weights_of_the_same_fold_number_but_of_other_subjects_are_no_start(tmp_
 
 def test_sequence_weights_in_the_place_of_frame_weights_are_no_start(tmp_path, cohort):
     run_both(tmp_path, cohort, tiny_experiment())
-    weights = tmp_path / "sequence" / "fold-00" / "weights.safetensors"
-    shutil.copy(weights, tmp_path / "frame" / "fold-00" / "weights.safetensors")
+    for name in ("weights.safetensors", FACTS_FILE):
+        shutil.copy(tmp_path / "sequence" / "fold-00" / name, tmp_path / "frame" / "fold-00")
     shutil.rmtree(tmp_path / "sequence")
     with pytest.raises(SonotempoError, match="their metadata: sequence, fold 0"):
         run_job(Job("sequence", FOLD, tmp_path), tiny_experiment(), cohort, Told())
@@ -342,3 +342,41 @@ def test_training_can_start_from_weights_of_other_data(tmp_path, cohort):
     facts = read_facts(tmp_path / "second" / "frame" / "fold-00" / FACTS_FILE)
     assert facts.start_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert facts.frozen == ()
+
+
+def flipped(path):
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_weights_that_have_changed_are_not_used(tmp_path, cohort):
+    run_both(tmp_path, cohort, tiny_experiment())
+    flipped(tmp_path / "frame" / "fold-00" / "weights.safetensors")
+    shutil.rmtree(tmp_path / "sequence")
+    with pytest.raises(SonotempoError, match="has changed since it was trained"):
+        run_job(Job("sequence", FOLD, tmp_path), tiny_experiment(), cohort, Told())
+
+
+@pytest.mark.parametrize("damage", ["a flipped bit", "cut short", "empty"])
+def test_a_damaged_checkpoint_is_said_and_training_begins_again(tmp_path, cohort, damage):
+    experiment = tiny_experiment(arms=("frame",))
+    run_both(tmp_path / "whole", cohort, experiment)
+    with pytest.raises(Stopped):
+        run_both(
+            tmp_path / "run",
+            cohort,
+            experiment,
+            progress=Told(stop_in="frame, fold 0: training", stop_after=2),
+        )
+    checkpoint = tmp_path / "run" / "frame" / "fold-00" / "resume.ckpt"
+    content = checkpoint.read_bytes()
+    if damage == "a flipped bit":
+        flipped(checkpoint)
+    else:
+        checkpoint.write_bytes(content[: len(content) // 2] if damage == "cut short" else b"")
+    said = run_both(tmp_path / "run", cohort, experiment).text
+    assert "resume.ckpt is damaged" in said
+    assert "trained from its beginning" in said
+    assert same(tensors(tmp_path / "whole", "frame"), tensors(tmp_path / "run", "frame"))

@@ -147,14 +147,15 @@ def test_a_write_that_is_cut_off_leaves_the_earlier_file_whole(tmp_path, monkeyp
         raise OSError("disk full")
 
     monkeypatch.setattr("sonotempo.training.weights.save_model", dies)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(SonotempoError, match="disk full"):
         save_weights(built(), replace(PASSPORT, fold=4), path)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_disk_that_refuses_the_weights_is_a_sentence(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    path.with_suffix(".unfinished").mkdir()
+    path = tmp_path / "a file" / "weights.safetensors"
+    path.parent.write_text("no folder")
     with pytest.raises(SonotempoError, match=r"cannot be written \(.+\); solve that and repeat"):
         save_weights(built(), PASSPORT, path)
     assert not path.exists()

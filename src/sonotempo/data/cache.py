@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,8 @@ from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
 from sonotempo.structures import StructureSet
 
-# Counts changes of what is kept, and of how files are read: 3 turns images as they are shown.
-_FORMAT = 3
+# Counts changes of what is kept and of how files are read: 3 turns images, 4 keeps sums.
+_FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +138,18 @@ def cache_recording(
     key = _key(recording, input_size, area)
     folder = root / key
     about = folder / "recording.json"
-    if not about.is_file():
+    if not _is_whole(folder):
         make_folder(root, "data.cache", RecordingError)
         unfinished = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=root))
         try:
             _write(recording, unfinished, input_size, area)
-            if not about.is_file():  # else another process was faster
+            if not _is_whole(folder):  # else another process was faster
                 shutil.rmtree(folder, ignore_errors=True)  # a copy that was cut off
                 unfinished.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     facts: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
+    del facts["sums"]
     return CachedRecording(
         folder=folder,
         key=key,
@@ -200,8 +201,28 @@ def _write(recording: Recording, folder: Path, input_size: int, area: Box | None
         "cropped_px": (reference_px - seen_px)[1:].tolist(),
         "dropped_masks": dropped,
     }
+    facts["sums"] = _sums(folder, facts)
     with writing(folder, "data.cache", RecordingError):
         (folder / "recording.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _sums(folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return a sum of each file, and of what is known beyond them."""
+    known = json.dumps({name: facts[name] for name in facts if name != "sums"})
+    sums = {"facts": hashlib.blake2b(known.encode()).hexdigest()}
+    for name in ("frames.npy", "masks.npy"):
+        with (folder / name).open("rb") as file:
+            sums[name] = hashlib.file_digest(file, "blake2b").hexdigest()
+    return sums
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a recording is in the cache as it was written: one flipped bit and it is not."""
+    try:
+        facts = json.loads((folder / "recording.json").read_text(encoding="utf-8"))
+        return bool(facts["sums"] == _sums(folder, facts))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _reserved(path: Path, shape: tuple[int, int, int]) -> "np.memmap[Any, np.dtype[np.uint8]]":

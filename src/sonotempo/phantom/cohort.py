@@ -15,6 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from sonotempo.errors import ConfigError, SonotempoError
+from sonotempo.folders import whole_file
 from sonotempo.io.writers import write_frame
 from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.phantom.simulate import Cast, PhantomFrame, cast, simulate
@@ -152,11 +153,5 @@ def _row(frame: PhantomFrame, missing: int) -> tuple[str, ...]:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file completely or not at all."""
-    draft = path.with_name(f"{path.name}.part")
-    try:
+    with whole_file(path) as draft:
         draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise

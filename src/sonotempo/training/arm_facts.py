@@ -1,6 +1,5 @@
 """Records how a job was trained, so that a comparison can name the cause of a difference."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from sonotempo.data.folds import Fold
 from sonotempo.evaluation.scoring.provenance import ArmFacts
 from sonotempo.models.at_test_time import WRAPPERS
 from sonotempo.training.task import SegmentationTask
+from sonotempo.training.weights import file_sha256
 
 
 def facts_of_training(
@@ -47,8 +47,8 @@ def facts_of_training(
         added=kind.added,
         cell="" if kind.added == "none" else experiment.model.memory,
         inference="carried",
-        start_sha256=_sha256(start) if start else "",
-        weights_sha256=_sha256(weights),
+        start_sha256=file_sha256(start) if start else "",
+        weights_sha256=file_sha256(weights),
         seed=experiment.seed,
         epochs=stage.epochs,
         optimiser_steps=optimiser_steps,
@@ -82,8 +82,3 @@ def _state_faults(experiment: Experiment) -> dict[str, float]:
         "corrupt": recipe.corrupt_state_probability,
     }
     return {name: chance for name, chance in faults.items() if chance}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

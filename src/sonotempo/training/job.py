@@ -6,6 +6,7 @@ A finished job is never repeated; an interrupted one resumes from its last check
 import json
 import logging
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from sonotempo.evaluation.scoring.files import Evaluation, write_scores
 from sonotempo.evaluation.scoring.frames import per_subject
 from sonotempo.evaluation.scoring.mask_files import write_masks
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts, read_facts
+from sonotempo.folders import whole_file
 from sonotempo.models import Segmenter, as_run, build_model
 from sonotempo.recording import Recording
 from sonotempo.training.arm_facts import facts_as_run, facts_of_training
@@ -99,10 +101,10 @@ def run_job(
     per_subject(scores.frames, experiment.evaluate.overlap).to_csv(
         job.folder / "subjects.csv", index=False, lineterminator="\n"
     )
-    (job.folder / "finished.json").write_text(
-        json.dumps({"arm": job.arm, "fold": job.fold.number, "frames": len(scores.frames)}) + "\n",
-        encoding="utf-8",
-    )
+    # Last: whatever it claims is on the disk.
+    with whole_file(job.folder / "finished.json") as draft:
+        facts_of_job = {"arm": job.arm, "fold": job.fold.number, "frames": len(scores.frames)}
+        draft.write_text(json.dumps(facts_of_job) + "\n", encoding="utf-8")
     (job.folder / "resume.ckpt").unlink(missing_ok=True)
 
 
@@ -133,7 +135,7 @@ def _train(
     stage = stage_of(job.arm, experiment)
     task = SegmentationTask(model, stage, experiment, train=train, validation=validation, seed=seed)
     checkpoint = job.folder / "resume.ckpt"
-    resumes = checkpoint.is_file()
+    resumes = _is_sound(checkpoint, job, progress)
     progress.step(
         f"{job.arm}, fold {fold.number}: training", stage.epochs, _epochs_done(checkpoint)
     )
@@ -342,6 +344,25 @@ def _precision(experiment: Experiment) -> str:
 def _spelled(experiment: Experiment) -> str | tuple[str, ...]:
     names = experiment.data.structures
     return names if isinstance(names, str) else tuple(names)
+
+
+def _is_sound(checkpoint: Path, job: Job, progress: RunProgress) -> bool:
+    """Whether there is a checkpoint to continue from; a damaged one is said and removed."""
+    if not checkpoint.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(checkpoint) as archive:  # torch stores a sum of every part
+            damaged = archive.testzip()
+    except (OSError, zipfile.BadZipFile) as error:
+        damaged = str(error)
+    if damaged is None:
+        return True
+    progress.say(
+        f"warning: {checkpoint} is damaged ({damaged}); {job.arm}, fold {job.fold.number} is "
+        "trained from its beginning"
+    )
+    checkpoint.unlink()
+    return False
 
 
 def _epochs_done(checkpoint: Path) -> int:

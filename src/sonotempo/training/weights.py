@@ -1,5 +1,6 @@
 """Trained weights as safetensors files that contain everything to rebuild their network."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from safetensors.torch import load_model, save_model
 
 from sonotempo.config import ModelConfig
 from sonotempo.errors import ConfigError, SonotempoError
+from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
+from sonotempo.folders import whole_file
 from sonotempo.models import Segmenter, build_model
 from sonotempo.structures import StructureSet, structure_set
 
@@ -51,15 +54,14 @@ def save_weights(model: Segmenter, metadata: WeightsMetadata, path: Path) -> Non
         SonotempoError: the disk is full or refuses.
     """
     facts = asdict(metadata) | {"model": metadata.model.model_dump(mode="json")}
-    unfinished = path.with_suffix(".unfinished")
     try:
-        save_model(model, str(unfinished), metadata={"sonotempo": json.dumps(facts)})
-    except SafetensorError as error:  # includes errors of the disk
+        with whole_file(path) as draft:
+            save_model(model, str(draft), metadata={"sonotempo": json.dumps(facts)})
+    except (SafetensorError, OSError) as error:  # safetensors wraps errors of the disk
         raise SonotempoError(
             f"{path} cannot be written ({error}); solve that and repeat the command: the "
             "training is kept"
         ) from error
-    unfinished.replace(path)
 
 
 def read_weights_metadata(path: Path) -> WeightsMetadata:
@@ -91,10 +93,11 @@ def load_weights(path: Path) -> tuple[Segmenter, WeightsMetadata]:
     """Rebuild the network of a weights file, in evaluation mode on the CPU.
 
     Raises:
-        ConfigError: as :func:`read_weights_metadata`, or the weights do not fit their own
-            description.
+        ConfigError: as :func:`read_weights_metadata`, the weights do not fit their own description,
+            or have changed since they were trained.
     """
     metadata = read_weights_metadata(path)
+    _check_sum(path)
     # The file contains all weights: no pretrained ones are downloaded.
     config = metadata.model.model_copy(update={"pretrained": False})
     model = build_model(metadata.arm, config, metadata.structure_set.channels)
@@ -105,3 +108,23 @@ def load_weights(path: Path) -> tuple[Segmenter, WeightsMetadata]:
             f"the weights in {path} do not fit the network that they describe: {error}"
         ) from error
     return model.eval(), metadata
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_sum(path: Path) -> None:
+    """Compare a file with the sum that its training left next to it, if there is one."""
+    facts = path.with_name(FACTS_FILE)
+    if not facts.is_file():
+        return
+    expected = read_facts(facts).weights_sha256
+    if expected and expected != file_sha256(path):
+        raise ConfigError(
+            f"{path} has changed since it was trained (its SHA-256 is not the one in "
+            f"{FACTS_FILE}): it is damaged, or was replaced; copy it again, or delete its folder "
+            "and run the training again"
+        )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import SonotempoError
+from sonotempo.folders import whole_file
 from sonotempo.recording import Image
 
 
@@ -44,14 +45,13 @@ def write_masks(folder: Path, masks: DrawnMasks) -> Path:
     """Write the masks of one recording below ``folder/masks`` and return the file."""
     path = mask_path(folder, masks.recording)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part.npz")
-    np.savez_compressed(
-        unfinished,
-        masks_TSS=masks.masks_TSS,
-        frame_numbers=masks.frame_numbers,
-        recording=np.array(masks.recording),
-    )
-    unfinished.replace(path)
+    with whole_file(path) as draft:
+        np.savez_compressed(
+            draft,
+            masks_TSS=masks.masks_TSS,
+            frame_numbers=masks.frame_numbers,
+            recording=np.array(masks.recording),
+        )
     return path
 
 

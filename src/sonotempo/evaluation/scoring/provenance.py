@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from sonotempo.arms import Added
 from sonotempo.errors import ConfigError
+from sonotempo.folders import whole_file
 
 #: The file's name within the folder of an arm and fold; where an arm's folds share a folder, their
 #: files are ``facts-00.json``, ``facts-01.json`` and so on.
@@ -89,7 +90,8 @@ class ArmFacts:
     def write(self, path: Path) -> None:
         """Write the facts as JSON, keys in alphabetical order."""
         text = json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
-        path.write_text(f"{text}\n", encoding="utf-8")
+        with whole_file(path) as draft:
+            draft.write_text(f"{text}\n", encoding="utf-8")
 
 
 _RECORD = TypeAdapter(ArmFacts)
