@@ -66,7 +66,7 @@ def test_a_clock_that_stands_still_or_goes_back_still_makes_a_video(tmp_path):
 
 
 def test_pixels_that_are_not_square_are_shown_in_their_true_shape(tmp_path):
-    path = written(tmp_path / "overlay.mp4", spacing_mm=(0.2, 0.1))
+    path = written(tmp_path / "overlay.mp4", pixel_size=(0.2, 0.1))
     with av.open(str(path)) as container:
         assert container.streams.video[0].sample_aspect_ratio == Fraction(1, 2)
 

@@ -16,8 +16,9 @@ import re
 from pathlib import Path
 
 from napari_sonotempo.shared.layers import known_structures, label_names
-from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.errors import RecordingError
 from sonotempo.io.dataset import still_folders
+from sonotempo.io.formats import IMAGES
 from sonotempo.io.frame_files import image_files
 from sonotempo.io.images import read_labels
 from sonotempo.io.metaimage import read_mask
@@ -79,9 +80,10 @@ def _from_phantom(folder: Path) -> StructureSet | None:
         if path.is_file():
             try:
                 procedure = json.loads(path.read_text(encoding="utf-8"))["procedure"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if str(procedure) in NAMED_SETS:  # else another program's file of that name
                 return structure_set(str(procedure))
-            except (OSError, ValueError, KeyError, TypeError, SonotempoError):
-                continue  # another program's file of that name
     return None
 
 
@@ -89,7 +91,7 @@ def _polygon_names(folder: Path) -> StructureSet | None:
     """Return the labels of labelme polygons, as the named set that has them all if there is one."""
     names: list[str] = []
     for path in sorted(folder.rglob("*.json")):
-        if not path.with_suffix(".png").is_file() and not path.with_suffix(".mhd").is_file():
+        if not any(path.with_suffix(suffix).is_file() for suffix in (".mhd", *IMAGES.suffixes)):
             continue
         try:
             shapes = json.loads(path.read_text(encoding="utf-8"))["shapes"]

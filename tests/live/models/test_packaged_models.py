@@ -81,7 +81,7 @@ def test_a_model_finds_something_of_the_live_simulation_on_every_engine(name, en
         masks_THW = np.stack([prediction.mask_HW for prediction in of_arm])
         assert masks_THW.shape == references_THW.shape
         assert masks_THW.max() <= len(names)
-        for what, least in (("blood", 0.8), ("bone", 0.7), ("nerve", 0.45)):
+        for what, least in (("blood", 0.8), ("bone", 0.7), ("nerve", 0.4)):
             labels = [label for label, one in enumerate(names, start=1) if what in one]
             mine, theirs = np.isin(masks_THW, labels), np.isin(references_THW, labels)
             dice = 2 * (mine & theirs).sum() / (mine.sum() + theirs.sum())
