@@ -207,17 +207,14 @@ class LiveLayers:
             if self._masks.contour != contour:
                 self._masks.contour = contour
             self._masks.opacity = 1.0 if self._is_both else style.opacity
-            self._masks.visible = not is_difference
+            _show(self._masks, not is_difference)
         if self._masks_of_b is not None:
-            self._masks_of_b.visible = self._is_both
+            _show(self._masks_of_b, self._is_both)
             self._masks_of_b.contour = _THIN
             self._masks_of_b.opacity = 1.0
         if self._difference is not None:
-            self._difference.visible = is_difference
+            _show(self._difference, is_difference)
             self._difference.opacity = max(_DIFFERENCE_OPACITY, style.opacity)
-        for layer in (self._masks, self._masks_of_b, self._difference):
-            if layer is not None and not layer.visible and layer.data.shape != (2, 2):
-                layer.data = np.zeros((2, 2), np.uint8)  # or it would widen the view
 
     def _fit_view(self) -> None:
         """Fit the view to the layers after their extents have changed."""
@@ -291,6 +288,14 @@ class LiveLayers:
         if not is_segmented:
             texts = [f"{text}: {NOT_SEGMENTED}" if text else "" for text in texts]
         return texts
+
+
+def _show(layer: Labels, visible: bool) -> None:
+    """Show or hide a layer; a hidden one is small, or its extent would widen the view."""
+    if not visible and layer.data.shape != (2, 2):
+        # As long as it is visible: napari does not update the extent of hidden layers.
+        layer.data = np.zeros((2, 2), np.uint8)
+    layer.visible = visible
 
 
 def _compared(masks: Sequence[Mask]) -> tuple[Mask, ...]:

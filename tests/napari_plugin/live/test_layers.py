@@ -177,3 +177,16 @@ def test_unknown_spacing_is_shown_in_pixels(viewer):
     layers = layers_in(viewer)
     layers.show(result_of(spacing=None))
     assert {str(unit) for unit in viewer.layers["live"].units} == {"pixel"}
+
+
+def test_every_view_fills_the_canvas_whatever_was_shown_before(viewer):
+    layers = layers_in(viewer)
+    layers.show(result_of())
+    width_mm = SHAPE_HW[1] * 0.1
+    for view in ("difference", "one", "side", "difference", "side", "one", "difference"):
+        layers.set_style(ViewStyle(view=view))
+        layers.show(result_of())
+        shown_mm = viewer.layers.extent.world[1, 1] - viewer.layers.extent.world[0, 1]
+        assert shown_mm > 2 * width_mm if view == "side" else shown_mm <= width_mm, view
+        centre_mm = getattr(viewer, "scene", viewer).camera.center[2]
+        assert centre_mm == pytest.approx(shown_mm / 2, abs=0.2), view
