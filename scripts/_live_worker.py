@@ -82,9 +82,15 @@ def networks() -> Any:
     from sonotempo.models import build_model  # noqa: PLC0415
 
     torch.manual_seed(0)
-    frame = build_model("frame", ModelConfig(memory_strides=(4, 8), memory_channels="half"), classes=6).eval()
-    sequence = build_model("sequence", ModelConfig(memory_strides=(4, 8), memory_channels="half"), classes=6).eval()
-    aligned = build_model("sequence_aligned", ModelConfig(memory_strides=(4, 8), memory_channels="half"), classes=6).eval()
+    frame = build_model(
+        "frame", ModelConfig(memory_strides=(4, 8), memory_channels="half"), classes=6
+    ).eval()
+    sequence = build_model(
+        "sequence", ModelConfig(memory_strides=(4, 8), memory_channels="half"), classes=6
+    ).eval()
+    aligned = build_model(
+        "sequence_aligned", ModelConfig(memory_strides=(4, 8), memory_channels="half"), classes=6
+    ).eval()
     for model in (sequence, aligned):
         model.start_from(frame)
     return {"frame": frame, "sequence": sequence, "sequence_aligned": aligned}

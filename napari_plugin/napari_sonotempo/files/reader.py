@@ -21,24 +21,38 @@ MOST_RECORDINGS = 5
 
 # How far a dropped folder is searched before it is left to other readers.
 _MOST_ENTRIES = 2000
-_DEEPEST = 5
+_DEEPEST = 12
 _NOTHING: "list[Any]" = [(None,)]  # napari's sign for "read, and there is no layer to show"
 
 
-def get_reader(path: Any) -> ReaderFunction | None:
+def get_reader(path: Any = None) -> ReaderFunction | None:
     """Return the function that reads a path, or None if it is not an ultrasound recording.
 
     Names decide, and the first bytes of files that a name leaves open; no recording is opened.
 
     Args:
         path: a file or folder. A list is what napari gives to open files as one stack: a list of
-            one is that path, more are left to other readers.
+            one is that path, more are left to other readers. The command palette gives none: then
+            the user chooses a file.
     """
+    if path is None:
+        _ask_for_recording()
+        return None
     if isinstance(path, (list, tuple)):
         if len(path) != 1:
             return None
         path = path[0]
     return read_recordings if is_recording(Path(path)) else None
+
+
+def _ask_for_recording() -> None:
+    from napari import current_viewer
+    from qtpy.QtWidgets import QFileDialog
+
+    viewer = current_viewer()
+    path, _ = QFileDialog.getOpenFileName(None, "Open an ultrasound recording")
+    if path and viewer is not None:
+        viewer.open(path, plugin="sonotempo")
 
 
 def is_recording(path: Path) -> bool:
@@ -158,26 +172,28 @@ def recording_paths(folder: Path) -> Iterator[Path]:
         annotated = True
         yield sequence
     if not annotated:
-        yield from _plain_paths(folder, _DEEPEST)
+        yield from _plain_paths(folder, _DEEPEST, set())
 
 
-def _plain_paths(folder: Path, levels: int) -> Iterator[Path]:
+def _plain_paths(folder: Path, levels: int, seen: set[Path]) -> Iterator[Path]:
     from sonotempo.io.frame_files import listing
     from sonotempo.io.open import contents
 
+    seen.add(folder.resolve())
     yield from contents(folder).recordings
     if levels > 1:
         for inner in listing(folder):
-            if inner.is_dir() and not inner.name.endswith("masks"):
-                yield from _plain_paths(inner, levels - 1)
+            is_new = inner.is_dir() and inner.resolve() not in seen  # links may lead back
+            if is_new and not inner.name.endswith("masks"):
+                yield from _plain_paths(inner, levels - 1, seen)
 
 
 def _opened(path: Path, root: Path) -> "tuple[Recording, list[str]]":
     """Open one recording; return it with the reasons for frames that were left out."""
     from napari_sonotempo.files.label_names import named_structures
-    from sonotempo.io import open_recording
     from sonotempo.io.annotation_web import is_annotated, open_annotated
     from sonotempo.io.formats import Request
+    from sonotempo.io.open import open_file, open_frames
 
     structures = named_structures(path)
     if path.is_dir() and is_annotated(path):
@@ -185,7 +201,8 @@ def _opened(path: Path, root: Path) -> "tuple[Recording, list[str]]":
         return recording, [one.reason for one in skipped]
     inside = path.relative_to(root).parts
     subject = inside[0] if len(inside) > 1 else None
-    return open_recording(path, structures, subject=subject), []
+    request = Request(path, structures, subject)
+    return (open_frames if path.is_dir() else open_file)(request), []
 
 
 def _still_layers(folder: Path) -> "list[LayerData]":

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,12 @@ from fakes.files import (
     write_video,
 )
 from fakes.shapes import write_shapes
-from napari_sonotempo.files.reader import MOST_RECORDINGS, get_reader, read_recordings
+from napari_sonotempo.files.reader import (
+    MOST_RECORDINGS,
+    get_reader,
+    read_recordings,
+    recording_paths,
+)
 from sonotempo.errors import RecordingError
 from sonotempo.io.formats import FORMATS, IMAGES
 from sonotempo.live.buffer.ring_buffer import RingBuffer
@@ -212,3 +218,24 @@ def test_pictures_are_left_to_other_readers(tmp_path):
     path = write_png(tmp_path / "a.png", noise(*SHAPE))
     with pytest.raises(ValueError, match="not a compatible reader"):
         read([str(path)], stack=False, plugin_name="sonotempo")
+
+
+def test_recordings_are_found_however_deep_they_lie(tmp_path):
+    deep = tmp_path.joinpath(*"abcdef", "g")
+    write_dicom(deep / "IM1", dicom(noise(3, *SHAPE)))
+    (deep / "back").symlink_to(tmp_path)
+    assert get_reader(str(tmp_path)) is not None
+    assert list(recording_paths(tmp_path)) == [deep / "IM1"]
+
+
+def test_from_the_command_palette_the_user_chooses_a_file(tmp_path, monkeypatch):
+    path = write_dicom(tmp_path / "IM1", dicom(noise(3, *SHAPE)))
+    opened = []
+    viewer = SimpleNamespace(open=lambda path, plugin: opened.append((path, plugin)))
+    monkeypatch.setattr("napari.current_viewer", lambda: viewer)
+    for chosen in (str(path), ""):
+        monkeypatch.setattr(
+            "qtpy.QtWidgets.QFileDialog.getOpenFileName", lambda *_, chosen=chosen: (chosen, "")
+        )
+        assert get_reader() is None
+    assert opened == [(str(path), "sonotempo")]
