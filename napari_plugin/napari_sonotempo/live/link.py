@@ -16,7 +16,12 @@ from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
 from napari_sonotempo.live.health import health_of
 from napari_sonotempo.live.layers import LiveLayers
 from napari_sonotempo.live.overlays import LiveOverlays, depth_words
-from napari_sonotempo.live.session import LiveRequest, LiveSession, closed_quietly
+from napari_sonotempo.live.session import (
+    WINDOW_TITLE,
+    LiveRequest,
+    LiveSession,
+    closed_quietly,
+)
 from napari_sonotempo.live.snapshot import new_name, write_snapshot
 from napari_sonotempo.live.view import ViewStyle
 from napari_sonotempo.shared.jobs import Jobs
@@ -147,6 +152,8 @@ class LiveLink(QObject):
         if self._layers is not None:
             self._layers.remove()
         self.session = session
+        if str(self._viewer.title).startswith(WINDOW_TITLE):  # not a window of the user's own
+            self._viewer.title = f"{WINDOW_TITLE}{session.title}"
         self._layers = LiveLayers(self._viewer, session.structures, session.names)
         self._layers.set_style(self._style)
         self._is_connected = True

@@ -23,6 +23,7 @@ def open_live(  # noqa: PLR0917
     threads: int | None = None,
     structures: StructureSet | None = None,
     along_motion: bool = False,
+    are_default: bool = False,
 ) -> tuple[Any, Any]:
     """Open a viewer with the widget and start the stream; return both.
 
@@ -34,13 +35,15 @@ def open_live(  # noqa: PLR0917
         threads: cores per model, or None for all but one, which the window needs.
         structures: the channels of an external model.
         along_motion: show a single frame model along the motion too.
+        are_default: whether the models were not asked for: they change with the anatomy.
     """
     import napari
     from qtpy.QtWidgets import QDockWidget
 
+    from napari_sonotempo.live.session import WINDOW_TITLE
     from napari_sonotempo.live.widget import LiveWidget
 
-    viewer = napari.Viewer(title=f"sonotempo: {source}")
+    viewer = napari.Viewer(title=f"{WINDOW_TITLE}{source}")
     widget = LiveWidget(viewer)
     viewer.window.add_dock_widget(widget, name=TITLE, area="right")
     viewer.window.resize(*_SIZE)
@@ -55,6 +58,7 @@ def open_live(  # noqa: PLR0917
         threads=threads,
         structures=structures,
         along_motion=along_motion,
+        are_default=are_default,
     )
     return viewer, widget
 

@@ -21,6 +21,8 @@ from sonotempo.live.sources.source import FrameSource
 from sonotempo.structures import StructureSet
 
 SIDES = ("A", "B")
+#: How the title of a window begins that `sonotempo live` has opened; the source follows.
+WINDOW_TITLE = "sonotempo: "
 _HELD_NS = 10_000_000_000
 
 
@@ -37,6 +39,8 @@ class LiveRequest:
         structures: the channels of an external model.
         along_motion: show a single frame model a second time, carried along the tissue's motion;
             other models stay as they are.
+        anatomy: what the source simulates, to say so if the models are for another one; empty if
+            it is real.
     """
 
     title: str
@@ -46,6 +50,7 @@ class LiveRequest:
     threads: int | None = None
     structures: StructureSet | None = None
     along_motion: bool = False
+    anatomy: str = ""
 
 
 class LiveSession:
@@ -92,7 +97,9 @@ class LiveSession:
         #: Which predictor makes each of them.
         self.predictor_of = tuple(i for i, card in enumerate(cards) for _ in card.members)
         #: Shown with every result, such as "trained on simulated subjects".
-        self.notes = tuple(dict.fromkeys(card.note for card in cards if card.note))
+        self.notes = tuple(
+            dict.fromkeys([*_mismatch(cards, request), *(card.note for card in cards if card.note)])
+        )
         self.recorder: Recorder | None = None
 
     @property
@@ -149,6 +156,16 @@ class LiveSession:
             self.stop_recording()
         finally:
             self._parts.close()
+
+
+def _mismatch(cards: Sequence[ModelCard], request: LiveRequest) -> list[str]:
+    """Say if the models are for another anatomy than the source simulates."""
+    if not cards or not request.anatomy or cards[0].structures.name == request.anatomy:
+        return []
+    return [
+        f"these models are not for this anatomy: they find {', '.join(cards[0].structures.names)}; "
+        f"the source simulates the {request.anatomy} block"
+    ]
 
 
 def _member_name(card: ModelCard, arm: str, cards: Sequence[ModelCard]) -> str:

@@ -86,10 +86,15 @@ class SourceBox(QWidget):
         self._show_page()
 
     @property
+    def anatomy(self) -> str:
+        """What the source simulates; empty if it is real."""
+        is_simulated = self.kind.currentData() == "phantom"
+        return self.procedure.currentText() if is_simulated else ""
+
+    @property
     def structures(self) -> str:
         """The name of the set of structures that models for this source should find."""
-        is_simulated = self.kind.currentData() == "phantom"
-        return self.procedure.currentText() if is_simulated else REAL_STRUCTURES
+        return self.anatomy or REAL_STRUCTURES
 
     def _tell_structures(self) -> None:
         self.structures_changed.emit(self.structures)

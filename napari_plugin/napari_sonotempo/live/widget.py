@@ -78,19 +78,21 @@ class LiveWidget(QWidget):
         Args:
             source: to choose first, as on the command line.
             models: to choose first.
-            options: further attributes of :class:`LiveRequest`, and ``sdk``.
+            options: further attributes of :class:`LiveRequest`, ``sdk``, and ``are_default``:
+                whether the models may give way to those of another anatomy.
         """
         self.messages.clear_all()
         try:
             if source is not None:
                 self.source_box.choose(source, options.pop("sdk", None))
             if models is not None:
-                self.models_box.choose(models)
+                self.models_box.choose(models, by_user=not options.pop("are_default", False))
             title, make_source = self.source_box.wanted()
             if "along_motion" in options:
                 self.models_box.along_motion.setChecked(options.pop("along_motion"))
             options = {"engine": self.models_box.engine.currentText(), **options}
             options["along_motion"] = self.models_box.along_motion.isChecked()
+            options["anatomy"] = self.source_box.anatomy
             request = LiveRequest(title, make_source, self.models_box.wanted(), **options)
         except SonotempoError as error:
             self.messages.say("error", str(error))

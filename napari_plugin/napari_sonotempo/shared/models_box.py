@@ -74,7 +74,8 @@ class ModelsBox(QWidget):
         if any(str(path) not in known for path in self.chosen()):
             return  # the user's own file, remembered
         try:
-            models = defaults_for(structures, self._ready)
+            moves = self.along_motion.isChecked()
+            models = defaults_for(structures, self._ready, along_motion=moves)
         except ModelError:
             return  # no model for this set: the choice stays
         self.choose(tuple(model.path for model in models), by_user=False)

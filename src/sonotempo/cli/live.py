@@ -159,7 +159,7 @@ def live(  # noqa: PLR0917
     known = parse_structures(structures) if structures else None
     from napari_sonotempo.live.open import run_live
 
-    run_live(source, paths, sdk, engine, threads, known, moves)
+    run_live(source, paths, sdk, engine, threads, known, moves, not model)
 
 
 def segment(  # noqa: PLR0917

@@ -141,3 +141,16 @@ def test_the_interpreters_settings_are_left_alone(models):
     assert sys.getswitchinterval() == before
     session.close()
     assert sys.getswitchinterval() == before
+
+
+@pytest.mark.parametrize(
+    ("anatomy", "is_said"), [("femoral", False), ("axillary", True), ("", False)]
+)
+def test_models_of_another_anatomy_are_said_so_with_every_result(models, anatomy, is_said):
+    path = models("frame", structures=FEMORAL, note="a note")
+    session = LiveSession(replace(request_for(HandSource(), path), anatomy=anatomy))
+    session.close()
+    assert session.notes[-1] == "a note"
+    said = " ".join(session.notes)
+    assert ("not for this anatomy: they find blood, bone, femoral nerve" in said) == is_said
+    assert ("the source simulates the axillary block" in said) == is_said

@@ -105,3 +105,7 @@ def test_a_simulation_suggests_models_of_its_anatomy(new_box, qtbot):
         box.choose("phantom://femoral")
     assert heard.args == ["femoral"]
     assert box.procedure.currentText() == "femoral"
+    with qtbot.waitSignal(box.structures_changed) as heard:
+        box.choose("clarius://10.0.0.7:6000")
+    assert heard.args == ["nerve+vessel"]
+    assert box.anatomy == ""

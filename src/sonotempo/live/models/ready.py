@@ -53,12 +53,15 @@ def ready_models(folder: Path = READY_FOLDER) -> tuple[ReadyModel, ...]:
     return tuple(ReadyModel(path, read_card(path)) for path in sorted(folder.glob("*.onnx")))
 
 
-def defaults_for(structures: str, models: tuple[ReadyModel, ...]) -> tuple[ReadyModel, ...]:
+def defaults_for(
+    structures: str, models: tuple[ReadyModel, ...], *, along_motion: bool = False
+) -> tuple[ReadyModel, ...]:
     """Return the default models for a set of structures: a pair, or else one of each kind.
 
     Args:
         structures: the name of a set, for example "axillary".
         models: to choose from.
+        along_motion: whether they will run along the motion too: then a frame model alone.
 
     Raises:
         ModelError: no model has this set.
@@ -69,6 +72,9 @@ def defaults_for(structures: str, models: tuple[ReadyModel, ...]) -> tuple[Ready
             f"no ready-made model finds the structures of {structures!r}; give your own model "
             "with --model, as `sonotempo export` writes it"
         )
+    movable = [model for model in fitting if model.card.can_move][:1]
+    if along_motion and movable:
+        return tuple(movable)
     for model in fitting:
         if len(model.card.members) == 2:
             return (model,)
@@ -98,11 +104,8 @@ def models_for_source(source: str, *, along_motion: bool = False) -> tuple[Path,
     if source.startswith("phantom://"):
         place = source.removeprefix("phantom://").partition("?")[0]
         structures = place if place in NAMED_SETS else "axillary"
-    if along_motion:
-        frames = [m for m in models if m.card.structures.name == structures and m.card.can_move]
-        if frames:
-            return (frames[0].path,)
-    return tuple(model.path for model in defaults_for(structures, models))
+    chosen = defaults_for(structures, models, along_motion=along_motion)
+    return tuple(model.path for model in chosen)
 
 
 def model_path(text: str) -> Path:
