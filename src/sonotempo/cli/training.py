@@ -44,7 +44,10 @@ def crossval(
 def evaluate(  # noqa: PLR0917
     weights: Annotated[
         Path,
-        typer.Argument(help="A run folder, a weights.safetensors, or a folder of masks (--like)."),
+        typer.Argument(
+            help="A run folder, a weights.safetensors, an exported .onnx, or a folder of masks "
+            "(--like)."
+        ),
     ],
     data: Annotated[Path, typer.Argument(help="Recordings with masks.")],
     out: Annotated[
@@ -53,7 +56,10 @@ def evaluate(  # noqa: PLR0917
     cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
     like: Annotated[
         Path | None,
-        typer.Option(help="For masks of another tool: the run or config to score them by."),
+        typer.Option(
+            help="For masks of another tool: the run or config to score them by; for an exported "
+            "model: its run."
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="What such masks are called; by default as their folder.")
@@ -62,17 +68,22 @@ def evaluate(  # noqa: PLR0917
         bool, typer.Option("--stress", help="Score on disturbed recordings too.")
     ] = False,
 ) -> None:
-    """Score trained weights on data that they have not seen, or masks of another tool."""
+    """Score trained weights or an exported model on data that they have not seen, or masks."""
     if out is not None:
         make_folder(out, "--out")
     console = make_console()
     with stops_on_signals(f"fitted frames are kept in {cache}: repeat the command to start again"):
+        from sonotempo.study.exported import evaluate_exported
         from sonotempo.study.other_data import evaluate_weights
         from sonotempo.study.other_tools import evaluate_masks
         from sonotempo.training.progress import RunProgress
 
         with RunProgress(console) as progress:
-            if like is None:
+            if weights.suffix == ".onnx":
+                scored = evaluate_exported(
+                    weights, data, cache, progress, like=like, out=out, stress=stress
+                )
+            elif like is None:
                 scored = evaluate_weights(weights, data, cache, progress, out, stress=stress)
             else:
                 scored = evaluate_masks(weights, data, like, cache, progress, arm=name, out=out)
