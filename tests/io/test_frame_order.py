@@ -85,7 +85,6 @@ def test_unix_times_are_times():
         (["a_1.png", "b_1.png"], "a_1.png and b_1.png"),
         (["scan1_1.png", "scan1_2.png", "scan2_1.png"], "scan1_1.png and scan2_1.png"),
         (["scan1_1.png", "scan1_2.png", "scan2_3.png"], "scan1_1.png and scan2_3.png"),
-        (["s01_10_1.png", "s02_10_2.png"], "s01_10_1.png and s02_10_2.png"),
     ],
 )
 def test_two_series_are_refused_and_named(names, named):
@@ -110,3 +109,12 @@ def test_a_number_too_long_for_a_frame_orders_and_is_not_kept():
 def test_a_single_frame_has_the_number_at_the_end_of_its_name():
     assert ordered("us_2d_017.png")[1:] == ([17], True)
     assert frame_number(Path("us_2d_017.png")) == 17
+
+
+def test_a_frame_number_may_be_followed_by_a_time_stamp():
+    names = [f"frame_{i:03}_1690000000{40 * i:03}.png" for i in (3, 1, 2)]
+    order = in_order([Path(name) for name in names])
+    assert order.numbers.tolist() == [1, 2, 3]
+    assert order.are_numbered
+    assert np.diff(order.times_ns).tolist() == [40_000_000] * 2
+    assert ordered("f1_d40.png", "f2_d39.png", "f10_d40.png")[1] == [1, 2, 10]

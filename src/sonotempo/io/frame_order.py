@@ -1,8 +1,8 @@
 """The order of frames that are stored as one file each, from the names of the files.
 
-Numbers in a name compare as numbers, from left to right (``b2`` before ``b10``). Names that differ
-in one number have it as the frame number; names that differ in a date or time of day are in the
-order of the clock; names of two series are refused.
+Numbers in a name compare as numbers, from left to right (``b2`` before ``b10``). The first number
+that differs is the frame number; names that differ in a date or time of day are in the order of the
+clock; names of two series, several of which share the first number that differs, are refused.
 """
 
 import re
@@ -116,16 +116,39 @@ def in_order(paths: Iterable[Path]) -> FrameOrder:
                 f"{first.path} and {second.path.name} both have the frame number {number}; move "
                 "the files of each recording into a separate folder"
             )
-    if len(differing) > 1:
-        _check_one_series(names, differing)
-    counted = np.arange(len(names), dtype=np.int64)
-    if len(differing) != 1 or any(abs(n.numbers[differing[0]]) >= _LARGEST * 10 for n in names):
+    if not _holds_frame_number(names, differing):
+        counted = np.arange(len(names), dtype=np.int64)
         return FrameOrder(ordered, counted, are_numbered=False)
-    values = [name.numbers[differing[0]] for name in names]
-    times_ns = _unix_times_ns(values)
-    if times_ns is not None or max(map(abs, values)) >= _LARGEST:
+    times_ns = next((t for i in differing if (t := _unix_times_ns(_column(names, i)))), None)
+    numbers = _column(names, differing[0])
+    if _unix_times_ns(numbers) is not None or max(map(abs, numbers)) >= _LARGEST:
+        counted = np.arange(len(names), dtype=np.int64)
         return FrameOrder(ordered, counted, are_numbered=False, times_ns=times_ns)
-    return FrameOrder(ordered, np.array(values, np.int64), are_numbered=True)
+    return FrameOrder(ordered, np.array(numbers, np.int64), are_numbered=True, times_ns=times_ns)
+
+
+def _holds_frame_number(names: Sequence[_Name], differing: Sequence[int]) -> bool:
+    """Whether the first number that differs is that of the frame.
+
+    Raises:
+        RecordingError: it is that of a series.
+    """
+    if not differing:
+        return False
+    if len(differing) == 1:
+        return True
+    if all(_is_one_value(name, differing) for name in names):
+        return False  # a date, a time of day or a decimal
+    leading = _column(names, differing[0])
+    if len(set(leading)) < len(leading):
+        first = names[0]
+        other = next(n for n in names if n.numbers[differing[0]] != leading[0])
+        raise _two_series(first, other)
+    return True
+
+
+def _column(names: Sequence[_Name], place: int) -> list[int]:
+    return [name.numbers[place] for name in names]
 
 
 def _differing(names: Sequence[_Name]) -> list[int]:
@@ -145,15 +168,6 @@ def _check_one_kind(names: Sequence[_Name]) -> None:
     repeats = len(set(ends)) < len(ends)
     if len(series) > 1 and (len(series[0]) > 1 or repeats):
         raise _two_series(series[0][0], series[1][0])
-
-
-def _check_one_series(names: Sequence[_Name], differing: Sequence[int]) -> None:
-    """Refuse names in which more than a clock or a decimal number and nothing else differs."""
-    if all(_is_one_value(name, differing) for name in names):
-        return
-    first = names[0]
-    other = next(n for n in names if n.numbers[differing[0]] != first.numbers[differing[0]])
-    raise _two_series(first, other)
 
 
 def _is_one_value(name: _Name, differing: Sequence[int]) -> bool:
