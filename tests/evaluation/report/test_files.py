@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -216,3 +217,23 @@ def test_a_single_subject_leaves_dashes_and_no_nan(tmp_path):
         assert "nan" not in text.lower()
         assert "one subject" in text
     assert "± –" in markdown(found)
+
+
+def test_texts_of_users_do_no_harm_in_any_format(tmp_path):
+    names = ["=1+1", "<img src=x onerror=alert(1)>"]
+    found = compare([run_of(tmp_path / "run", structures=names)])
+    found = replace(found, notes=(*found.notes, "a note\n\\input{secret}\r\n=2+2"))
+    live = [line for line in latex(found).splitlines() if not line.startswith("%")]
+    assert not any("\\input" in line for line in live)
+    page = markdown(found)
+    assert "<img" not in page
+    assert "&lt;img src=x" in page
+    assert not any(line.startswith(("=2", "\\input")) for line in page.splitlines())
+    for row in csv.DictReader(io.StringIO(to_csv(found))):
+        for value in row.values():
+            assert not value.startswith(("=", "+", "@")) or re.fullmatch(r"[+-][\d.]+", value), (
+                value
+            )
+    numbers = pd.read_csv(io.StringIO(to_csv(found)), dtype=str)
+    differences = numbers[(numbers["table"] == "differences")]["value"].dropna()
+    assert differences.str.startswith("-").any()

@@ -67,7 +67,8 @@ def markdown(comparison: Comparison) -> str:
 def latex(comparison: Comparison) -> str:
     """Return all tables as LaTeX; they need the package booktabs."""
     heading = [comparison.title, comparison.answer, *comparison.notes, *comparison.summary]
-    parts = ["\n".join(f"% {line}" for line in heading)]
+    # Every line: what follows a line break would be no comment.
+    parts = ["\n".join(f"% {line}" for text in heading for line in text.splitlines())]
     above = " ".join(f"{note[0].upper()}{note[1:]}." for note in _short(comparison))
     for place, table in enumerate(tables_of(comparison), start=1):
         caption = " ".join(text for text in (f"{table.title}.", above, table.caption) if text)

@@ -20,6 +20,7 @@ from sonotempo.evaluation.comparison.record import (
 )
 from sonotempo.evaluation.comparison.rounding import DECIMALS, P_DECIMALS, number
 from sonotempo.evaluation.report.documents import latex, markdown
+from sonotempo.evaluation.report.text_table import csv_text
 from sonotempo.folders import make_folder, writing
 from sonotempo.measures import measure
 
@@ -74,7 +75,7 @@ def to_csv(comparison: Comparison) -> str:
     writer.writeheader()
     simulated = {"simulated": "yes" if comparison.data.simulated else "no"}
     for row in _rows(comparison):
-        writer.writerow(simulated | row)
+        writer.writerow({key: csv_text(value) for key, value in (simulated | row).items()})
     return text.getvalue()
 
 

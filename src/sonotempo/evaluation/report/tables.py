@@ -32,7 +32,13 @@ from sonotempo.evaluation.comparison.rounding import (
     number,
     p_number,
 )
-from sonotempo.evaluation.report.text_table import TextTable, escaped, markdown_table, paragraphs
+from sonotempo.evaluation.report.text_table import (
+    TextTable,
+    csv_text,
+    escaped,
+    markdown_table,
+    paragraphs,
+)
 from sonotempo.measures import COMPARED, Measure, OfFrames, measure
 
 if TYPE_CHECKING:
@@ -72,6 +78,7 @@ class RunTable:
             "caption": self.table.caption,
         }
         rows = pd.DataFrame(map(asdict, self.cells)).assign(**heading)
+        rows = rows.map(lambda value: csv_text(value) if isinstance(value, str) else value)
         return rows.to_csv(index=False, lineterminator="\n")
 
     def rich(self) -> "Table":

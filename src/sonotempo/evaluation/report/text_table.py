@@ -39,8 +39,29 @@ def markdown_table(table: TextTable) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    return text.replace("|", "\\|").replace("_", "\\_")
+    """Return text that Markdown shows as it is, in one line.
+
+    >>> print(escaped("a|b <i> c_d"))
+    a\\|b &lt;i> c\\_d
+    """
+    for char, shown in (("|", "\\|"), ("_", "\\_"), ("<", "&lt;")):
+        text = text.replace(char, shown)
+    return " ".join(text.splitlines())
+
+
+def csv_text(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula; numbers stay as they are.
+
+    >>> csv_text("=1+1"), csv_text("-0.5"), csv_text("nerve")
+    ("'=1+1", '-0.5', 'nerve')
+    """
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 _TEX = {
@@ -64,7 +85,7 @@ def tex(text: str) -> str:
     """Return text that LaTeX shows as it is."""
     """Escape a text; the minus of a number becomes a minus sign, not a hyphen."""
     signed = re.sub(r"(?<![\w.])-(?=\d)", "−", text)
-    return "".join(_TEX.get(char, char) for char in signed)
+    return "".join(_TEX.get(char, char) for char in " ".join(signed.splitlines()))
 
 
 def tex_row(cells: Sequence[str]) -> str:
