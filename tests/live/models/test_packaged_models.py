@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 
 from sonotempo import live
+from sonotempo.io import open_dataset
 from sonotempo.live.models.card import read_card
 from sonotempo.live.models.engines import has_cuda, has_openvino
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.phantom.simulate import Scan, cast
 from sonotempo.recording import Frame
-from sonotempo.structures import NAMED_SETS
+from sonotempo.structures import NAMED_SETS, NERVE_VESSEL
 
 READY = Path(live.__file__).parent / "models" / "packaged"
 ARMS = {"frame": ("frame",), "sequence": ("sequence",), "pair": ("frame", "sequence")}
 NAMES = [f"{procedure}-{kind}" for procedure in ("axillary", "femoral") for kind in ARMS]
+REAL = [f"nerve-vessel-{kind}" for kind in ARMS]
+STILLS = Path(__file__).parents[4] / "shared" / "data" / "usgra-seg"
 ENGINES = [
     "onnxruntime",
     *(["openvino"] if has_openvino() else []),
@@ -43,7 +46,7 @@ def scanned(procedure):
 
 
 def test_there_are_these_and_no_others():
-    assert sorted(path.stem for path in READY.glob("*.onnx")) == sorted(NAMES)
+    assert sorted(path.stem for path in READY.glob("*.onnx")) == sorted([*NAMES, *REAL])
 
 
 def test_they_are_small_enough_to_ship():
@@ -86,3 +89,38 @@ def test_a_model_finds_something_of_the_live_simulation_on_every_engine(name, en
             mine, theirs = np.isin(masks_THW, labels), np.isin(references_THW, labels)
             dice = 2 * (mine & theirs).sum() / (mine.sum() + theirs.sum())
             assert dice > least, (of_arm[0].model, what, dice)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_model_of_real_stills_names_their_source_and_licence(name):
+    card = read_card(path_of(name))
+    kind = name.removeprefix("nerve-vessel-")
+    assert card.structures == NERVE_VESSEL
+    assert card.arms == ARMS[kind]
+    assert card.origin == "204 stills"
+    assert "for research and education; trained on 204 stills of volunteers" in card.note
+    for text in (card.note, card.trained_on):
+        assert "usgra-seg" in text
+        assert "CC BY 4.0" in text
+    for arm in card.arms:
+        (figures,) = [check for check in card.checks if check.startswith(f"{arm}: Dice in 3 folds")]
+        assert "subjects are unknown" in figures
+
+
+@pytest.mark.skipif(not STILLS.is_dir(), reason=f"no real stills at {STILLS}")
+@pytest.mark.parametrize("name", REAL)
+def test_a_model_of_real_stills_finds_nerves_and_vessels_in_them(name):
+    recordings = open_dataset(STILLS, NERVE_VESSEL).recordings[::20]
+    found = {1: [], 2: []}
+    with OnnxPredictor(path_of(name), threads=1) as predictor:
+        for recording in recordings:
+            predictor.reset()
+            reference_HW = recording.mask(0)
+            for prediction in predictor.step(recording[0]):
+                for label, dice in found.items():
+                    mine, theirs = prediction.mask_HW == label, reference_HW == label
+                    if theirs.any():
+                        dice.append(2 * (mine & theirs).sum() / (mine.sum() + theirs.sum()))
+    # It was trained on nearly all of them: this shows that the file works, not how well.
+    assert np.mean(found[1]) > 0.5
+    assert np.mean(found[2]) > 0.6
