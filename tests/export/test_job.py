@@ -8,9 +8,9 @@ from safetensors.torch import load_file, save_file
 
 from fakes.experiments import Told
 from sonotempo.errors import ConfigError, ModelError, RecordingError
+from sonotempo.evaluation.scoring.provenance import FACTS_FILE
 from sonotempo.export import job, parity
 from sonotempo.export.graph import export_graph
-from sonotempo.evaluation.scoring.provenance import FACTS_FILE
 from sonotempo.export.job import export_model
 from sonotempo.export.parity import pooled_dice, require_same_logits
 from sonotempo.live.models.card import read_card
