@@ -23,13 +23,12 @@ from _ready_page import write_real_figures
 from sonotempo.config import Experiment
 from sonotempo.config_file import load_experiment
 from sonotempo.data.folds import Fold, load_folds, save_folds
-from sonotempo.errors import ModelError, SonotempoError
+from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.scoring.files import read_scores
 from sonotempo.evaluation.scoring.frames import per_subject
-from sonotempo.export.job import export_model
 from sonotempo.study.crossval import crossvalidate
 from sonotempo.training.progress import RunProgress
-from train_ready_models import EXPORTS, PRECISIONS, READY, Precision
+from train_ready_models import EXPORTS, READY, Precision, export_smallest
 
 ROOT = Path(__file__).parents[1]
 ARMS = ("frame", "frame_flow", "sequence")
@@ -119,25 +118,16 @@ def export(
         )
         for arm in arms
     ]
-    for precision in PRECISIONS:
-        try:
-            export_model(
-                run,
-                path,
-                progress,
-                arms=arms,
-                pair=len(arms) > 1,
-                precision=precision,
-                name=f"nerve-vessel {' + '.join(arms)}, trained on {found['stills']} stills",
-                trained_on=f"{found['stills']} stills of volunteers ({SOURCE})",
-                origin=f"{found['stills']} stills",
-                facts=facts,
-            )
-        except ModelError as refused:
-            progress.say(f"not in {precision}: {refused}")
-        else:
-            return
-    raise SystemExit(f"{path.name} keeps its Dice in none of {', '.join(PRECISIONS)}")
+    export_smallest(
+        run,
+        path,
+        progress,
+        arms=arms,
+        name=f"nerve-vessel {' + '.join(arms)}, trained on {found['stills']} stills",
+        trained_on=f"{found['stills']} stills of volunteers ({SOURCE})",
+        origin=f"{found['stills']} stills",
+        facts=facts,
+    )
 
 
 if __name__ == "__main__":

@@ -299,19 +299,26 @@ def export(
         )
         for arm in arms
     ]
+    export_smallest(
+        run,
+        path,
+        progress,
+        arms=arms,
+        name=f"{procedure} {' + '.join(arms)}, trained on simulation",
+        trained_on=trained_on,
+        origin="simulation",
+        facts=facts,
+    )
+
+
+def export_smallest(
+    run: Path, path: Path, progress: RunProgress, *, arms: tuple[str, ...], **about: Any
+) -> None:
+    """Export with the fewest bits that keep the Dice; ``about`` describes the model."""
     for precision in PRECISIONS:
         try:
             export_model(
-                run,
-                path,
-                progress,
-                arms=arms,
-                pair=len(arms) > 1,
-                precision=precision,
-                name=f"{procedure} {' + '.join(arms)}, trained on simulation",
-                trained_on=trained_on,
-                origin="simulation",
-                facts=facts,
+                run, path, progress, arms=arms, pair=len(arms) > 1, precision=precision, **about
             )
         except ModelError as refused:
             progress.say(f"not in {precision}: {refused}")

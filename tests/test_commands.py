@@ -1,4 +1,4 @@
-"""Commands in a process of their own, with nothing beyond the base install."""
+"""Commands in a separate process, with nothing beyond the base install."""
 
 import os
 import subprocess

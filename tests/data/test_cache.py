@@ -284,3 +284,13 @@ def test_what_is_damaged_in_the_cache_is_fitted_again(tmp_path, name, damage):
     np.testing.assert_array_equal(again.frames_TSS(), frames)
     np.testing.assert_array_equal(again.masks_MSS(), masks)
     assert again.labelled == cached.labelled
+
+
+def test_the_content_is_that_of_the_files_whatever_the_fit(tmp_path):
+    recording, root = make_recording(tmp_path / "a", 4), tmp_path / "cache"
+    content = {cache_recording(recording, root, size, None).content for size in (32, 64)}
+    other = replace(recording, structures=FEMORAL)
+    content.add(cache_recording(other, root, 32, Box(0, 0, 9, 9)).content)
+    assert len(content) == 1
+    changed = make_recording(tmp_path / "b", 4, content=b"Pixels")
+    assert cache_recording(changed, root, 32, None).content not in content

@@ -16,6 +16,7 @@ def outline(numbers, labelled, name="r"):
     return CachedRecording(
         folder=Path(name),
         key=name,
+        content=name,
         subject=name,
         name=name,
         source=Path(name),

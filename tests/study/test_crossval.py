@@ -21,6 +21,7 @@ from sonotempo.errors import ConfigError, RecordingError, SonotempoError
 from sonotempo.io.writers import write_sequence
 from sonotempo.study import crossval as crossval_module
 from sonotempo.study.crossval import crossvalidate
+from sonotempo.training.cohort import open_cohort
 from sonotempo.training.weights import load_weights, read_weights_metadata
 
 GROUPED = TINY.model_copy(update={"normalization": "group"})
@@ -53,11 +54,13 @@ def test_every_labelled_frame_is_scored_once_by_every_arm(finished_run):
 
 
 def test_no_weights_were_trained_on_a_recording_of_their_test_or_validation_subjects(finished_run):
-    keys = json.loads((finished_run.folder / "recordings.json").read_text(encoding="utf-8"))
+    recordings = open_cohort(finished_run.experiment, Told()).recordings
+    content = {recording.name: recording.content for recording in recordings}
+    assert len(set(content.values())) == len(content)
     for fold in load_folds(finished_run.folder / "folds.json"):
         for arm in ("frame", "sequence"):
             seen = set(read_weights_metadata(finished_run.weights(arm, fold.number)).trained_on)
-            of = {name: key for name, key in keys.items() if name.split("/")[0] in fold.train}
+            of = {name: one for name, one in content.items() if name.split("/")[0] in fold.train}
             assert seen == set(of.values())
             assert len(seen) == len(fold.train)
 

@@ -59,7 +59,7 @@ def test_weights_know_what_they_were_trained_on_and_what_they_must_not_have_seen
     run_both(tmp_path / "run", cohort, tiny_experiment())
     for arm in ("frame", "sequence"):
         metadata = read_weights_metadata(tmp_path / "run" / arm / "fold-00" / "weights.safetensors")
-        assert metadata.trained_on == (cohort[0].key,)
+        assert metadata.trained_on == (cohort[0].content,)
         assert (metadata.arm, metadata.fold, metadata.input_size) == (arm, 0, SIZE)
 
 
@@ -380,3 +380,16 @@ def test_a_damaged_checkpoint_is_said_and_training_begins_again(tmp_path, cohort
     assert "resume.ckpt is damaged" in said
     assert "trained from its beginning" in said
     assert same(tensors(tmp_path / "whole", "frame"), tensors(tmp_path / "run", "frame"))
+
+
+def test_weights_that_saw_a_test_subject_on_another_grid_are_no_start(tmp_path, cohort):
+    shown = make_recording(tmp_path / "s2", 4, subject="s2", name="s2", content=b"s2")
+    larger = replace(cache_recording(shown, tmp_path / "cache", 2 * SIZE, None), subject="s0")
+    settings = tiny_experiment(arms=("frame",))
+    data = settings.data.model_copy(update={"input_size": 2 * SIZE})
+    first = settings.model_copy(update={"data": data})
+    run_both(tmp_path / "first", [larger, larger, replace(larger, subject="s2")], first)
+    weights = tmp_path / "first" / "frame" / "fold-00" / "weights.safetensors"
+    train = settings.train.model_copy(update={"initial_weights": weights})
+    with pytest.raises(SonotempoError, match="trained on 1 of this fold's validation or test"):
+        run_both(tmp_path / "run", cohort, settings.model_copy(update={"train": train}))

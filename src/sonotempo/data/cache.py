@@ -37,6 +37,8 @@ class CachedRecording:
     Attributes:
         folder: where frames.npy and masks.npy lie.
         key: content of its files and settings of its fit, as hexadecimal digits.
+        content: of its files alone: weights know by it what they were trained on, whatever the grid
+            and however this version reads the files.
         subject: who was scanned.
         name: unique within its data set.
         source: the file or folder it came from.
@@ -53,6 +55,7 @@ class CachedRecording:
 
     folder: Path
     key: str
+    content: str
     subject: str
     name: str
     source: Path
@@ -135,7 +138,8 @@ def cache_recording(
     Raises:
         RecordingError: a frame cannot be read, or none of its masks can be used.
     """
-    key = _key(recording, input_size, area)
+    content = _content(recording)
+    key = _key(content, recording, input_size, area)
     folder = root / key
     about = folder / "recording.json"
     if not _is_whole(folder):
@@ -153,6 +157,7 @@ def cache_recording(
     return CachedRecording(
         folder=folder,
         key=key,
+        content=content,
         subject=recording.subject,
         name=recording.name,
         source=recording.source,
@@ -250,13 +255,27 @@ def _reserved(path: Path, shape: tuple[int, int, int]) -> "np.memmap[Any, np.dty
     return array
 
 
-def _key(recording: Recording, input_size: int, area: Box | None) -> str:
+def _content(recording: Recording) -> str:
     if not recording.files:
         raise RecordingError(
             f"{recording.source} names no files whose content could be its key in the cache"
         )
+    digest = hashlib.blake2b(digest_size=12)
+    for path in recording.files:
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "blake2b").digest())
+        except OSError as error:
+            raise RecordingError(
+                f"{path} cannot be read ({error.strerror}); restore it or leave its recording out"
+            ) from error
+    return digest.hexdigest()
+
+
+def _key(content: str, recording: Recording, input_size: int, area: Box | None) -> str:
     settings = {
         "format": _FORMAT,
+        "content": content,
         "input_size": input_size,
         "area": asdict(area) if area else None,
         "own_area": asdict(recording.area) if recording.area else None,
@@ -267,13 +286,4 @@ def _key(recording: Recording, input_size: int, area: Box | None) -> str:
         "frame_numbers": recording.frame_numbers.tolist(),
         "labelled": recording.labelled,
     }
-    digest = hashlib.blake2b(json.dumps(settings).encode(), digest_size=12)
-    for path in recording.files:
-        try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "blake2b").digest())
-        except OSError as error:
-            raise RecordingError(
-                f"{path} cannot be read ({error.strerror}); restore it or leave its recording out"
-            ) from error
-    return digest.hexdigest()
+    return hashlib.blake2b(json.dumps(settings).encode(), digest_size=12).hexdigest()

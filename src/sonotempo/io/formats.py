@@ -89,7 +89,7 @@ def is_dicom(path: Path) -> bool:
     """Whether a file is opened as DICOM: by its suffix, or by the mark after DICOM's preamble.
 
     Scanners often write DICOM files without a suffix, with the last part of a UID as the suffix, or
-    with one of their own, such as ``.ima``.
+    with a vendor's suffix, such as ``.ima``.
     """
     suffix = path.suffix.lower()
     if suffix in _DICOM_SUFFIXES:

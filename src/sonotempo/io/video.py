@@ -130,6 +130,7 @@ class _Decoder:
         self._container = av.open(str(path))
         self._next = 0
         self._frames = self._decoded()
+        self._began_at_start = True
         self._last: tuple[int, Image] | None = None
 
     def close(self) -> None:
@@ -168,11 +169,9 @@ class _Decoder:
             self._container.seek(key, stream=main_stream(self._container))
             self._next = position
             self._frames = self._decoded()
-            self._began = False
+            self._began_at_start = False
             return False
-        return self._began
-
-    _began = True
+        return self._began_at_start
 
     def _go_to_start(self) -> None:
         # Seeking to the start is not exact in every format.
@@ -180,7 +179,7 @@ class _Decoder:
         self._container = av.open(str(self._path))
         self._next = 0
         self._frames = self._decoded()
-        self._began = True
+        self._began_at_start = True
 
     def _decode_until(self, index: int) -> Image | None:
         for frame, sound in self._frames:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-from sonotempo.config import DataConfig, Experiment, StressConfig
+from sonotempo.config import DataConfig, Experiment
 from sonotempo.config_file import load_run
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.report.tables import run_table
@@ -20,7 +20,7 @@ from sonotempo.evaluation.scoring.scored_data import ScoredData
 from sonotempo.live.models.card import ModelCard, read_card
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.recording import Frame, Prediction
-from sonotempo.study.other_data import DataScores, with_data
+from sonotempo.study.other_data import DataScores, with_data, with_stress
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.job import shown_recordings
 from sonotempo.training.progress import RunProgress
@@ -28,7 +28,7 @@ from sonotempo.training.weights import read_weights_metadata
 
 
 class _Member:
-    """One arm of a file, as a predictor of its own."""
+    """One arm of a file, as a predictor."""
 
     def __init__(self, predictor: OnnxPredictor, position: int) -> None:
         self._predictor = predictor
@@ -78,12 +78,11 @@ def evaluate_exported(
     """
     card = read_card(model)
     experiment = with_data(_experiment(card, like, model), data, cache)
-    if stress and experiment.evaluate.stress is None:
-        rules = experiment.evaluate.model_copy(update={"stress": StressConfig()})
-        experiment = experiment.model_copy(update={"evaluate": rules})
+    if stress:
+        experiment = with_stress(experiment)
     cohort = open_cohort(experiment, progress)
     trained = _trained_on(card, like)
-    seen = {one.subject for one in cohort.recordings if one.key in trained}
+    seen = {one.subject for one in cohort.recordings if one.content in trained}
     unseen = [one for one in cohort.recordings if one.subject not in seen]
     if not unseen:
         raise RecordingError(

@@ -101,16 +101,15 @@ def evaluate_weights(
         experiment = _experiment_of(weights)
         files = [(experiment.name, weights)]
     experiment = with_data(experiment, data, cache)
-    if stress and experiment.evaluate.stress is None:
-        rules = experiment.evaluate.model_copy(update={"stress": StressConfig()})
-        experiment = experiment.model_copy(update={"evaluate": rules})
+    if stress:
+        experiment = with_stress(experiment)
     cohort = open_cohort(experiment, progress)
     parts: list[Evaluation] = []
     done_of: dict[str, set[str]] = {}
     for arm, file in files:
         metadata = read_weights_metadata(file)
         done = done_of.setdefault(arm, set())
-        seen = {r.subject for r in cohort.recordings if r.key in metadata.trained_on}
+        seen = {r.subject for r in cohort.recordings if r.content in metadata.trained_on}
         unseen = [r for r in cohort.recordings if r.subject not in seen and r.key not in done]
         done.update(recording.key for recording in unseen)
         model = as_run(arm, load_weights(file)[0], experiment.controls)
@@ -193,6 +192,14 @@ def _experiment_of(weights: Path) -> Experiment:
         ),
         model=metadata.model,
     )
+
+
+def with_stress(experiment: Experiment) -> Experiment:
+    """Return the experiment with stress, as its own settings say or by default."""
+    if experiment.evaluate.stress is not None:
+        return experiment
+    rules = experiment.evaluate.model_copy(update={"stress": StressConfig()})
+    return experiment.model_copy(update={"evaluate": rules})
 
 
 def with_data(experiment: Experiment, data: Path, cache: Path) -> Experiment:

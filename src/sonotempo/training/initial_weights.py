@@ -27,7 +27,7 @@ def start_from_file(
         path: a ``weights.safetensors`` of any arm whose frame network is the same.
         config: the settings of ``model``.
         structures: what ``model`` segments.
-        unseen: keys of the validation and test recordings.
+        unseen: content of the validation and test recordings.
 
     Raises:
         ConfigError: not a weights file, another network, or weights that were trained on one of the

@@ -128,7 +128,7 @@ def _train(
         model.freeze(encoder=experiment.model.share_encoder, normalization=True)
     elif experiment.train.initial_weights is not None:
         start = experiment.train.initial_weights
-        held_out = {r.key for r in recordings if r.subject in {*fold.validation, *fold.test}}
+        held_out = {r.content for r in recordings if r.subject in {*fold.validation, *fold.test}}
         start_from_file(model, start, experiment.model, experiment.structures, held_out)
     # Convolutions are faster this way: by a third on a CPU, more in 16 bits.
     convert_conv2d_weight_memory_format(model, torch.channels_last)
@@ -240,7 +240,7 @@ def _metadata(
         input_size=experiment.data.input_size,
         area=experiment.data.area,
         model=experiment.model,
-        trained_on=tuple(sorted(recording.key for recording in train)),
+        trained_on=tuple(sorted(recording.content for recording in train)),
         version=version("sonotempo"),
     )
 

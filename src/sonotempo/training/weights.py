@@ -27,7 +27,7 @@ class WeightsMetadata:
         input_size: side of the network grid in pixels.
         area: top, left, bottom, right of the image area that was set by hand, or None.
         model: the network's settings.
-        trained_on: keys of the training recordings; never score the weights on these.
+        trained_on: content of the training recordings; never score the weights on these.
         version: the sonotempo version that trained it.
     """
 
