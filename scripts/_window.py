@@ -34,10 +34,15 @@ def open_viewer() -> Any:
 
 
 def wait(seconds: float) -> None:
-    """Let the window handle events for some seconds."""
-    from qtpy.QtTest import QTest  # noqa: PLC0415
+    """Let the window handle events for some seconds, and sleep between them.
 
-    QTest.qWait(round(seconds * 1000))
+    Not by ``QTest.qWait``: vispy replaces it with a loop that never sleeps.
+    """
+    from qtpy.QtCore import QEventLoop, QTimer  # noqa: PLC0415
+
+    loop = QEventLoop()
+    QTimer.singleShot(round(seconds * 1000), loop.quit)
+    loop.exec()
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 120.0) -> None:

@@ -135,6 +135,7 @@ def engine_alone(request: LiveRequest, seconds: float) -> dict[str, float]:
 
     session = LiveSession(request)
     try:
+        session.open_models()
         time.sleep(WARM_UP_S + seconds)
         return latencies(session, seconds)
     finally:
@@ -143,27 +144,25 @@ def engine_alone(request: LiveRequest, seconds: float) -> dict[str, float]:
 
 def in_window(request: LiveRequest, seconds: float) -> dict[str, float]:
     """Measure it in the widget; count what is really painted, and how late events arrive."""
-    from qtpy.QtOpenGLWidgets import QOpenGLWidget  # noqa: PLC0415
-
     from napari_sonotempo.live.view import ViewStyle  # noqa: PLC0415
     from napari_sonotempo.live.widget import LiveWidget  # noqa: PLC0415
+    from napari_sonotempo.shared.docks import main_window_of  # noqa: PLC0415
 
     viewer = open_viewer()
     widget = LiveWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Live comparison")
     link = widget.link
     link.set_style(ViewStyle(view="side"))
-    widget.transport.loop.setChecked(True)
+    widget.playback_box.loop.setChecked(True)
     painted: list[int] = []
 
-    def count() -> None:
-        if link.shown is not None and (not painted or painted[-1] != link.shown.frame.index):
-            painted.append(link.shown.frame.index)
+    def count(number: int) -> None:
+        if not painted or painted[-1] != number:
+            painted.append(number)
 
-    for canvas in widget.window().findChildren(QOpenGLWidget):
-        canvas.frameSwapped.connect(count)
-    link.start(request)
-    wait_for(lambda: link.shown is not None, "the stream")
+    link.stage.canvas.painted.connect(count)
+    link.start(request, main_window_of(widget))
+    wait_for(lambda: link.shown is not None and bool(link.shown.predictions), "masks")
     wait(WARM_UP_S)
     painted.clear()
     cpu_s = time.thread_time()

@@ -70,11 +70,18 @@ class LiveWindow:
     def key(self, key):
         # Shortcuts need the active window, and a window of another test process may have become it.
         self.activate()
-        QTest.keyClick(self.window, key)
+        QTest.keyClick(self.picture, key)
+
+    @property
+    def picture(self):
+        """The widget with the live picture that has the focus."""
+        stage = self.widget.link.stage
+        return stage.presentation or stage.canvas
 
     def activate(self):
-        self.window.activateWindow()
-        self.qtbot.waitUntil(self.window.isActiveWindow, timeout=10_000)
+        window = self.picture.window() if self.picture.isVisible() else self.window
+        window.activateWindow()
+        self.qtbot.waitUntil(window.isActiveWindow, timeout=10_000)
 
     def click(self, button):
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
@@ -96,6 +103,8 @@ class LiveWindow:
         self.click(self.widget.start)
         self.wait_state("live")
         self.wait_picture()
+        if models:
+            self.wait(lambda: self.widget.link.shown.predictions, "masks")
 
     def stop(self):
         self.click(self.widget.start)

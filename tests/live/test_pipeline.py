@@ -428,3 +428,39 @@ def test_bookkeeping_costs_little_of_a_frames_time(source):
             running.send(image_HW=picture, ms=33 * i)
         found = running.pipeline.statistics()
     assert found.stages["ready"].p50_ms < 2
+
+
+def test_other_models_are_stepped_from_the_next_frame_on(buffer, source):
+    first, second = StatefulModel("first"), StatefulModel("second")
+    with Running(buffer, source, first) as running:
+        for _ in range(3):
+            running.send()
+        running.pipeline.use([second])
+        # Nothing of the former model is left to be shown as the new one's.
+        assert running.pipeline.newest().predictions == ()
+        assert running.pipeline.history.numbers() == ()
+        result = running.send()
+        assert [(made.model, made.state_age) for made in result.predictions] == [("second", 1)]
+        statistics = running.pipeline.statistics()
+        assert (statistics.captured, statistics.segmented) == (1, 1)
+        assert [one.model for one in statistics.predictors] == ["second"]
+    assert first.calls == ["reset", 0, 1, 2]
+    assert second.calls[0] == "reset"
+    assert second.calls[-1] == 3
+    assert source.calls == ["start", "stop"]
+
+
+def test_pictures_without_models_first_then_with_them(buffer, source):
+    with Running(buffer, source) as running:
+        assert running.send().predictions == ()
+        running.pipeline.use([StatelessModel()])
+        assert len(running.send().predictions) == 1
+
+
+def test_other_models_are_refused_after_the_end(buffer, source):
+    with Running(buffer, source, StatelessModel()) as running:
+        running.send()
+    with pytest.raises(PipelineError, match="stop and start again"):
+        running.pipeline.use([StatelessModel()])
+    with pytest.raises(PipelineError, match="stop and start again"):
+        Pipeline(buffer, HandSource(), []).use([])

@@ -21,12 +21,14 @@ class Health:
         rows: what was measured, each with its value.
         notes: shown with every result, such as what the models were trained on.
         advice: what to do if the models do not keep up; empty if they do.
+        verdict: latency and frames a second for the line above the pictures.
     """
 
     source: str
     rows: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     advice: str
+    verdict: str = ""
 
 
 def health_of(session: LiveSession, drawn_per_s: float) -> Health:
@@ -46,7 +48,9 @@ def health_of(session: LiveSession, drawn_per_s: float) -> Health:
         ("left out", f"{statistics.dropped} of {statistics.captured} ({share:.0%})"),
     ]
     for side, name, which in zip(SIDES, session.names, session.predictor_of, strict=False):
-        one, card = statistics.predictors[which], session.predictors[which].model
+        if which >= len(statistics.predictors):
+            break  # the models are being opened
+        one, card = statistics.predictors[which], session.models.cards[which]
         stateful = next((m.stateful for m in card.members if m.arm == name), card.stateful)
         times = f"{one.inference.p50_ms:.0f} / {one.inference.p95_ms:.0f} ms"
         together = " (both)" if len(card.members) == 2 else ""
@@ -59,6 +63,7 @@ def health_of(session: LiveSession, drawn_per_s: float) -> Health:
         tuple(rows),
         session.notes,
         _advice(session, statistics),
+        f"{latency.p50_ms:.0f} ms · {statistics.fps_out:.0f} frames/s" if session.names else "",
     )
 
 
@@ -71,9 +76,24 @@ def _advice(session: LiveSession, statistics: PipelineStatistics) -> str:
     slowest = max(statistics.predictors, key=lambda one: one.inference.p50_ms)
     return (
         f"The models do not keep up: {slowest.model!r} takes {slowest.inference.p50_ms:.0f} ms a "
-        "frame, and frames are left out. Choose an int8 model, one model instead of two, or a "
-        "computer with a GPU."
+        f"frame, and frames are left out. {_remedy(session, statistics)}"
     )
+
+
+def _remedy(session: LiveSession, statistics: PipelineStatistics) -> str:
+    """Return only what would change something here."""
+    remedies = []
+    if any(card.precision != "int8" for card in session.models.cards):
+        remedies.append("export the model with --precision int8")
+    if len(session.predictors) > 1:
+        remedies.append("use a pair in one file, whose encoder runs once")
+    if len(session.names) > 1:
+        remedies.append("show one model instead of two")
+    remedies.append("close other programs")
+    if all("CPU" in one.engine.upper() for one in statistics.predictors):
+        remedies.append("use a computer with a GPU")
+    first, *others = remedies
+    return ", or ".join([first[0].upper() + first[1:], *others]) + "."
 
 
 class HealthBox(QLabel):

@@ -1,39 +1,46 @@
-"""Connects the engine with the window: one GUI timer pulls results and draws them.
+"""Connects the engine with the window: one GUI timer pulls results and shows them.
 
-The link owns the session (source, models, pipeline, recorder), the jobs, the layers and the
-timer; :meth:`LiveLink.cleanup` ends all of them. Threads never touch a widget or a layer.
+The link owns the session (source, models, pipeline, recorder), the jobs, the stage and the timer;
+:meth:`LiveLink.cleanup` ends all of them. Threads never touch a widget or a layer.
 """
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
+from qtpy.QtWidgets import QMainWindow
 
 from napari_sonotempo.live.health import health_of
-from napari_sonotempo.live.layers import LiveLayers
-from napari_sonotempo.live.overlays import LiveOverlays, depth_words
+from napari_sonotempo.live.held_layers import held_layers
+from napari_sonotempo.live.look_back import LookBack
+from napari_sonotempo.live.opening import Opening
+from napari_sonotempo.live.recordings import Recordings
+from napari_sonotempo.live.scene import Verdict
+from napari_sonotempo.live.screen import Screen
 from napari_sonotempo.live.session import (
     WINDOW_TITLE,
     LiveRequest,
     LiveSession,
     closed_quietly,
 )
-from napari_sonotempo.live.snapshot import new_name, write_snapshot
+from napari_sonotempo.live.snapshot import write_snapshot
+from napari_sonotempo.live.stage import Stage
+from napari_sonotempo.live.verdict import frozen_verdict, live_verdict
 from napari_sonotempo.live.view import ViewStyle
 from napari_sonotempo.shared.jobs import Jobs
 from sonotempo.errors import SonotempoError
 from sonotempo.live.history import StepResult
-from sonotempo.live.recording.recorder import RecorderStatistics
 from sonotempo.live.sources.source import Command, SourceEvent
 
 State = Literal["stopped", "starting", "live", "frozen", "stopping"]
 
-_PERIOD_MS = 33
-_LEAST_PAUSE_MS = 8  # between two ticks, for clicks and the engine
+_PERIOD_MS = 16
+_LEAST_PAUSE_MS = 4  # between two ticks, for clicks
 _HEALTH_S = 0.5
 _CLEANUP_S = 3.0
 _DISCONNECTED = frozenset({"disconnected", "crashed"})
@@ -41,35 +48,37 @@ _REPORTED = frozenset({"error", "disconnected", "crashed", "restarted", "ended"}
 
 
 class LiveLink(QObject):
-    """Starts, draws, freezes, records and stops one stream at a time.
+    """Starts, shows, freezes, records and stops one stream at a time.
 
     Args:
-        viewer: draws the stream.
+        viewer: the frozen frames become its layers, if the user wants that.
     """
 
     state_changed = Signal(str)
     said = Signal(str, str)  # Level, sentence
     health_changed = Signal(object)  # Health
-    held_changed = Signal(int)  # how many frames the user can look back through
-    position_changed = Signal(int)  # in these frames
-    recording_changed = Signal(bool)
-    layers_changed = Signal()  # the viewer's layers, not only those of the stream
+    models_changed = Signal()  # other structures or names
+    layers_changed = Signal()  # the viewer's layers
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = viewer
         self.state: State = "stopped"
         self.session: LiveSession | None = None  # what is running, if anything
-        self._layers: LiveLayers | None = None
-        self._overlays = LiveOverlays(viewer)
-        self._style = ViewStyle()
-        self._held: tuple[StepResult, ...] = ()
-        self._position = 0
-        self._is_connected = True
-        self._drawn: deque[float] = deque(maxlen=60)
-        self._health_at = 0.0
-        self._is_gone = False
+        self.stage = Stage()
         self.jobs = Jobs()
+        self.recordings = Recordings(self.jobs)
+        self.screen = Screen(self.stage)
+        self.look_back = LookBack()
+        self._is_connected = True
+        self._drawn: deque[float] = deque(maxlen=120)
+        self._rates = ""
+        self._health_at = 0.0
+        self._began_at = 0.0
+        self._opening: Opening | None = None
+        self._next: tuple[LiveRequest, QMainWindow | None] | None = None
+        self._is_gone = False
+        self.recordings.said.connect(self.said)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._tick)
@@ -82,8 +91,8 @@ class LiveLink(QObject):
 
     @property
     def shown(self) -> StepResult | None:
-        """The result that is drawn now."""
-        return self._layers.shown if self._layers is not None else None
+        """The result that is shown now."""
+        return self.screen.shown
 
     @property
     def is_recording(self) -> bool:
@@ -92,35 +101,86 @@ class LiveLink(QObject):
 
     # --- start and stop ---------------------------------------------------------------------
 
-    def start(self, request: LiveRequest) -> None:
-        """Open source and models in the background, then draw the stream."""
+    def start(
+        self,
+        request: LiveRequest,
+        window: QMainWindow | None = None,
+        opening: Opening | None = None,
+    ) -> None:
+        """Open source and models in the background; pictures are shown before the models are ready.
+
+        Args:
+            request: what to open.
+            window: in whose middle the picture is shown.
+            opening: of the same request, if it has begun already.
+        """
         if self.state != "stopped":
             return
+        if not self.stage.is_shown and Stage.is_taken(window):
+            self._report_error(
+                "Another live comparison is shown in this window. Stop it and press its Layers "
+                "button, or open a second napari window."
+            )
+            return
+        self._began_at = time.monotonic()
+        self.screen.clear()
+        self.stage.show_in(window)
         self._set_state("starting")
+        self._show_waiting()
 
-        def open_session(tell: Callable[..., None], cancelled: threading.Event) -> None:
-            session = LiveSession(request)
-            if cancelled.is_set():
-                session.close()
+        opening = opening or Opening(request)
+        self._opening = opening
+
+        def follow(tell: Callable[..., None], _: threading.Event) -> None:
+            session = opening.session.result()
+            tell(self._begin, session, opening)
+            try:
+                opening.models.result()
+            except SonotempoError as error:
+                tell(self._fail, session, str(error))
             else:
-                tell(self._begin, session)
+                tell(self._models_are_ready, session)
 
-        self.jobs.follow("start", open_session, self._not_started, must_end=True)
+        self.jobs.follow("start", follow, self._not_started, must_end=True)
+
+    def change_models(self, request: LiveRequest) -> None:
+        """Use other models while the stream goes on."""
+        session = self.session
+        if session is None:
+            return
+        self.said.emit("info", "The other models are being opened; the stream goes on.")
+        self.jobs.run(
+            "models",
+            lambda: session.open_models(request),
+            lambda _: self._models_are_ready(session),
+            self._report_error,
+            must_end=True,
+        )
 
     def stop(self) -> None:
-        """End the stream in the background; the last picture stays."""
+        """End the stream, or its start, in the background; the last picture stays."""
+        if self.state == "starting" and self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+            self._set_state("stopping")
+            self.screen.show(verdict=Verdict("STOPPING"))
+            return
         if self.session is None:
             return
         session, self.session = self.session, None
-        if session.recorder is not None:
-            self.recording_changed.emit(False)
-        self._forget_held()
+        self.recordings.stream_ended(session)
+        self.look_back.forget()
         self._set_state("stopping")
-        self._overlays.write("stopped")
+        self.screen.show(verdict=Verdict("STOPPED"), recording="")
         self._close(session)
 
+    def restart(self, request: LiveRequest, window: QMainWindow | None) -> None:
+        """End the stream, then start another one."""
+        self._next = (request, window)
+        self.stop()
+
     def cleanup(self) -> None:
-        """End everything, and remove from the viewer what the stream added; may be called twice.
+        """End everything, and give the window back as it was; may be called twice.
 
         A source that hangs is waited for in a thread that ends by itself, not here.
         """
@@ -133,39 +193,60 @@ class LiveLink(QObject):
         if self.session is not None:
             session, self.session = self.session, None
             self._close(session)
-        self._held = ()
+        self.look_back.hold(())
+        self.screen.clear()
+        if self._opening is not None:
+            self._opening.cancel()
         self.jobs.cancel(_CLEANUP_S)
         self.jobs.poll()  # a session that was being opened is closed by _begin
         self.jobs.cancel(_CLEANUP_S)
-        if self._layers is not None:
-            self._layers.remove()
-            self._layers = None
-        self._overlays.end()
+        self.stage.remove()
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.disconnect(self.cleanup)
 
-    def _begin(self, session: LiveSession) -> None:
-        if self._is_gone:
+    def _begin(self, session: LiveSession, opening: Opening) -> None:
+        if self._is_gone or opening is not self._opening:  # cancelled meanwhile
             self._close(session)
             return
-        if self._layers is not None:
-            self._layers.remove()
+        self._opening = None
         self.session = session
         if str(self._viewer.title).startswith(WINDOW_TITLE):  # not a window of the user's own
             self._viewer.title = f"{WINDOW_TITLE}{session.title}"
-        self._layers = LiveLayers(self._viewer, session.structures, session.names)
-        self._layers.set_style(self._style)
         self._is_connected = True
         self._drawn.clear()
-        self._overlays.begin()
-        self._overlays.write("waiting for the first frame")
+        self._rates = ""
         self._set_state("live")
+        self._take_models(session)
+
+    def _take_models(self, session: LiveSession) -> None:
+        # Frozen frames have masks of the former models.
+        self.look_back.drop_masks()
+        self.screen.take_models(session)
+        self.models_changed.emit()
+
+    def _models_are_ready(self, session: LiveSession) -> None:
+        if session is self.session:
+            if not self.screen.is_for(session):
+                self._take_models(session)
+            took_s = time.monotonic() - self._began_at
+            if session.names and not self._drawn:
+                self.said.emit("info", f"The models are ready after {took_s:.0f} s.")
+
+    def _fail(self, session: LiveSession, sentence: str) -> None:
+        """Stop a stream whose models cannot be opened."""
+        if self._is_gone:
+            return
+        self._report_error(sentence)
+        if session is self.session:
+            self.stop()
 
     def _not_started(self, sentence: str) -> None:
         if not self._is_gone:
             self._report_error(sentence)
+            self.screen.show(waiting="nothing is running", verdict=Verdict())
             self._set_state("stopped")
+            self.stage.leave()
 
     def _close(self, session: LiveSession) -> None:
         self.jobs.run(
@@ -178,6 +259,11 @@ class LiveLink(QObject):
         if problem:
             self._report_error(problem)
         self._set_state("stopped")
+        following, self._next = self._next, None
+        if following is not None:
+            self.start(*following)
+        elif self.shown is None:
+            self.stage.leave()
 
     def _set_state(self, state: State) -> None:
         self.state = state
@@ -188,6 +274,8 @@ class LiveLink(QObject):
 
     def _note_layers(self, _: object) -> None:
         self.layers_changed.emit()
+        if self.state == "stopped" and len(self._viewer.layers):
+            self.stage.leave()  # the user has opened something: show it
 
     # --- the timer --------------------------------------------------------------------------
 
@@ -195,53 +283,74 @@ class LiveLink(QObject):
         began = time.perf_counter()
         try:
             self.jobs.poll()
-            if self.session is not None and self._layers is not None:
-                self._pull(self.session, self._layers)
+            if self.session is not None:
+                self._pull(self.session)
+            elif self.state == "starting":
+                self._show_waiting()
         finally:
             if not self._is_gone:
                 spent_ms = (time.perf_counter() - began) * 1e3
                 self._timer.start(max(_LEAST_PAUSE_MS, round(_PERIOD_MS - spent_ms)))
 
-    def _pull(self, session: LiveSession, layers: LiveLayers) -> None:
-        """Report events, and draw the newest result if it is not drawn yet."""
+    def _pull(self, session: LiveSession) -> None:
+        """Report events, and show the newest result if it is not shown yet."""
         pipeline = session.pipeline
         for event in pipeline.events():
-            self._handle(event, session, layers)
-        if session.recorder is not None:
-            for event in session.recorder.events():
-                self._report_error(event.detail)
-            if session.recorder.problem is not None:
-                self.stop_recording()
+            self._handle(event, session)
+        self.recordings.pull(session)
         if pipeline.error is not None:
             self._report_error(f"{pipeline.error}. Choose another model and start again.")
-            layers.clear_masks()
+            self.screen.drop_masks()
             self.stop()
             return
         now = time.monotonic()
         if self.state == "live":
-            newest, shown = pipeline.newest(), layers.shown
-            drawn = None if shown is None else shown.frame.index
-            if newest is not None and newest.frame.index != drawn and self._is_connected:
-                layers.show(newest, in_a_hurry=True)
-                self._drawn.append(now)
-            self._overlays.mark(
-                layers.shown,
-                session.source.state,
-                is_connected=self._is_connected,
-                is_late=pipeline.is_stale(),
-            )
+            self._show_newest(session, now)
         if now - self._health_at > _HEALTH_S:
             self._health_at = now
             drawn_per_s = sum(1 for at in self._drawn if now - at < 2.0) / 2.0
-            self.health_changed.emit(health_of(session, drawn_per_s))
+            health = health_of(session, drawn_per_s)
+            self._rates = health.verdict
+            self.health_changed.emit(health)
 
-    def _handle(self, event: SourceEvent, session: LiveSession, layers: LiveLayers) -> None:
+    def _show_newest(self, session: LiveSession, now: float) -> None:
+        if session.is_segmenting and not self.screen.is_for(session):
+            self._take_models(session)
+        newest, shown = session.pipeline.newest(), self.shown
+        if newest is not None and not session.is_segmenting:
+            newest = replace(newest, predictions=())
+        drawn = None if shown is None else (shown.frame.index, len(shown.predictions))
+        is_new = newest is not None and (newest.frame.index, len(newest.predictions)) != drawn
+        result = newest if is_new and self._is_connected else None
+        if result is None and shown is None:
+            self._show_waiting()
+            return
+        if result is not None:
+            self._drawn.append(now)
+        verdict = live_verdict(
+            result or shown,
+            session.source.state,
+            is_connected=self._is_connected,
+            is_late=session.pipeline.is_stale(),
+            rates=self._rates,
+        )
+        if not session.is_segmenting and verdict.level != "warning":
+            waited_s = now - self._began_at
+            words = f"the models are being opened: {waited_s:.0f} s"
+            verdict = Verdict("WITHOUT MODELS", "still", words)
+        self.screen.show_live(result, verdict, self.recordings.words(session))
+
+    def _show_waiting(self) -> None:
+        what = "waiting for the first frame" if self.session is not None else "opening the source"
+        self.screen.wait_for(what, time.monotonic() - self._began_at)
+
+    def _handle(self, event: SourceEvent, session: LiveSession) -> None:
         if session.recorder is not None:
             session.recorder.note(event)
         if event.kind in _DISCONNECTED:
             self._is_connected = False
             if self.state == "live":
-                layers.clear_masks()
+                self.screen.drop_masks()
         elif event.kind in ("connected", "running"):
             self._is_connected = True
         if event.kind in _REPORTED:
@@ -252,10 +361,8 @@ class LiveLink(QObject):
     # --- looking back -----------------------------------------------------------------------
 
     def set_style(self, style: ViewStyle) -> None:
-        """Change how the stream is drawn."""
-        self._style = style
-        if self._layers is not None:
-            self._layers.set_style(style)
+        """Change how the stream is shown."""
+        self.screen.show(style=style)
 
     def toggle_freeze(self) -> None:
         """Freeze the picture to look back, or resume; a recording that has ended plays again."""
@@ -263,7 +370,7 @@ class LiveLink(QObject):
         if session is None or shown is None:
             return
         if self.state == "frozen":
-            self._forget_held()
+            self.look_back.forget()
             self._set_state("live")
             if session.playback is not None:
                 session.playback.resume()
@@ -274,38 +381,41 @@ class LiveLink(QObject):
             if session.playback is not None:
                 session.playback.pause()
             self._set_state("frozen")
-            self._overlays.write("FROZEN", is_warning=True)
+            self.screen.show(verdict=Verdict("FROZEN"))
             last = shown.frame.index
             self.jobs.run("freeze", lambda: session.hold(last), self._hold, self._report_error)
 
     def _hold(self, held: tuple[StepResult, ...]) -> None:
         if self.state == "frozen" and held:
-            self._held = held
-            self.held_changed.emit(len(held))
+            self.look_back.hold(held)
             self.show_held(len(held) - 1)
-
-    def _forget_held(self) -> None:
-        self._held = ()
-        self.held_changed.emit(0)
 
     def show_held(self, position: int) -> None:
         """While frozen, show one of the frames of the last seconds."""
-        if not self._held or self._layers is None:
-            return
-        self._position = min(max(0, position), len(self._held) - 1)
-        result = self._held[self._position]
-        self._layers.show(result)
-        back_s = (self._held[-1].captured_ns - result.captured_ns) / 1e9
-        words = f"FROZEN  −{back_s:.2f} s   frame {result.frame.index}   {depth_words(result)}"
-        self._overlays.write(words, is_warning=True)
-        self.position_changed.emit(self._position)
+        found = self.look_back.move_to(position)
+        if found is not None:
+            result, back_s = found
+            self.screen.show(result=result, verdict=frozen_verdict(result, back_s))
 
     def step(self, by: int) -> None:
         """Freeze a live stream, or move by some frames while frozen."""
         if self.state == "live":
             self.toggle_freeze()
         else:
-            self.show_held(self._position + by)
+            self.show_held(self.look_back.position + by)
+
+    def toggle_layers(self, window: QMainWindow | None) -> None:
+        """Go between the live picture and napari's canvas; frozen frames become layers there."""
+        if not self.stage.is_shown:
+            self.stage.show_in(window)
+            self.stage.show_scene(self.screen.scene)
+            return
+        if self.state == "frozen" and self.look_back.held:
+            scene = self.screen.scene
+            for data, meta, kind in held_layers(self.look_back.held, scene.names, scene.structures):
+                getattr(self._viewer, f"add_{kind}")(data, **meta)
+            self._viewer.dims.set_current_step(0, self.look_back.position)
+        self.stage.leave()
 
     # --- commands, recording, snapshots -----------------------------------------------------
 
@@ -319,39 +429,12 @@ class LiveLink(QObject):
 
     def record(self, folder: Path) -> None:
         """Start or stop a recording."""
-        if self.is_recording:
-            self.stop_recording()
-            return
         if self.session is None:
             self.said.emit("warning", "Nothing is running: press Start before you record.")
-            return
-        path = folder / f"{new_name('recording')}.mkv"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.session.record(path)
-        except OSError as error:
-            self._report_error(
-                f"{folder} cannot be created ({error.strerror or error}); choose another folder"
-            )
-        except SonotempoError as error:
-            self._report_error(str(error))
+        elif self.is_recording:
+            self.recordings.stop(self.session)
         else:
-            self.recording_changed.emit(True)
-            self.said.emit("info", f"recording to {path}")
-
-    def stop_recording(self) -> None:
-        """Finish the recording in the background; no frame received so far is lost."""
-        session = self.session
-        if session is None or session.recorder is None:
-            return
-        recorder, session.recorder = session.recorder, None
-        self.recording_changed.emit(False)
-
-        def report(statistics: RecorderStatistics) -> None:
-            if recorder.problem is None and not self._is_gone:
-                self.said.emit("info", f"{statistics.frames} frames recorded to {recorder.path}")
-
-        self.jobs.run("recording", recorder.stop, report, self._report_error, must_end=True)
+            self.recordings.start(self.session, folder)
 
     def snapshot(self, folder: Path) -> None:
         """Write the view, its frame and its masks to files."""
@@ -359,7 +442,8 @@ class LiveLink(QObject):
         if shown is None or session is None:
             self.said.emit("warning", "There is no picture yet: press Start.")
             return
-        view_HW4 = self._viewer.screenshot(canvas_only=True, flash=False)
+        canvas = self.stage.presentation or self.stage.canvas
+        view_HW4 = canvas.picture()
         names, structures = session.names, session.structures
         facts = {"source": session.title, "notes": list(session.notes)}
         self.jobs.run(

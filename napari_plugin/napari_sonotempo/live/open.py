@@ -4,6 +4,7 @@
 # ruff: noqa: PLC0415
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from sonotempo.structures import StructureSet
 
 TITLE = "Live comparison"
 _SIZE = (1280, 800)
-# napari's own docks, which take space from the pictures; the menu Window shows them again.
-_HIDDEN_DOCKS = ("layer controls", "layer list")
+_FRAME_PX = (20, 60)  # that a window manager may add
+_DOCK_PX = 320
 
 
 def open_live(  # noqa: PLR0917
@@ -27,6 +28,8 @@ def open_live(  # noqa: PLR0917
 ) -> tuple[Any, Any]:
     """Open a viewer with the widget and start the stream; return both.
 
+    Source and models are opened while napari is imported, so that they are ready with the window.
+
     Args:
         source: as on the command line.
         models: files of model A and optionally B.
@@ -36,20 +39,51 @@ def open_live(  # noqa: PLR0917
         structures: the channels of an external model.
         along_motion: show a single frame model along the motion too.
         are_default: whether the models were not asked for: they change with the anatomy.
+
+    Raises:
+        SonotempoError: the source or a model cannot be opened; no window has been opened.
     """
-    import napari
-    from qtpy.QtWidgets import QDockWidget
+    from napari_sonotempo.live.opening import Opening
+    from napari_sonotempo.live.session import WINDOW_TITLE, LiveRequest
+    from napari_sonotempo.live.source_names import anatomy_of, title_of
+    from sonotempo.live.sources.open import open_source
 
-    from napari_sonotempo.live.session import WINDOW_TITLE
-    from napari_sonotempo.live.widget import LiveWidget
+    opening = Opening(
+        LiveRequest(
+            title_of(source),
+            partial(open_source, source, sdk=sdk),
+            models,
+            engine,
+            threads,
+            structures,
+            along_motion,
+            anatomy_of(source),
+            source,
+        )
+    )
+    try:
+        import napari
+        from qtpy.QtCore import Qt
+        from qtpy.QtGui import QGuiApplication
 
-    viewer = napari.Viewer(title=f"{WINDOW_TITLE}{source}")
-    widget = LiveWidget(viewer)
-    viewer.window.add_dock_widget(widget, name=TITLE, area="right")
-    viewer.window.resize(*_SIZE)
-    for dock in widget.window().findChildren(QDockWidget):
-        if dock.windowTitle() in _HIDDEN_DOCKS or dock.objectName() in _HIDDEN_DOCKS:
-            dock.hide()
+        from napari_sonotempo.live.widget import LiveWidget
+        from napari_sonotempo.shared.docks import main_window_of
+
+        opening.raise_if_failed()
+        viewer = napari.Viewer(title=f"{WINDOW_TITLE}{source}", show=False)
+        widget = LiveWidget(viewer)
+        dock = viewer.window.add_dock_widget(widget, name=TITLE, area="right")
+    except BaseException:
+        opening.close()
+        raise
+    screen = QGuiApplication.primaryScreen()
+    if screen is not None:  # the status bar stays on a small screen
+        room = screen.availableSize()
+        sides = zip(_SIZE, (room.width(), room.height()), _FRAME_PX, strict=True)
+        viewer.window.resize(*(min(wanted, there - frame) for wanted, there, frame in sides))
+    window = main_window_of(widget)
+    if window is not None:
+        window.resizeDocks([dock], [_DOCK_PX], Qt.Orientation.Horizontal)
     widget.start_stream(
         source,
         models,
@@ -59,7 +93,9 @@ def open_live(  # noqa: PLR0917
         structures=structures,
         along_motion=along_motion,
         are_default=are_default,
+        opening=opening,
     )
+    viewer.window.show()
     return viewer, widget
 
 
@@ -70,9 +106,9 @@ def run_live(*arguments: Any, loop: Callable[[], object] | None = None) -> None:
         arguments: of :func:`open_live`.
         loop: runs until the window is closed; by default napari's.
     """
+    _, widget = open_live(*arguments)
     import napari
 
-    _, widget = open_live(*arguments)
     try:
         (loop or napari.run)()
     finally:

@@ -1,9 +1,12 @@
 """One run of a source with its models: everything that must be opened and closed."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_sonotempo.shared.models_box import require_comparable
@@ -18,6 +21,7 @@ from sonotempo.live.recording.recorder import Recorder, RecorderStatistics
 from sonotempo.live.sources.open import buffer_for
 from sonotempo.live.sources.playback import PlaybackSource
 from sonotempo.live.sources.source import FrameSource
+from sonotempo.recording import Prediction
 from sonotempo.structures import StructureSet
 
 SIDES = ("A", "B")
@@ -41,6 +45,7 @@ class LiveRequest:
             other models stay as they are.
         anatomy: what the source simulates, to say so if the models are for another one; empty if
             it is real.
+        source_text: names the source, to notice that another one is chosen.
     """
 
     title: str
@@ -51,15 +56,65 @@ class LiveRequest:
     structures: StructureSet | None = None
     along_motion: bool = False
     anatomy: str = ""
+    source_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models of a stream, before or after their processes are started.
+
+    Attributes:
+        cards: of the files for A and B.
+        moves: whether a single frame model is shown along the motion too.
+        structures: what they find, or None without a model.
+        names: for each prediction: model A, then B.
+        predictor_of: which file makes each of them.
+        notes: shown with every result, such as "trained on simulated subjects".
+    """
+
+    cards: tuple[ModelCard, ...]
+    moves: bool
+    structures: StructureSet | None
+    names: tuple[str, ...]
+    predictor_of: tuple[int, ...]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, request: LiveRequest) -> "Models":
+        """Read the models' descriptions.
+
+        Raises:
+            ModelError: a file is damaged, or the models cannot be compared.
+        """
+        cards = [card_of(path, request.structures) for path in request.models]
+        moves = request.along_motion and len(cards) == 1 and cards[0].can_move
+        cards = [card.along_motion() if moves else card for card in cards]
+        require_comparable(cards)
+        return cls(
+            tuple(cards),
+            moves,
+            cards[0].structures if cards else None,
+            tuple(
+                _member_name(card, member.arm, cards) for card in cards for member in card.members
+            ),
+            tuple(i for i, card in enumerate(cards) for _ in card.members),
+            tuple(
+                dict.fromkeys(
+                    [*_mismatch(cards, request), *(card.note for card in cards if card.note)]
+                )
+            ),
+        )
 
 
 class LiveSession:
     """Owns the source, the ring buffer, the models, the pipeline and the recorder, if any.
 
-    Opening and closing may block: do neither on the GUI thread.
+    The pictures come first: :meth:`open_models` starts the models afterwards, and may be called
+    again for others while the stream goes on. Opening and closing may block: do neither on the GUI
+    thread.
 
     Args:
-        request: what to open. The stream is running when this returns.
+        request: what to open. Pictures arrive when this returns; no model has been started.
 
     Raises:
         SonotempoError: something cannot be opened; the message says what to do.
@@ -67,56 +122,141 @@ class LiveSession:
 
     def __init__(self, request: LiveRequest) -> None:
         self.title = request.title
-        cards = [card_of(path, request.structures) for path in request.models]
-        moves = request.along_motion and len(cards) == 1 and cards[0].can_move
-        cards = [card.along_motion() if moves else card for card in cards]
-        require_comparable(cards)
-        threads = request.threads or max(1, (os.cpu_count() or 1) - 1)
+        self.request = request
+        self.models = Models.of(request)
+        #: Whether the models are stepped.
+        self.is_segmenting = not request.models
+        self.predictors: list[PredictorProcess] = []
         with ExitStack() as parts:
             self.source: FrameSource = request.make_source()
             self.buffer: RingBuffer = parts.enter_context(buffer_for(self.source))
-            self.predictors = [
-                parts.enter_context(
-                    PredictorProcess(
-                        ModelRequest(path, request.engine, threads, request.structures, moves),
-                        self.buffer.handle,
-                    )
-                )
-                for path in request.models
-            ]
-            self.pipeline = Pipeline(self.buffer, self.source, self.predictors)
+            parts.callback(self._close_models)
+            self.pipeline = Pipeline(self.buffer, self.source, ())
             parts.callback(self.pipeline.stop)
             self.pipeline.start()
+            if self.playback is not None and request.models:
+                self.playback.pause()  # it begins when the models are open
+                self.playback.seek(0)  # and shows its first frame meanwhile
             self._parts = parts.pop_all()
-        #: What the models find, or None without a model.
-        self.structures = cards[0].structures if cards else None
-        #: A name for each prediction: model A, then B.
-        self.names = tuple(
-            _member_name(card, member.arm, cards) for card in cards for member in card.members
-        )
-        #: Which predictor makes each of them.
-        self.predictor_of = tuple(i for i, card in enumerate(cards) for _ in card.members)
-        #: Shown with every result, such as "trained on simulated subjects".
-        self.notes = tuple(
-            dict.fromkeys([*_mismatch(cards, request), *(card.note for card in cards if card.note)])
-        )
         self.recorder: Recorder | None = None
+        self._recorded = -1
+        self._recording_since_s = 0.0
+        self._opening = threading.Lock()
+        self._is_closed = False
+
+    @property
+    def structures(self) -> StructureSet | None:
+        """What the models find, or None without a model."""
+        return self.models.structures
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each prediction: model A, then B."""
+        return self.models.names
+
+    @property
+    def predictor_of(self) -> tuple[int, ...]:
+        """Which predictor makes each of them."""
+        return self.models.predictor_of
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Shown with every result."""
+        return self.models.notes
 
     @property
     def playback(self) -> PlaybackSource | None:
         """The source if it is a recording: it can be paused, looped and played faster."""
         return self.source if isinstance(self.source, PlaybackSource) else None
 
+    def open_models(self, request: LiveRequest | None = None) -> None:
+        """Start the models in processes side by side, and step them from then on.
+
+        Args:
+            request: for other models than those that were asked for at first.
+
+        Raises:
+            SonotempoError: a model cannot be opened; the models so far go on.
+        """
+        with self._opening:
+            if not self._is_closed:
+                self._open_models(request or self.request)
+
+    def _open_models(self, wanted: LiveRequest) -> None:
+        models = Models.of(wanted)
+        threads = wanted.threads or max(1, (os.cpu_count() or 1) - 1)
+
+        def start(path: Path) -> PredictorProcess:
+            asked = ModelRequest(path, wanted.engine, threads, wanted.structures, models.moves)
+            return PredictorProcess(asked, self.buffer.handle)
+
+        with ExitStack() as started, ThreadPoolExecutor(max(1, len(wanted.models))) as pool:
+            waiting = [pool.submit(start, path) for path in wanted.models]
+            wait(waiting)
+            for one in waiting:
+                if one.exception() is None:
+                    started.enter_context(one.result())
+            predictors = [one.result() for one in waiting]  # raises what went wrong
+            # Until the names and structures are known, nobody may show their masks.
+            self.is_segmenting = False
+            try:
+                self.pipeline.use(predictors)
+            except BaseException:
+                self.is_segmenting = bool(self.predictors)
+                raise
+            started.pop_all()
+        former, self.predictors = self.predictors, predictors
+        if self.playback is not None and not former:
+            self.playback.seek(0)
+            self.playback.resume()
+        self.models = models
+        self.is_segmenting = True
+        self.request = replace(
+            wanted,
+            title=self.title,
+            make_source=self.request.make_source,
+            source_text=self.request.source_text,
+        )
+        for predictor in former:
+            predictor.close()
+
     def record(self, path: Path) -> None:
-        """Start to record all frames.
+        """Start to record all frames, and the masks from now on.
 
         Raises:
             SourceError: it cannot be written, or PyAV is missing.
         """
-        self.recorder = Recorder(self.buffer.reader("now"), path)
+        reader = self.buffer.reader("now")
+        self._recorded = reader.written - 1
+        self.recorder = Recorder(reader, path)
+        self._recording_since_s = time.monotonic()
+
+    def record_masks(self) -> None:
+        """Pass the new masks to the recorder; call it a few times a second."""
+        recorder = self.recorder
+        if recorder is None:
+            return
+        for number in self.pipeline.history.numbers():
+            if number <= self._recorded:
+                continue
+            result = self.pipeline.history.get(number)
+            if result is not None:
+                self._recorded = number
+                recorder.add(
+                    tuple(
+                        Prediction(result.frame, made.mask_HW(), None, made.state_age, made.model)
+                        for made in result.predictions
+                    )
+                )
+
+    @property
+    def recorded_s(self) -> float:
+        """For how long has been recorded."""
+        return time.monotonic() - self._recording_since_s if self.recorder is not None else 0.0
 
     def stop_recording(self) -> RecorderStatistics | None:
         """Write all frames received so far; on a slow disk this takes time."""
+        self.record_masks()
         recorder, self.recorder = self.recorder, None
         return recorder.stop() if recorder is not None else None
 
@@ -152,10 +292,18 @@ class LiveSession:
         Raises:
             PipelineError: the engine or the source hangs; everything else is closed.
         """
-        try:
-            self.stop_recording()
-        finally:
-            self._parts.close()
+        with self._opening:  # models that are being started are closed with the others
+            self._is_closed = True
+            try:
+                self.stop_recording()
+            finally:
+                self._parts.close()
+
+    def _close_models(self) -> None:
+        """End the models' processes; the pipeline does not step them any more."""
+        former, self.predictors = self.predictors, []
+        for predictor in former:
+            predictor.close()
 
 
 def _mismatch(cards: Sequence[ModelCard], request: LiveRequest) -> list[str]:

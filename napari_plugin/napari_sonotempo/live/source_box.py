@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
 from napari_sonotempo.live.connection_test import ConnectionTest
+from napari_sonotempo.live.source_names import title_of
 from napari_sonotempo.shared.layers import recording_of
 from napari_sonotempo.shared.layouts import browsing, form
 from napari_sonotempo.shared.settings import LiveSettings
@@ -35,6 +36,7 @@ class SourceBox(QWidget):
         settings: the last choice.
     """
 
+    changed = Signal()  # another source
     structures_changed = Signal(str)  # that models for the source should find
 
     def __init__(self, viewer: Any, settings: LiveSettings) -> None:
@@ -83,6 +85,15 @@ class SourceBox(QWidget):
         self._restore()
         self.kind.currentIndexChanged.connect(self._show_page)
         self.kind.currentIndexChanged.connect(self._tell_structures)
+        for signal in (
+            self.kind.currentIndexChanged,
+            self.procedure.currentIndexChanged,
+            self.layer.currentIndexChanged,
+            self.port.valueChanged,
+            *(line.textChanged for line in (self.seed, self.path, self.host, self.sdk)),
+            *(line.textChanged for line in self._lines.values()),
+        ):
+            signal.connect(lambda _: self.changed.emit())
         self._show_page()
 
     @property
@@ -164,8 +175,7 @@ class SourceBox(QWidget):
                 if scheme == ""
                 else f"no address is given; enter one such as {sources.kind_of(f'{scheme}://').example}"
             )
-        titles = {"": Path(text).name, "phantom": f"simulated {self.procedure.currentText()}"}
-        return titles.get(scheme, text), lambda: sources.open_source(text, sdk=sdk)
+        return title_of(text), lambda: sources.open_source(text, sdk=sdk)
 
     def sdk_folder(self) -> Path | None:
         """Return the folder of the vendor's SDK, if it is not installed."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 #: ``one``: a single picture with the masks of A, B or both; ``side``: the same frame twice, A left
-#: and B right; ``difference``: where A and B disagree.
+#: and B right, or A above B; ``difference``: where A and B disagree.
 View = Literal["one", "side", "difference"]
 #: Whose masks the single picture shows; both are always outlines.
 Shown = Literal["A", "B", "both"]
@@ -22,7 +22,8 @@ class ViewStyle:
         shown: whose masks the view ``one`` shows.
         opacity: of the masks, 0 to 1.
         outline: whether masks are outlines instead of filled.
-        names: whether names are written at the structures' centres.
+        names: whether names are written next to the structures.
+        whole_frame: whether what lies outside the ultrasound image is shown too.
         hidden: label values that are not shown.
     """
 
@@ -31,4 +32,5 @@ class ViewStyle:
     opacity: float = 0.5
     outline: bool = False
     names: bool = True
+    whole_frame: bool = False
     hidden: frozenset[int] = frozenset()

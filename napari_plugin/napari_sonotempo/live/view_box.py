@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sonotempo.live.layers import DIFFERENCE_NAMES, DIFFERENCE_RGB
 from napari_sonotempo.live.view import SHOWN, VIEWS, ViewStyle
 from napari_sonotempo.shared.layouts import row
 from napari_sonotempo.shared.settings import LiveSettings
@@ -49,13 +48,8 @@ class ViewBox(QWidget):
         self.structures = QListWidget()
         self.structures.setSelectionMode(self.structures.SelectionMode.NoSelection)
         self.structures.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.legend = QLabel(
-            "   ".join(
-                f'<span style="color:rgb{rgb}">■</span> {name}'
-                for name, rgb in zip(DIFFERENCE_NAMES, DIFFERENCE_RGB, strict=True)
-            )
-        )
-        self.legend.setWordWrap(True)
+        self.whole_frame = QCheckBox("Whole frame")
+        self.whole_frame.setChecked(settings.flag("whole frame", False))
         self.show_structures(None)
         self._shown_row = row(QLabel("Masks of"), *self.shown.buttons())
         layout = QVBoxLayout(self)
@@ -64,9 +58,9 @@ class ViewBox(QWidget):
         for widget in (
             row(*self.views.buttons()),
             self._shown_row,
-            self.legend,
+            row(QLabel("Opacity"), self.opacity),
+            row(self.outline, self.names, self.whole_frame),
             self.structures,
-            row(QLabel("Opacity"), self.opacity, self.outline, self.names),
         ):
             layout.addWidget(widget)
         for signal in (
@@ -75,10 +69,32 @@ class ViewBox(QWidget):
             self.opacity.valueChanged,
             self.outline.toggled,
             self.names.toggled,
+            self.whole_frame.toggled,
             self.structures.itemChanged,
         ):
             signal.connect(self._change)
+        self._explain()
         self._show_rows()
+
+    def _explain(self) -> None:
+        """Say in tool tips what the controls do, and their keys."""
+        for index, tip in enumerate(
+            (
+                "one picture (1; again: the masks of B, of both)",
+                "the same frame twice, with the masks of A and of B (2)",
+                "where A and B disagree (3)",
+            )
+        ):
+            self.views.button(index).setToolTip(tip)
+        for index, tip in enumerate(("model A", "model B", "both, as outlines")):
+            self.shown.button(index).setToolTip(f"the single picture shows {tip}")
+        self.opacity.setToolTip("opacity of the masks")
+        self.outline.setToolTip("outlines instead of filled masks")
+        self.names.setToolTip("names next to the structures; the legend always has them")
+        self.whole_frame.setToolTip(
+            "also what lies outside the ultrasound image, such as the scanner's texts"
+        )
+        self.structures.setToolTip("which structures are drawn")
 
     def style_wanted(self) -> ViewStyle:
         """Return what is chosen."""
@@ -89,6 +105,7 @@ class ViewBox(QWidget):
             self.opacity.value() / 100,
             self.outline.isChecked(),
             self.names.isChecked(),
+            self.whole_frame.isChecked(),
             frozenset(
                 item.data(_LABEL_ROLE)
                 for item in items
@@ -127,13 +144,13 @@ class ViewBox(QWidget):
         save("opacity", self.opacity.value())
         save("outline", style.outline)
         save("names", style.names)
+        save("whole frame", style.whole_frame)
         self._show_rows()
         self.changed.emit()
 
     def _show_rows(self) -> None:
-        view = VIEWS[self.views.checkedId()]
-        self._shown_row.setVisible(view == "one")
-        self.legend.setVisible(view == "difference")
+        # Disabled, not hidden, so that nothing moves under the pointer.
+        self._shown_row.setEnabled(VIEWS[self.views.checkedId()] == "one")
 
 
 def _choice(texts: tuple[str, ...], values: tuple[str, ...], chosen: str) -> QButtonGroup:

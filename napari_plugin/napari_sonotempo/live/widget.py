@@ -1,27 +1,30 @@
 """The dock widget "Live comparison": assembles its panels and connects them with the stream."""
 
-import time
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
     QGroupBox,
     QMainWindow,
     QPushButton,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_sonotempo.live.health import Health, HealthBox
+from napari_sonotempo.live.keys import Actions, Keys
 from napari_sonotempo.live.link import LiveLink
+from napari_sonotempo.live.opening import Opening
+from napari_sonotempo.live.playback_box import PlaybackBox
+from napari_sonotempo.live.saved_box import SavedBox
 from napari_sonotempo.live.session import LiveRequest
 from napari_sonotempo.live.source_box import SourceBox
-from napari_sonotempo.live.transport import Transport
 from napari_sonotempo.live.view_box import ViewBox
-from napari_sonotempo.shared.layouts import row, scrolling
+from napari_sonotempo.shared.docks import main_window_of, tab_with_others
+from napari_sonotempo.shared.layouts import row, scroll_area
 from napari_sonotempo.shared.messages import Messages
 from napari_sonotempo.shared.models_box import ModelsBox
 from napari_sonotempo.shared.settings import LiveSettings
@@ -29,41 +32,47 @@ from sonotempo.errors import SonotempoError
 from sonotempo.live.models.ready import ready_models
 from sonotempo.structures import StructureSet
 
-_MESSAGES = 3
-_ADVICE_S = 5.0
+_WIDTH_PX = 320
+_TABS = ("Setup", "View", "Saved", "Health")
 
 
 class LiveWidget(QWidget):
     """Choose a source and models; start, view, freeze and record the stream.
 
     Args:
-        napari_viewer: draws the stream.
+        napari_viewer: whose window shows the stream.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         settings = LiveSettings()
         self._settings = settings
+        self._viewer = napari_viewer
         self._structures: StructureSet | None = None
         self._main_window: QMainWindow | None = None
+        self._running: LiveRequest | None = None
+        self._advice = ""
         self.link = LiveLink(napari_viewer)
+        self.controls = self.link.stage.controls
         self.source_box = SourceBox(napari_viewer, settings)
         self.models_box = ModelsBox(settings)
         self.view_box = ViewBox(settings)
-        self.transport = Transport()
+        self.playback_box = PlaybackBox()
+        self.saved_box = SavedBox()
         self.health_box = HealthBox()
         self.start = QPushButton("Start")
-        self.setup = QPushButton("Source and models")
-        self.setup.setCheckable(True)
-        self.setup.setChecked(True)
-        self.folder = QPushButton()
-        self.folder.setToolTip("where snapshots and recordings are saved")
-        self.messages = Messages(_MESSAGES)
-        self.advice = Messages()
-        self._advised_at = -_ADVICE_S
+        self.apply = QPushButton("Apply changes")
+        self.apply.setToolTip("use the chosen source and models now")
+        self.tabs = QTabWidget()
+        self.messages = Messages()
         self._lay_out()
+        self.actions_by_name = self._actions()
+        self._keys = [
+            Keys(self, self.actions_by_name),
+            Keys(self.link.stage.panel, self.actions_by_name),
+        ]
         self._connect()
-        self._show_folder()
+        self.saved_box.show_folder(self._folder())
         self._show_state("stopped")
         self.link.set_style(self.view_box.style_wanted())
         self.link.jobs.run(
@@ -78,26 +87,27 @@ class LiveWidget(QWidget):
         Args:
             source: to choose first, as on the command line.
             models: to choose first.
-            options: further attributes of :class:`LiveRequest`, ``sdk``, and ``are_default``:
-                whether the models may give way to those of another anatomy.
+            options: further attributes of :class:`LiveRequest`, ``sdk``; ``are_default``: whether
+                the models may give way to those of another anatomy; ``opening``: of the same
+                source and models, if it has begun already.
         """
         self.messages.clear_all()
+        opening: Opening | None = options.pop("opening", None)
         try:
             if source is not None:
                 self.source_box.choose(source, options.pop("sdk", None))
             if models is not None:
                 self.models_box.choose(models, by_user=not options.pop("are_default", False))
-            title, make_source = self.source_box.wanted()
             if "along_motion" in options:
                 self.models_box.along_motion.setChecked(options.pop("along_motion"))
-            options = {"engine": self.models_box.engine.currentText(), **options}
-            options["along_motion"] = self.models_box.along_motion.isChecked()
-            options["anatomy"] = self.source_box.anatomy
-            request = LiveRequest(title, make_source, self.models_box.wanted(), **options)
+            request = self._request(**options)
         except SonotempoError as error:
             self.messages.say("error", str(error))
+            if opening is not None:
+                opening.close()
             return
-        self.link.start(request)
+        self._running = request
+        self.link.start(request, main_window_of(self), opening)
 
     # --- the end: with the dock, with the window, or with the program -----------------------
 
@@ -115,14 +125,17 @@ class LiveWidget(QWidget):
             self.deleteLater()  # napari leaves it as a window without a parent
         return bool(super().event(event))
 
+    def sizeHint(self) -> QSize:
+        """Leave the room to the pictures."""
+        return QSize(_WIDTH_PX, super().sizeHint().height())
+
     def showEvent(self, event: Any) -> None:
         """Watch the window that the widget is in."""
-        parent = self.parent()
-        while parent is not None and not isinstance(parent, QMainWindow):
-            parent = parent.parent()
-        if parent is not None and parent is not self._main_window:
-            self._main_window = parent
-            parent.installEventFilter(self)
+        window = main_window_of(self)
+        if window is not None and window is not self._main_window:
+            self._main_window = window
+            window.installEventFilter(self)
+        QTimer.singleShot(0, self, lambda: tab_with_others(self))  # once it has its place
         super().showEvent(event)
 
     def eventFilter(self, watched: Any, event: QEvent) -> bool:
@@ -135,65 +148,101 @@ class LiveWidget(QWidget):
     # --- assembly ---------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        self._setup_area = QWidget()
-        setup = QVBoxLayout(self._setup_area)
-        setup.setContentsMargins(0, 0, 0, 0)
-        setup.addWidget(_group("Source", self.source_box))
-        setup.addWidget(_group("Models", self.models_box))
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(6)
-        for widget in (
-            row(self.setup, self.start),
-            self.messages,
-            self.advice,
-            self._setup_area,
-            _group("View", self.view_box),
-            _group("Transport", self.transport, self.folder),
-            _group("Health", self.health_box),
-        ):
-            layout.addWidget(widget)
-        layout.addStretch()
-        scrolling(self, inner)
+        pages: tuple[tuple[QWidget, ...], ...] = (
+            (_group("Source", self.source_box), _group("Models", self.models_box)),
+            (self.view_box, _group("Source's own controls", self.playback_box)),
+            (self.saved_box,),
+            (self.health_box,),
+        )
+        for title, widgets in zip(_TABS, pages, strict=True):
+            page = QWidget()
+            layout = QVBoxLayout(page)
+            layout.setContentsMargins(4, 6, 4, 4)
+            for widget in widgets:
+                layout.addWidget(widget)
+            layout.addStretch()
+            self.tabs.addTab(scroll_area(page), title)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(6, 6, 6, 6)
+        outer.setSpacing(6)
+        for part in (row(self.start, self.apply), self.messages, self.tabs):
+            outer.addWidget(part)
+        self.setMinimumWidth(_WIDTH_PX)
+        # After a click on a button, which takes no focus, the keys work.
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+
+    def _actions(self) -> Actions:
+        link = self.link
+        return {
+            "freeze": link.toggle_freeze,
+            "back": lambda: link.step(-1),
+            "on": lambda: link.step(1),
+            "single": lambda: self.view_box.set_view(0),
+            "side by side": lambda: self.view_box.set_view(1),
+            "difference": lambda: self.view_box.set_view(2),
+            "next view": lambda: self.view_box.set_view((self.view_box.views.checkedId() + 1) % 3),
+            "record": lambda: link.record(self._folder()),
+            "snapshot": lambda: link.snapshot(self._folder()),
+            "full screen": self._press_full_screen,
+            "layers": lambda: link.toggle_layers(main_window_of(self)),
+        }
 
     def _connect(self) -> None:
-        link, transport = self.link, self.transport
+        link, controls, act = self.link, self.controls, self.actions_by_name
         self.start.clicked.connect(self._press_start)
-        self.setup.toggled.connect(self._setup_area.setVisible)
-        self.folder.clicked.connect(self._choose_folder)
+        self.apply.clicked.connect(self._press_apply)
         self.source_box.test.button.clicked.connect(self._test)
         self.source_box.structures_changed.connect(self.models_box.suggest)
+        self.source_box.changed.connect(self._show_apply)
+        self.models_box.changed.connect(self._show_apply)
         self.view_box.changed.connect(lambda: link.set_style(self.view_box.style_wanted()))
-        transport.freeze_wanted.connect(link.toggle_freeze)
-        transport.step_wanted.connect(link.step)
-        transport.position_wanted.connect(link.show_held)
-        transport.snapshot_wanted.connect(lambda: link.snapshot(self._folder()))
-        transport.record_wanted.connect(self._press_record)
-        transport.command_wanted.connect(link.send)
-        transport.playback_changed.connect(self._set_playback)
+        controls.freeze_wanted.connect(act["freeze"])
+        controls.step_wanted.connect(link.step)
+        controls.position_wanted.connect(self._move_to)
+        controls.snapshot_wanted.connect(act["snapshot"])
+        controls.record_wanted.connect(act["record"])
+        controls.presentation_wanted.connect(act["full screen"])
+        controls.layers_wanted.connect(act["layers"])
+        self.playback_box.command_wanted.connect(link.send)
+        self.playback_box.playback_changed.connect(self._set_playback)
+        self.saved_box.folder_wanted.connect(self._choose_folder)
+        self.saved_box.open_wanted.connect(self._open_recording)
+        self.saved_box.video_wanted.connect(lambda path: link.recordings.make_video(Path(path)))
+        recordings = link.recordings
+        recordings.changed.connect(controls.show_recording)
+        recordings.saved.connect(self._show_saved)
+        recordings.video_saved.connect(self.saved_box.show_video)
+        recordings.progress.connect(self.saved_box.show_progress)
         link.state_changed.connect(self._show_state)
         link.said.connect(self.messages.say)
         link.health_changed.connect(self._show_health)
-        link.held_changed.connect(transport.show_held)
-        link.position_changed.connect(transport.show_position)
-        link.recording_changed.connect(transport.show_recording)
+        link.models_changed.connect(self._show_models)
+        link.look_back.held_changed.connect(controls.show_held)
+        link.look_back.position_changed.connect(controls.show_position)
+        link.look_back.back_changed.connect(controls.time.show_back)
         link.layers_changed.connect(self.source_box.list_layers)
-        for key, pressed in (
-            ("Space", link.toggle_freeze),
-            ("Left", lambda: link.step(-1)),
-            ("Right", lambda: link.step(1)),
-            ("1", lambda: self.view_box.set_view(0)),
-            ("2", lambda: self.view_box.set_view(1)),
-            ("3", lambda: self.view_box.set_view(2)),
-            ("R", self._press_record),
-        ):
-            shortcut = QShortcut(QKeySequence(key), self)
-            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
-            shortcut.activated.connect(pressed)
+        link.stage.on_stage_changed.connect(self._show_stage)
         self.destroyed.connect(link.cleanup)
 
     # --- what the user does -----------------------------------------------------------------
+
+    def _request(self, **options: Any) -> LiveRequest:
+        """Return what is chosen.
+
+        Raises:
+            SonotempoError: nothing is chosen yet, or the choice is not valid.
+        """
+        title, make_source = self.source_box.wanted()
+        options = {"engine": self.models_box.engine.currentText(), **options}
+        return LiveRequest(
+            title,
+            make_source,
+            self.models_box.wanted(),
+            along_motion=self.models_box.along_motion.isChecked(),
+            anatomy=self.source_box.anatomy,
+            source_text=self.source_box.text(),
+            **options,
+        )
 
     def _press_start(self) -> None:
         if self.link.state == "stopped":
@@ -201,15 +250,40 @@ class LiveWidget(QWidget):
         else:
             self.link.stop()
 
-    def _press_record(self) -> None:
-        self.link.record(self._folder())
-        self.transport.show_recording(self.link.is_recording)
+    def _press_apply(self) -> None:
+        """Use other models at once; for another source, stop and start."""
+        try:
+            request = self._request()
+        except SonotempoError as error:
+            self.messages.say("error", str(error))
+            return
+        running = self._running
+        self._running = request
+        if running is not None and running.source_text == request.source_text:
+            self.link.change_models(request)
+        else:
+            self.link.restart(request, main_window_of(self))
+        self._show_apply()
+
+    def _press_full_screen(self) -> None:
+        stage = self.link.stage
+        stage.toggle_presentation()
+        if stage.presentation is not None:
+            Keys(stage.presentation, self.actions_by_name, Escape=stage.end_presentation)
+
+    def _move_to(self, position: int) -> None:
+        """Look back while frozen; while a recording plays, go to another place in it."""
+        session = self.link.session
+        if self.link.state == "live" and session is not None and session.playback is not None:
+            session.playback.seek(position)
+        else:
+            self.link.show_held(position)
 
     def _set_playback(self) -> None:
         session = self.link.session
         if session is not None and session.playback is not None:
-            session.playback.rate = self.transport.speed_wanted
-            session.playback.loop = self.transport.loop.isChecked()
+            session.playback.rate = self.playback_box.speed_wanted
+            session.playback.loop = self.playback_box.loop.isChecked()
 
     def _test(self) -> None:
         if self.link.state != "stopped":
@@ -231,7 +305,12 @@ class LiveWidget(QWidget):
         )
         if path:
             self._settings.save("folder", path)
-            self._show_folder()
+            self.saved_box.show_folder(self._folder())
+
+    def _open_recording(self, path: str) -> None:
+        self._viewer.open(path, plugin="sonotempo")
+        if self.link.stage.is_shown:
+            self.messages.say("info", "The recording is open as a layer: press Layers to see it.")
 
     # --- what is shown ----------------------------------------------------------------------
 
@@ -239,52 +318,80 @@ class LiveWidget(QWidget):
         self.models_box.offer(ready, self.source_box.structures)
 
     def _show_state(self, state: str) -> None:
-        self.transport.show_state(state)
-        words = {"stopped": "Start", "starting": "Starting…", "stopping": "Stopping…"}
+        self._show_controls()
+        words = {"stopped": "Start", "starting": "Cancel", "stopping": "Stopping…"}
+        tips = {"stopped": "start the stream", "starting": "end the start"}
         self.start.setText(words.get(state, "Stop"))
-        self.start.setEnabled(state not in ("starting", "stopping"))
-        session = self.link.session
-        if state == "live" and session is not None:
-            if session.structures is not self._structures:
-                self._structures = session.structures
-                self.view_box.show_structures(session.structures)
-            self.setup.setChecked(False)
+        self.start.setToolTip(tips.get(state, "end the stream"))
+        self.start.setEnabled(state != "stopping")
+        for keys in self._keys:
+            keys.enable(state in ("live", "frozen"))
+        if state == "live":
             self._set_playback()
+        if state == "starting":
+            self.tabs.setCurrentIndex(_TABS.index("View"))
         if state == "stopped":
-            self.setup.setChecked(True)
+            self.tabs.setCurrentIndex(_TABS.index("Setup"))
             self.health_box.show_health(None)
-            self.advice.clear_all()
-            self._advised_at = -_ADVICE_S
-        self._show_commands()
+            self._running = None
+        self._show_apply()
+
+    def _show_models(self) -> None:
+        session = self.link.session
+        if session is not None and session.structures is not self._structures:
+            self._structures = session.structures
+            self.view_box.show_structures(session.structures)
+            self.link.set_style(self.view_box.style_wanted())
+
+    def _show_apply(self) -> None:
+        """Offer to apply what differs from what runs."""
+        running = self._running
+        is_live = self.link.state in ("live", "frozen")
+        chosen = (
+            self.source_box.text(),
+            self.models_box.chosen(),
+            self.models_box.engine.currentText(),
+            self.models_box.along_motion.isChecked(),
+        )
+        self.apply.setEnabled(
+            is_live
+            and running is not None
+            and chosen
+            != (running.source_text, running.models, running.engine, running.along_motion)
+        )
 
     def _show_health(self, health: Health) -> None:
         self.health_box.show_health(health)
-        now = time.monotonic()
-        if health.advice:
-            self._advised_at = now
-            self.advice.say("warning", health.advice)
-        elif now - self._advised_at > _ADVICE_S:  # a moment longer, so that it does not flicker
-            self.advice.clear_all()
-        self._show_commands()
+        if health.advice and not self._advice:
+            self._advice = health.advice
+            self.messages.say("warning", health.advice)
+        elif not health.advice and self._advice:
+            self.messages.withdraw(self._advice)
+            self._advice = ""
+        self._show_controls()
 
-    def _show_commands(self) -> None:
+    def _show_controls(self) -> None:
         session = self.link.session
-        self.transport.show_source(
-            is_recording=session is not None and session.playback is not None,
+        playback = session.playback if session is not None else None
+        self.playback_box.show_source(
+            is_recording=playback is not None,
             commands=session.source.commands if session is not None else (),
         )
-        if session is not None and self.link.state == "live":
-            has_ended = session.source.state == "ended"
-            self.transport.freeze.setText("Play again (space)" if has_ended else "Freeze (space)")
+        has_ended = session is not None and session.source.state == "ended"
+        self.controls.show_state(self.link.state, has_ended=has_ended)
+        if playback is not None and self.link.state == "live":
+            times_ns = playback.recording.timestamps_ns
+            self.controls.show_place(playback.position, (times_ns - times_ns[0]) / 1e9)
+
+    def _show_stage(self, is_shown: bool) -> None:
+        self.controls.layers.setText("Layers" if is_shown else "Live")
+
+    def _show_saved(self, path: str) -> None:
+        self.saved_box.show_recording(path)
+        self.tabs.setCurrentIndex(_TABS.index("Saved"))
 
     def _folder(self) -> Path:
         return Path(self._settings.text("folder", str(Path.home() / "sonotempo"))).expanduser()
-
-    def _show_folder(self) -> None:
-        folder = self._folder()
-        at_home = folder.is_relative_to(Path.home())
-        shown = Path("~", folder.relative_to(Path.home())) if at_home else folder
-        self.folder.setText(f"Save to {shown}")
 
 
 def _group(title: str, *contents: QWidget) -> QGroupBox:

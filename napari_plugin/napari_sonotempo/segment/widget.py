@@ -27,6 +27,7 @@ from napari_sonotempo.segment.area_plot import AreaPlot
 from napari_sonotempo.segment.areas import Areas, write_areas
 from napari_sonotempo.segment.job import SegmentRequest, SegmentResult, segment
 from napari_sonotempo.segment.layers import outline, result_layers
+from napari_sonotempo.shared.docks import tab_with_others
 from napari_sonotempo.shared.jobs import Jobs
 from napari_sonotempo.shared.layers import LayerData, recording_of
 from napari_sonotempo.shared.messages import Level, Messages
@@ -264,6 +265,11 @@ class SegmentWidget(QWidget):
         path, _ = QFileDialog.getSaveFileName(self, "Save areas", start, "Tables (*.csv)")
         if path:
             self.save_areas(Path(path))
+
+    def showEvent(self, event: Any) -> None:
+        """Share the place of this plugin's other docks."""
+        QTimer.singleShot(0, self, lambda: tab_with_others(self))  # once it has its place
+        super().showEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
         """Stop when the dock is closed: napari takes the widget out before deleting it."""

@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QScrollArea,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -48,14 +47,11 @@ def browsing(field: QWidget, pressed: Callable[[], object], tip: str = "") -> QW
     return row(field, button)
 
 
-def scrolling(parent: QWidget, inner: QWidget, width_px: int = 345) -> None:
-    """Fill a dock widget with contents that scroll vertically where they do not fit."""
+def scroll_area(inner: QWidget) -> QScrollArea:
+    """Return contents that scroll vertically where they do not fit."""
     area = QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(inner)
-    outer = QVBoxLayout(parent)
-    outer.setContentsMargins(0, 0, 0, 0)
-    outer.addWidget(area)
-    parent.setMinimumWidth(width_px)
+    return area

@@ -5,6 +5,7 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_sonotempo.shared.layouts import browsing, form
@@ -23,6 +24,8 @@ class ModelsBox(QWidget):
     Args:
         settings: the last choice.
     """
+
+    changed = Signal()  # another model, engine, or the motion
 
     def __init__(self, settings: LiveSettings) -> None:
         super().__init__()
@@ -43,7 +46,7 @@ class ModelsBox(QWidget):
             box.addItem(_NONE, "")
             self._add_file(box, settings.text(f"model {side}"))
             box.activated.connect(self._note_choice)
-            tip = "Choose an .onnx file, as `sonotempo export` writes it"
+            tip = "choose an .onnx file of your own"
             rows.append((f"Model {side}", browsing(box, partial(self._browse, box), tip)))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -54,15 +57,25 @@ class ModelsBox(QWidget):
         )
         self.along_motion.setChecked(settings.flag("along motion", False))
         layout.addWidget(form(*rows, self.along_motion, ("Engine", self.engine), self.note))
+        for signal in (
+            *(box.currentIndexChanged for box in self.models),
+            self.engine.currentIndexChanged,
+            self.along_motion.toggled,
+        ):
+            signal.connect(lambda _: self.changed.emit())
 
     def offer(self, ready: tuple[ReadyModel, ...], structures: str) -> None:
         """Offer the ready-made models, and choose those for a set if nothing else is chosen."""
         self._ready = ready
         for box in self.models:
             for model in ready:
-                if box.findData(str(model.path)) < 0:
+                known = box.findData(str(model.path))
+                if known >= 0:  # remembered, or asked for, before its title was known
+                    box.setItemText(known, model.title)
+                else:
                     box.addItem(model.title, str(model.path))
-                    box.setItemData(box.count() - 1, model.title, 3)  # as tool tip
+                    known = box.count() - 1
+                box.setItemData(known, model.title, Qt.ItemDataRole.ToolTipRole)
         self.note.setVisible(not ready and not self.chosen())
         self.suggest(structures)
 
@@ -119,7 +132,7 @@ class ModelsBox(QWidget):
         if box.findData(text) < 0:
             ready = {str(model.path): model.title for model in self._ready}
             box.addItem(ready.get(text, Path(text).name), text)
-            box.setItemData(box.count() - 1, text, 3)
+            box.setItemData(box.count() - 1, text, Qt.ItemDataRole.ToolTipRole)
         box.setCurrentIndex(box.findData(text))
 
     def _browse(self, box: QComboBox) -> None:

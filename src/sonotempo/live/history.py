@@ -111,6 +111,11 @@ class PredictionHistory:
         with self._lock:
             return tuple(self._results)
 
+    def clear(self) -> None:
+        """Forget all results."""
+        with self._lock:
+            self._results.clear()
+
     def close(self) -> None:
         """Release the results and the buffer: from now on, all frames are gone."""
         with self._lock, self._reading:

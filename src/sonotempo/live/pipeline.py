@@ -9,6 +9,7 @@ the source.
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self, get_args
 
 from sonotempo.errors import PipelineError, unknown_option
@@ -39,6 +40,7 @@ STALE_MS = 250.0
 
 _WAIT_S = 0.05
 _STOP_S = 5.0
+_SWAP_S = 60.0  # longer than the slowest step of a model that answers at all
 
 
 class LivePredictor(Protocol):
@@ -70,6 +72,17 @@ class LivePredictor(Protocol):
     def step_on_grid(self, frame: Frame) -> tuple[GridPrediction, ...]:
         """Segment the next frame; masks stay on the network grid."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Stepped:
+    """What is stepped, and what is measured since it is."""
+
+    predictors: tuple[LivePredictor, ...]
+    meter: Meter
+    started_ns: int
+    first: int
+    overruns: int
 
 
 class Pipeline(Closing):
@@ -105,18 +118,19 @@ class Pipeline(Closing):
             raise PipelineError(unknown_option("policy", policy, get_args(Policy)))
         self._buffer = buffer
         self._source = source
-        self._predictors = tuple(predictors)
         self._policy = policy
         self._continuity = Continuity(max_gap_ms)
         self._breaks: list[SourceEvent] = []
         self._events = EventLog()
-        self._meter = Meter(len(self._predictors))
         self._reader = buffer.reader("now")
         self._attached = threading.Lock()
         self._is_attached = True
-        self._first = self._upcoming = self._reader.written
-        self._written, self._overruns = self._first, 0
-        self._started_ns = self._ended_ns = 0
+        self._upcoming = self._written = self._reader.written
+        self._overruns = 0
+        self._stepped = _stepping(tuple(predictors), 0, self._upcoming, 0)
+        self._swapping = threading.Condition()
+        self._next: tuple[LivePredictor, ...] | None = None
+        self._ended_ns = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sonotempo-engine", daemon=True)
         self._doing = "waiting for the source"
@@ -131,7 +145,7 @@ class Pipeline(Closing):
     @property
     def predictors(self) -> tuple[LivePredictor, ...]:
         """The models; only the engine's thread may step them."""
-        return self._predictors
+        return self._stepped.predictors
 
     @property
     def state(self) -> PipelineState:
@@ -145,9 +159,10 @@ class Pipeline(Closing):
             PipelineError: it was started or stopped already.
             SourceError: the source cannot start.
         """
-        if self._started_ns or self._stopping.is_set():
+        before = self._stepped
+        if before.started_ns or self._stopping.is_set():
             raise PipelineError("a pipeline runs once; create another one for the next run")
-        self._started_ns = time.monotonic_ns()
+        self._stepped = _stepping(before.predictors, time.monotonic_ns(), before.first, 0)
         self._state = "running"
         self._thread.start()
         if self._source.state == "stopped":
@@ -187,6 +202,30 @@ class Pipeline(Closing):
                 "restart the program before the next run"
             )
 
+    def use(self, predictors: Sequence[LivePredictor]) -> None:
+        """Step other models from the next frame on; the stream goes on, statistics start over.
+
+        Returns once the models so far are no longer stepped, so that they can be closed. Their
+        results are forgotten: :attr:`history` and :meth:`newest` never mix models.
+
+        Args:
+            predictors: their states are reset; the caller closes them.
+
+        Raises:
+            PipelineError: the engine has ended, or a model hangs.
+        """
+        with self._swapping:
+            self._next = tuple(predictors)
+            self._swapping.wait_for(
+                lambda: self._next is None or not self._thread.is_alive(), _SWAP_S
+            )
+            if self._next is not None:
+                self._next = None
+                raise PipelineError(
+                    "the stream has ended, or a model hangs, so that no other models can be used; "
+                    "stop and start again"
+                )
+
     def newest(self) -> StepResult | None:
         """Return the newest result, or None before the first; never waits for anything."""
         return self._newest
@@ -206,15 +245,16 @@ class Pipeline(Closing):
 
     def statistics(self) -> PipelineStatistics:
         """Summarise the stream up to now or to its end."""
+        stepped = self._stepped
         written, overruns = self._progress()
         now_ns = self._ended_ns or time.monotonic_ns()
-        return self._meter.statistics(
+        return stepped.meter.statistics(
             now_ns=now_ns,
-            started_ns=self._started_ns or now_ns,
-            captured=written - self._first,
-            overruns=overruns,
+            started_ns=stepped.started_ns or now_ns,
+            captured=written - stepped.first,
+            overruns=overruns - stepped.overruns,
             waiting=max(0, written - self._upcoming),
-            models=[(predictor.model.name, predictor.engine) for predictor in self._predictors],
+            models=[(predictor.model.name, predictor.engine) for predictor in stepped.predictors],
         )
 
     def __enter__(self) -> Self:
@@ -229,6 +269,7 @@ class Pipeline(Closing):
         """Work until stopped or until something fails."""
         try:
             while not self._stopping.is_set():
+                self._swap()
                 # Read before the buffer: the last frame is written before the end is reported.
                 is_over = self._source.state == "ended"
                 streamed = self._take()
@@ -251,6 +292,23 @@ class Pipeline(Closing):
             state = "failed"
         self._ended_ns = time.monotonic_ns()
         self._state = state
+        with self._swapping:
+            self._swapping.notify_all()
+
+    def _swap(self) -> None:
+        """Take the models that :meth:`use` wants, if any."""
+        with self._swapping:
+            if self._next is None:
+                return
+            predictors, self._next = self._next, None
+            for predictor in predictors:
+                predictor.reset()
+            _, overruns = self._progress()
+            self.history.clear()
+            if self._newest is not None:
+                self._newest = replace(self._newest, predictions=())
+            self._stepped = _stepping(predictors, time.monotonic_ns(), self._upcoming, overruns)
+            self._swapping.notify_all()
 
     def _take(self) -> StreamedFrame | None:
         """Return the frame to be segmented next, or None if there is none yet."""
@@ -275,10 +333,10 @@ class Pipeline(Closing):
         self._upcoming = streamed.number + 1
         reason = self._broken_by(streamed)
         if reason is not None:
-            self._meter.reset(reason)
+            self._stepped.meter.reset(reason)
         predictions: list[GridPrediction] = []
         preprocess_ns, inference_ns, ages = 0, [], []
-        for predictor in self._predictors:
+        for predictor in self._stepped.predictors:
             self._doing = f"model {predictor.model.name!r} segments frame {streamed.number}"
             try:
                 if reason is not None:
@@ -300,7 +358,7 @@ class Pipeline(Closing):
         )
         self.history.add(result)
         self._newest = result
-        self._meter.record(
+        self._stepped.meter.record(
             StepTimes(
                 streamed.number,
                 streamed.host_ns,
@@ -337,3 +395,9 @@ class Pipeline(Closing):
                 self._is_attached = False
                 self._reader.close()
                 self.history.close()
+
+
+def _stepping(
+    predictors: tuple[LivePredictor, ...], started_ns: int, first: int, overruns: int
+) -> _Stepped:
+    return _Stepped(predictors, Meter(len(predictors)), started_ns, first, overruns)

@@ -7,6 +7,7 @@ from sonotempo.io.writers import write_sequence
 from sonotempo.live.sources.clarius.source import ClariusSource
 from sonotempo.live.sources.open import SOURCES, buffer_for, kind_of, open_source
 from sonotempo.live.sources.playback import PlaybackSource
+from sonotempo.live.sources.separate import SeparateSource
 from sonotempo.live.sources.simulated import SimulatedSource
 
 
@@ -39,7 +40,9 @@ def test_an_address_is_a_probe(text, tmp_path):
 
 @pytest.mark.parametrize("text", ["phantom://axillary", "phantom://femoral?seed=3"])
 def test_a_phantom_is_simulated(text):
-    assert isinstance(open_source(text), SimulatedSource)
+    source = open_source(text)
+    assert isinstance(source, SeparateSource)
+    assert source.buffer_size() == SimulatedSource("axillary").buffer_size()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes.clarius import wait_until
+from fakes.clarius import is_running, wait_until
 from fakes.onnx_models import write_model
 from fakes.recordings import make_recording
 from fakes.streams import HandSource
@@ -28,18 +28,28 @@ def models(tmp_path):
     return make
 
 
+def opened(request):
+    """A session with its models."""
+    session = LiveSession(request)
+    session.open_models()
+    return session
+
+
 def request_for(source, *models):
     return LiveRequest("test", lambda: source, models, engine="onnxruntime", threads=1)
 
 
 def test_two_models_see_the_same_frames(models, tmp_path):
     source = PlaybackSource(make_recording(tmp_path / "r", 20), rate=4)
-    session = LiveSession(request_for(source, models("frame"), models("sequence")))
+    session = opened(request_for(source, models("frame"), models("sequence")))
     try:
         assert session.names == ("frame", "sequence")
         assert session.predictor_of == (0, 1)
-        result = wait_until(session.pipeline.newest, "a result")
+        wait_until(lambda: (one := session.pipeline.newest()) and one.predictions, "masks")
+        result = session.pipeline.newest()
         assert [made.model for made in result.predictions] == ["frame", "sequence"]
+        # The recording waits for its models: no frame is left without masks.
+        assert 0 in session.pipeline.history.numbers()
     finally:
         session.close()
 
@@ -48,9 +58,10 @@ def test_a_core_is_left_to_the_window_unless_threads_are_given(models, monkeypat
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     for threads, words in ((None, "CPU (2 threads)"), (3, "CPU (3 threads)")):
         request = replace(request_for(HandSource(), models("frame")), threads=threads)
-        session = LiveSession(request)
+        session = opened(request)
+        (predictor,) = session.predictors
         session.close()
-        assert words in session.predictors[0].engine
+        assert words in predictor.engine
 
 
 def test_a_pair_gives_both_sides(models, tmp_path):
@@ -108,7 +119,7 @@ def test_a_hanging_source_is_named_and_the_memory_given_back(models, monkeypatch
 
 def test_held_frames_come_with_their_masks_or_say_that_there_are_none(models):
     source = HandSource()
-    session = LiveSession(request_for(source, models("frame")))
+    session = opened(request_for(source, models("frame")))
     try:
         for number in range(3):
             source.write(np.full((32, 32), 200, np.uint8), ms=40 * number)
@@ -154,3 +165,62 @@ def test_models_of_another_anatomy_are_said_so_with_every_result(models, anatomy
     said = " ".join(session.notes)
     assert ("not for this anatomy: they find blood, bone, femoral nerve" in said) == is_said
     assert ("the source simulates the axillary block" in said) == is_said
+
+
+def test_pictures_come_before_the_models_are_ready(models):
+    source = HandSource()
+    session = LiveSession(request_for(source, models("frame")))
+    try:
+        source.write(np.zeros((32, 32), np.uint8), ms=0)
+        result = wait_until(session.pipeline.newest, "a picture")
+        assert result.predictions == ()
+        assert not session.is_segmenting
+        session.open_models()
+        assert session.is_segmenting
+        source.write(np.zeros((32, 32), np.uint8), ms=40)
+        wait_until(lambda: session.pipeline.newest().predictions, "a mask")
+    finally:
+        session.close()
+
+
+def test_other_models_are_used_while_the_stream_goes_on(models):
+    source = HandSource()
+    request = request_for(source, models("frame"))
+    session = opened(request)
+    try:
+        (former,) = session.predictors
+        session.open_models(replace(request, models=(models("sequence"),)))
+        assert session.names == ("sequence",)
+        assert source.calls == ["start"]
+        source.write(np.zeros((32, 32), np.uint8), ms=0)
+        result = wait_until(session.pipeline.newest, "a result")
+        assert [made.model for made in result.predictions] == ["sequence"]
+        assert not is_running(former.pid)
+    finally:
+        session.close()
+
+
+def test_other_models_that_cannot_be_opened_leave_the_present_ones(models, tmp_path):
+    source = HandSource()
+    request = request_for(source, models("frame"))
+    session = opened(request)
+    try:
+        broken = tmp_path / "broken.onnx"
+        broken.write_bytes(b"not a model")
+        with pytest.raises(ModelError):
+            session.open_models(replace(request, models=(broken,)))
+        source.write(np.zeros((32, 32), np.uint8), ms=0)
+        result = wait_until(session.pipeline.newest, "a result")
+        assert [made.model for made in result.predictions] == ["frame"]
+    finally:
+        session.close()
+
+
+def test_closing_while_models_are_opened_leaves_no_process(models):
+    session = LiveSession(request_for(HandSource(), models("frame"), models("sequence")))
+    thread = threading.Thread(target=session.open_models)
+    thread.start()
+    session.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert session.predictors == []

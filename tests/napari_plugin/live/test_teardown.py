@@ -18,7 +18,6 @@ if not os.environ.get("SONOTEMPO_SKIP_GUI"):
         remember_in,
         write_models,
     )
-    from napari_sonotempo.live.overlays import overlays_of
 
 
 @pytest.fixture
@@ -55,20 +54,17 @@ def test_closing_the_window_while_recording_keeps_the_recording(live, tmp_path, 
 
     live.start(*write_models(tmp_path, "frame"))
     live.widget.link.record(tmp_path)
+    path = live.widget.link.session.recorder.path
     qtbot.wait(500)
     live.viewer.close()
     qtbot.waitUntil(lambda: not live_threads(), timeout=10_000)
-    (path,) = tmp_path.glob("recording-*.mkv")
     assert len(open_recording(path)) > 0
 
 
-def overlays(viewer):
-    """Return what napari writes over the picture, as plain values."""
-    bar, text = overlays_of(viewer)
-    return {
-        "scale bar": (bar.visible, bar.font_size),
-        "text": (text.text, text.visible, text.font_size, text.position, str(text.color)),
-    }
+def visible_in_the_middle(widget):
+    """The widgets in the middle of the window, and which of them are shown."""
+    centre = widget.window().centralWidget()
+    return {one: one.isVisible() for one in centre.children() if one.isWidgetType()}
 
 
 @pytest.mark.parametrize("streams", ["running", "stopped", "never started"])
@@ -76,13 +72,12 @@ def overlays(viewer):
 def test_closing_the_dock_leaves_nothing_in_the_viewer(live, tmp_path, qtbot, streams, how):
     viewer = live.viewer
     viewer.add_image(np.zeros((2, 2)), name="mine")
-    text = overlays_of(viewer)[1]
-    text.text, text.visible = "mine", True
-    before = overlays(viewer)
+    live.widget.link.stage.leave()
+    before = visible_in_the_middle(live.widget)
+    window = live.window
     if streams != "never started":
         live.start(*write_models(tmp_path, "frame", "sequence"))
-        assert overlays(viewer) != before
-        assert len(viewer.layers) > 1
+        assert visible_in_the_middle(live.widget) != before
     if streams == "stopped":
         live.stop()
     if how == "removed by a script":
@@ -96,8 +91,28 @@ def test_closing_the_dock_leaves_nothing_in_the_viewer(live, tmp_path, qtbot, st
     qtbot.waitUntil(lambda: not live_threads(), timeout=10_000)
     assert not memory_and_processes()["shared memory"]
     assert [layer.name for layer in viewer.layers] == ["mine"]
-    assert overlays(viewer) == before
+    centre = window.centralWidget()
+    qtbot.waitUntil(
+        lambda: {one: one.isVisible() for one in centre.children() if one.isWidgetType()} == before,
+        timeout=5_000,
+    )
     viewer.add_image(np.zeros((2, 2)))
+
+
+def test_closing_the_full_screen_by_the_window_system_goes_back(live, tmp_path):
+    live.start(*write_models(tmp_path, "frame"))
+    stage = live.widget.link.stage
+    stage.toggle_presentation()
+    stage.presentation.close()
+    assert stage.presentation is None
+    assert stage.panel.isVisible()
+
+
+def test_closing_the_window_closes_the_full_screen(live, tmp_path, qtbot):
+    live.start(*write_models(tmp_path, "frame"))
+    live.widget.link.stage.toggle_presentation()
+    live.viewer.close()
+    qtbot.waitUntil(lambda: not live_threads(), timeout=10_000)
 
 
 def test_closing_while_models_are_being_loaded_leaves_nothing(live, tmp_path, qtbot):

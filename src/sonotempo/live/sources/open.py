@@ -32,7 +32,7 @@ class SourceKind:
 
 #: Every kind of source. A new one is a file and a line here.
 SOURCES = (
-    SourceKind("phantom", "Simulation", "phantom://axillary", SimulatedSource.open),
+    SourceKind("phantom", "Simulation", "phantom://axillary", SimulatedSource.open_separate),
     SourceKind("", "Recording file", "a file or folder", PlaybackSource.open),
     SourceKind("clarius", "Clarius probe", "clarius://192.168.1.1:5828", ClariusSource.open),
 )

@@ -6,6 +6,7 @@
 import re
 import time
 from dataclasses import astuple, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 from typing import cast as as_type
 
@@ -16,6 +17,7 @@ from sonotempo.errors import ConfigError, SourceError
 from sonotempo.live.buffer.ring_block import BufferHandle
 from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.sources.address import Address
+from sonotempo.live.sources.separate import SeparateSource
 from sonotempo.live.sources.source import BufferSize, Command
 from sonotempo.live.sources.threaded import ThreadedSource
 from sonotempo.phantom.settings import Procedure, phantom_settings
@@ -99,6 +101,11 @@ class SimulatedSource(ThreadedSource):
         self._clear()
 
     @classmethod
+    def open_separate(cls, address: Address) -> SeparateSource:
+        """Make the simulation that an address names, in a process of its own; see :meth:`open`."""
+        return SeparateSource("this simulated scanner", partial(cls.open, address))
+
+    @classmethod
     def open(cls, address: Address) -> Self:
         """Make the simulation that an address names.
 
@@ -153,7 +160,7 @@ class SimulatedSource(ThreadedSource):
         return BufferSize(self._settings.frame_rate_hz, *self._shape_HW)
 
     def _prepare(self, handle: BufferHandle) -> None:
-        self._require_room(handle, *self._shape_HW)
+        self.check_room(handle)
         self._clear()
         self._state = "connecting"
         self._log.add("connecting", f"{self._settings.procedure} phantom")

@@ -2,10 +2,11 @@
 
 import threading
 from abc import ABC, abstractmethod
+from typing import Protocol
 
 from sonotempo.errors import SourceError
 from sonotempo.live.buffer.ring_block import BufferHandle
-from sonotempo.live.buffer.ring_buffer import RingBuffer, RingWriter
+from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.sources.source import (
     BufferSize,
     Command,
@@ -13,6 +14,19 @@ from sonotempo.live.sources.source import (
     SourceEvent,
     SourceState,
 )
+
+
+class WritableBuffer(Protocol):
+    """What a source needs of a ring buffer, which another process may have made."""
+
+    @property
+    def handle(self) -> BufferHandle:
+        """Its name and geometry."""
+        ...
+
+    def writer(self) -> RingWriter:
+        """Return a writer into it."""
+        ...
 
 
 class ThreadedSource(ABC):
@@ -63,7 +77,7 @@ class ThreadedSource(ABC):
         """Return the largest size and rate of the frames; by default those of most scanners."""
         return BufferSize()
 
-    def start(self, buffer: RingBuffer) -> None:
+    def start(self, buffer: WritableBuffer) -> None:
         """Begin to write into a buffer; returns at once.
 
         Raises:
@@ -113,6 +127,15 @@ class ThreadedSource(ABC):
     def events(self) -> tuple[SourceEvent, ...]:
         """Return what happened since the last call, oldest first; never waits."""
         return self._log.take()
+
+    def check_room(self, handle: BufferHandle) -> None:
+        """Refuse a buffer that the frames do not fit; by default that of :meth:`buffer_size`.
+
+        Raises:
+            SourceError: the buffer's frames are smaller.
+        """
+        size = self.buffer_size()
+        self._require_room(handle, size.height_px, size.width_px)
 
     def _prepare(self, handle: BufferHandle) -> None:
         """Check that it can start, and set the state that it starts in."""

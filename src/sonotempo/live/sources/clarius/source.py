@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from sonotempo.errors import SourceError, unknown_option
 from sonotempo.live.buffer.ring_block import BufferHandle
-from sonotempo.live.buffer.ring_buffer import RingBuffer, RingWriter
+from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.sources.address import Address
 from sonotempo.live.sources.clarius.host import CastProcess
 from sonotempo.live.sources.clarius.messages import (
@@ -27,7 +27,7 @@ from sonotempo.live.sources.clarius.messages import (
 from sonotempo.live.sources.clarius.sdk import find_sdk
 from sonotempo.live.sources.clarius.watchdog import ClariusLimits, Watchdog
 from sonotempo.live.sources.source import Command
-from sonotempo.live.sources.threaded import ThreadedSource
+from sonotempo.live.sources.threaded import ThreadedSource, WritableBuffer
 
 _POLL_S = 0.02
 
@@ -122,7 +122,7 @@ class ClariusSource(ThreadedSource):
         child = self._child
         return child.pid if child is not None else None
 
-    def start(self, buffer: RingBuffer) -> None:
+    def start(self, buffer: WritableBuffer) -> None:
         """Begin to connect; returns at once, the outcome is in :meth:`events`.
 
         Raises:
