@@ -91,6 +91,7 @@ def read_recordings(path: Any) -> "list[LayerData]":
     Raises:
         SonotempoError: nothing can be opened, and there is no viewer to show a notification.
     """
+    from napari_sonotempo.files.first_view import begin_here
     from sonotempo.errors import SonotempoError
 
     path = Path(path[0] if isinstance(path, (list, tuple)) else path)
@@ -101,6 +102,8 @@ def read_recordings(path: Any) -> "list[LayerData]":
             raise
         tell_error(str(error))
         return _NOTHING
+    if layers and has_viewer():
+        begin_here(layers)
     return layers or _NOTHING
 
 

@@ -3,6 +3,7 @@
 # The simulation is imported when a sample is opened, so that finding this plugin is quick.
 # ruff: noqa: PLC0415
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
 
     from napari_sonotempo.shared.layers import LayerData
     from sonotempo.phantom.settings import Procedure
-    from sonotempo.recording import Image, Recording
+    from sonotempo.recording import Image, Recording, Spacing
+
+    _Made = tuple[Image, Image, int, Spacing]
 
 SECONDS = 10.0
 FRAME_RATE_HZ = 20.0
@@ -44,6 +47,7 @@ def simulated_recording(procedure: "Procedure", seconds: float) -> "Recording":
     import numpy as np
     from napari.utils import progress
 
+    from napari_sonotempo.shared.waiting import while_the_window_answers
     from sonotempo.phantom.cohort import recorded
     from sonotempo.phantom.settings import phantom_settings
     from sonotempo.phantom.simulate import cast
@@ -57,9 +61,19 @@ def simulated_recording(procedure: "Procedure", seconds: float) -> "Recording":
         seed=_SEED,
         event_rate=0.0,
     )
-    frames = recorded(cast(settings, 0), settings)
-    bar = progress(frames, total=settings.frames, desc=f"simulating the {procedure} block")
-    made = [(f.image_HW, f.mask_HW, f.timestamp_ns, f.spacing_mm) for f in bar]
+    bar = progress(total=settings.frames, desc=f"simulating the {procedure} block")
+
+    def simulate(advance: Callable[[], object]) -> "list[_Made]":
+        made = []
+        for f in recorded(cast(settings, 0), settings):
+            made.append((f.image_HW, f.mask_HW, f.timestamp_ns, f.spacing_mm))
+            advance()
+        return made
+
+    try:
+        made = while_the_window_answers(simulate, bar.update)
+    finally:
+        bar.close()
     masks_THW = np.stack([mask_HW for _, mask_HW, _, _ in made])
     return Recording(
         source=Path(f"simulated-{procedure}"),

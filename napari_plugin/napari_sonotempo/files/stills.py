@@ -46,6 +46,7 @@ def as_series(stills: tuple[Recording, ...], folder: Path) -> Recording:
         name=folder.resolve().name,
         images=_Stills(stills),
         timestamps_ns=nominal_timestamps(numbers),
+        rate_is_assumed=True,
         structures=stills[0].structures,
         mask_readers={i: partial(_mask, still) for i, still in enumerate(stills) if still.labelled},
         files=tuple(file for still in stills for file in still.files),

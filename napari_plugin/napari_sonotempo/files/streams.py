@@ -7,7 +7,12 @@ import numpy as np
 
 from napari_sonotempo.shared.layers import LayerData, label_names, masks_layer
 from napari_sonotempo.shared.lazy_stack import LazyMasks
-from sonotempo.io.stream_recording import StreamRecording, open_predictions
+from napari_sonotempo.shared.looked_at import made_by
+from sonotempo.io.stream_recording import (
+    StreamRecording,
+    open_predictions,
+    recorded_structures,
+)
 from sonotempo.structures import NERVE_VESSEL, StructureSet
 
 _FIRST_MASKS = 20
@@ -17,7 +22,7 @@ _FEWEST_LABELS = 8  # a structure may come into view later
 def prediction_layers(recording: StreamRecording, visible: bool) -> list[LayerData]:
     """Return one Labels layer for each model whose masks were recorded with a stream.
 
-    A recorded stream names no labels, so unless its folder does, labels are called by number.
+    If neither the stream nor its folder names the labels, they are called by number.
 
     Args:
         recording: the stream.
@@ -29,20 +34,20 @@ def prediction_layers(recording: StreamRecording, visible: bool) -> list[LayerDa
     positions = {number: i for i, number in enumerate(recording.frame_numbers.tolist())}
     layers: list[LayerData] = []
     found = open_predictions(recording.source)
+    recorded = recorded_structures(recording.source)
     for model, by_number in found.items():
         readers = {positions[n]: read for n, read in by_number.items() if n in positions}
         first = [readers[position]() for position in sorted(readers)[:_FIRST_MASKS]]
         highest = max((int(np.max(mask_HW)) for mask_HW in first), default=0)
         predicted = replace(
             recording,
-            structures=_enough(recording.structures, highest),
+            structures=recorded or _enough(recording.structures, highest),
             mask_readers=MappingProxyType(readers),
         )
         masks = LazyMasks(predicted)
         shown = visible and not layers
-        layers.append(
-            masks_layer(predicted, masks, name=f"{recording.name} {model}", visible=shown)
-        )
+        layer = masks_layer(predicted, masks, name=f"{recording.name} {model}", visible=shown)
+        layers.append(made_by(model, layer))
     return layers
 
 

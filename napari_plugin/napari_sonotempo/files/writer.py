@@ -2,12 +2,13 @@
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_sonotempo.files.confirm import ask_about_masks
 from napari_sonotempo.files.label_names import METADATA_FILE, metadata_lines
 from napari_sonotempo.shared.layers import (
     LayerData,
@@ -17,7 +18,8 @@ from napari_sonotempo.shared.layers import (
     structures_of,
 )
 from napari_sonotempo.shared.lazy_stack import LazyMasks
-from napari_sonotempo.shared.notify import tell, tell_warning
+from napari_sonotempo.shared.looked_at import looked_at, model_of
+from napari_sonotempo.shared.notify import has_viewer, tell, tell_warning
 from sonotempo.errors import RecordingError, SonotempoError
 from sonotempo.io import open_recording
 from sonotempo.io.writers import write_frame
@@ -40,6 +42,8 @@ class _Edited:
         recording: the labelled recording: images, time stamps, spacing, subject and name.
         has_images: whether the recording's images are known; if not, only masks are written.
         structures: what the label values mean.
+        model: that made the masks; empty if a person did.
+        seen: positions of the frames that were on screen or painted on.
     """
 
     name: str
@@ -48,6 +52,15 @@ class _Edited:
     recording: Recording
     has_images: bool
     structures: StructureSet
+    model: str = ""
+    seen: frozenset[int] = frozenset()
+
+    @property
+    def unseen(self) -> tuple[int, ...]:
+        """Positions of a model's masks that nobody has looked at."""
+        if not self.model:
+            return ()
+        return tuple(position for position in self.positions if position not in self.seen)
 
 
 def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
@@ -76,6 +89,10 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
     root = Path(path)
     images = [layer for layer in layers if layer[2] == "image"]
     edited = [_edited(layer, images) for layer in layers if layer[2] == "labels"]
+    chosen = [_confirmed(layer) for layer in edited]
+    if None in chosen:
+        return []  # napari then says that nothing was saved
+    edited = [layer for layer in chosen if layer is not None]
     folders = [root / _folder_name(e.recording.subject) / _sequence_name(e) for e in edited]
     twice = [folder for folder in folders if folders.count(folder) > 1]
     if twice:
@@ -97,6 +114,28 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
     frames = sum(len(layer.positions) for layer in edited)
     tell(f"Saved {frames} labelled frames in {root}")
     return [str(folder) for folder in folders]
+
+
+def _confirmed(edited: _Edited) -> _Edited | None:
+    """Ask before masks that a model made become truth for training.
+
+    Returns:
+        What to save; None to save nothing. Without a viewer everything is saved, and
+        ``metadata.txt`` says which frames nobody has looked at.
+    """
+    unseen = edited.unseen
+    if not edited.model or not has_viewer():
+        return edited
+    answer = ask_about_masks(edited.name, edited.model, len(edited.positions), len(unseen))
+    if answer == "none":
+        return None
+    if answer == "all":
+        return edited
+    seen = tuple(position for position in edited.positions if position not in unseen)
+    if not seen:
+        tell_warning(f"No frame of {edited.name!r} was looked at, so there is nothing to save.")
+        return None
+    return replace(edited, positions=seen)
 
 
 def _edited(layer: LayerData, images: Iterable[LayerData]) -> _Edited:
@@ -123,7 +162,17 @@ def _edited(layer: LayerData, images: Iterable[LayerData]) -> _Edited:
     structures = structures_of(meta)
     if structures is None or len(structures) < highest:
         structures = label_names(max(highest, 1))
-    return _Edited(name, masks_THW, positions, recording or own, recording is not None, structures)
+    painted = data.painted if isinstance(data, LazyMasks) else ()
+    return _Edited(
+        name,
+        masks_THW,
+        positions,
+        recording or own,
+        recording is not None,
+        structures,
+        model_of(meta),
+        looked_at(meta) | frozenset(painted),
+    )
 
 
 def _drawn_on(layer: LayerData, images: Iterable[LayerData]) -> Recording | None:
@@ -251,6 +300,9 @@ def _write_frame(folder: Path, position: int, edited: _Edited) -> None:
 def _described(edited: _Edited) -> str:
     source = edited.recording.source
     lines = [_WRITER_LINE, f"source: {source}", *metadata_lines(edited.structures)]
+    if edited.model:
+        count, unseen = len(edited.positions), len(edited.unseen)
+        lines.append(f"masks made by: {edited.model}; never looked at: {unseen} of {count} frames")
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_sonotempo.shared.layers import LayerData, masks_layer, recording_layers
+from napari_sonotempo.shared.looked_at import made_by
 from sonotempo.live.history import StepResult
 from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
@@ -52,5 +53,6 @@ def held_layers(
         for number, one in enumerate(alike):
             if side < len(one.predictions):
                 masks_THW[number] = one.predictions[side].mask_HW()
-        layers.append(masks_layer(recording, masks_THW, name=f"{'AB'[side]} {name}"))
+        layer = masks_layer(recording, masks_THW, name=f"{'AB'[side]} {name}")
+        layers.append(made_by(name, layer))
     return layers

@@ -228,7 +228,7 @@ class LiveSession:
         """
         reader = self.buffer.reader("now")
         self._recorded = reader.written - 1
-        self.recorder = Recorder(reader, path)
+        self.recorder = Recorder(reader, path, structures=self.structures)
         self._recording_since_s = time.monotonic()
 
     def record_masks(self) -> None:

@@ -15,7 +15,7 @@ from napari_sonotempo.segment.areas import Areas, FloatArray
 
 _LINE = QColor(255, 158, 61)
 _LEAST_CONTRAST = 3.0
-_FONT_SIZE, _TICK_PX, _AXIS_PX, _NAME_LETTERS = "11px", 10, 32, 24
+_FONT_SIZE, _TICK_PX, _AXIS_PX, _DIGIT_PX, _NAME_LETTERS = "11px", 10, 32, 7, 24
 _EMPTY_PX, _LEGEND_ROW_PX, _HEADING_PX, _STRIP_PX, _TIME_AXIS_PX = 60, 21, 18, 34, 36
 _EMPTY = "Areas over time appear here<br>when a recording has been segmented."
 
@@ -54,7 +54,7 @@ class AreaPlot(pg.GraphicsLayoutWidget):
         self._strips: list[_Strip] = []
         self.setInteractive(False)  # pyqtgraph would zoom, pan and open its menu
         self.ci.layout.setSpacing(0)
-        self.ci.layout.setContentsMargins(4, 2, 8, 2)
+        self.ci.layout.setContentsMargins(4, 2, 12, 2)
         self.set_theme(theme)
 
     def sizeHint(self) -> QSize:
@@ -143,7 +143,8 @@ class AreaPlot(pg.GraphicsLayoutWidget):
         highest = max(float(np.nanmax(one.area_TK[:, k], initial=0.0)) for one in areas.series)
         view.setYRange(0, highest or 1.0, padding=0.05)
         self.ci.layout.setRowStretchFactor(row + 1, 1)
-        self._add_axis("left", view, row + 1, 0).setWidth(_AXIS_PX)
+        digits = len(f"{highest:.0f}")
+        self._add_axis("left", view, row + 1, 0).setWidth(_AXIS_PX + _DIGIT_PX * max(0, digits - 3))
         time_axis = self._add_axis("bottom", view, row + 2, 1)
         time_axis.setGrid(90)
         if k + 1 == len(areas.structures):
@@ -235,9 +236,9 @@ def _described(areas: Areas, frame: int) -> str:
 
 
 def spelled(area: float) -> str:
-    """Return an area with one decimal below 1000, and a dash where it is unknown.
+    """Return an area with one decimal below 100, and a dash where it is unknown.
 
     >>> spelled(3.14159), spelled(3141.59), spelled(math.nan)
     ('3.1', '3142', '–')
     """
-    return "–" if math.isnan(area) else f"{area:.0f}" if area >= 1000 else f"{area:.1f}"
+    return "–" if math.isnan(area) else f"{area:.0f}" if area >= 100 else f"{area:.1f}"

@@ -7,6 +7,7 @@ import numpy as np
 from napari_sonotempo.segment.job import SegmentResult
 from napari_sonotempo.shared.layers import METADATA_KEY, LayerData, masks_layer
 from napari_sonotempo.shared.lazy_stack import LazyMasks
+from napari_sonotempo.shared.looked_at import made_by
 from sonotempo.recording import Image
 
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
@@ -61,13 +62,12 @@ def result_layers(result: SegmentResult, image: LayerData) -> list[LayerData]:
             masks = np.asarray(masks[0])
         about |= {key: meta[key] for key in _PLACE if key in meta}
         about["metadata"][METADATA_KEY] |= {
-            "model": card.name,
             "trained_on": card.trained_on,
             "note": card.note,
         }
         if arm > 0:
             about["opacity"] = 1.0  # for the outlines, see outline()
-        layers.append((masks, about, kind))
+        layers.append(made_by(card.name, (masks, about, kind)))
     return layers
 
 

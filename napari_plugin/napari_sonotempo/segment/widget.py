@@ -30,6 +30,7 @@ from napari_sonotempo.segment.layers import outline, result_layers
 from napari_sonotempo.shared.docks import tab_with_others
 from napari_sonotempo.shared.jobs import Jobs
 from napari_sonotempo.shared.layers import LayerData, recording_of
+from napari_sonotempo.shared.looked_at import follow
 from napari_sonotempo.shared.messages import Level, Messages
 from napari_sonotempo.shared.models_box import ModelsBox
 from napari_sonotempo.shared.settings import LiveSettings
@@ -110,7 +111,8 @@ class SegmentWidget(QWidget):
             self.messages.say("error", str(error))
             return
         self._image, self._is_cancelled = (layer, image), False
-        self.bar.setRange(0, 0)
+        self.bar.setRange(0, 1)  # a busy bar would not show its text
+        self.bar.setValue(0)
         self.bar.setFormat("opening the models…")
         self._show_running(True)
 
@@ -159,6 +161,7 @@ class SegmentWidget(QWidget):
             self.messages.say("warning", "Cancelled; no masks were added")
             return
         for number, (data, about, _) in enumerate(result_layers(result, image)):
+            follow(self._viewer)
             added = self._viewer.add_labels(data, **about)
             if number > 0:
                 outline(added)

@@ -19,6 +19,8 @@ LayerData = tuple[Any, dict[str, Any], str]
 METADATA_KEY = "sonotempo"
 
 AXIS_LABELS = ("time", "depth", "lateral")
+#: Where the files hold no times, such as for stills: the axis counts frames.
+COUNTED_LABELS = ("frame", "depth", "lateral")
 MASK_OPACITY = 0.5
 _NOMINAL_PERIOD_S = 0.04
 # How far a frame may be from its place on an even time axis, as a share of the period.
@@ -36,7 +38,7 @@ def recording_layers(
 
     Only the first frame is read. Layers are in seconds and millimetres, or in pixels where the
     spacing is unknown. The time axis steps by the median time between frames; the true time stamps
-    are in the metadata (:func:`recording_facts`).
+    are in the metadata (:func:`recording_facts`). It counts frames where the files hold no times.
 
     Args:
         recording: to show.
@@ -267,6 +269,12 @@ def _placed(recording: Recording) -> dict[str, Any]:
     """Return scale, units and axis labels."""
     row, column = recording.pixel_size
     length = "pixel" if recording.spacing_mm is None else "mm"
+    if recording.rate_is_assumed:
+        return {
+            "scale": (1.0, row, column),
+            "units": ("pixel", length, length),
+            "axis_labels": COUNTED_LABELS,
+        }
     return {
         "scale": (frame_period_s(recording), row, column),
         "units": ("s", length, length),

@@ -167,6 +167,11 @@ class LazyMasks(LazyStack):
         own = self.recording.labelled if self._has_own else ()
         return tuple(sorted({*own, *self._changed}))
 
+    @property
+    def painted(self) -> tuple[int, ...]:
+        """The positions of the frames that were changed, in order."""
+        return tuple(sorted(self._changed))
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "LazyMasks":
         copied = LazyMasks(self.recording, self.shape[1:])
         copied._has_own = self._has_own

@@ -16,6 +16,7 @@ from sonotempo.io.formats import Request
 from sonotempo.io.stream_files import STREAM_KEY, STREAM_VERSION, lines_path
 from sonotempo.io.video import open_video
 from sonotempo.recording import Box, Frame, Image, ImageStack, Recording, Spacing
+from sonotempo.structures import Structure, StructureSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +131,27 @@ def open_predictions(path: Path) -> Mapping[str, Mapping[int, Callable[[], Image
             if position < len(masks):
                 readers[line["model"]][line["prediction"]] = partial(masks.__getitem__, position)
     return readers
+
+
+def recorded_structures(path: Path) -> StructureSet | None:
+    """Return what the label values of a stream's masks mean, or None if it was not recorded.
+
+    Args:
+        path: the stream's first file.
+
+    Raises:
+        RecordingError: the lines are missing or damaged.
+    """
+    for line in _lines(path):
+        if "structures" in line:
+            return StructureSet(
+                str(line["set"]),
+                tuple(
+                    Structure(str(one["name"]), (one["color_rgb"][0], *one["color_rgb"][1:]))
+                    for one in line["structures"]
+                ),
+            )
+    return None
 
 
 class _Segments:

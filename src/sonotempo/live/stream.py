@@ -81,7 +81,9 @@ def run_stream(
         recorder = None
         if record is not None:
             reader = parts.enter_context(buffer.reader("now"))
-            recorder = parts.enter_context(Recorder(reader, record))
+            is_with_masks = record_predictions and predictors
+            structures = predictors[0].model.structures if is_with_masks else None
+            recorder = parts.enter_context(Recorder(reader, record, structures=structures))
         pipeline = Pipeline(buffer, source, predictors, policy, max_gap_ms)
         masks = _Masks(pipeline, recorder) if recorder and record_predictions else None
 

@@ -73,7 +73,8 @@ def test_a_metaimage_is_a_time_series_in_millimetres(tmp_path, name):
     ((data, meta, kind),) = opened(path)
     assert kind == "image"
     np.testing.assert_array_equal(np.asarray(data), frames)
-    assert meta["scale"] == (0.04, 0.1, 0.2)
+    assert meta["scale"] == (1.0, 0.1, 0.2)  # the file holds no times: frames are counted
+    assert meta["axis_labels"][0] == "frame"
 
 
 def test_a_dicom_cine_is_opened(tmp_path):
@@ -82,6 +83,19 @@ def test_a_dicom_cine_is_opened(tmp_path):
     ((data, meta, _),) = opened(path)
     np.testing.assert_array_equal(np.asarray(data), frames)
     assert meta["scale"] == (0.05, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["IM000017", "IMG0001", "I0000001", "1.2.840.113619.2", "00000001", "DICOM1"]
+)
+def test_a_dicom_file_without_a_suffix_is_opened_and_offered(tmp_path, name):
+    path = write_dicom(tmp_path / name, dicom(noise(*SHAPE)))
+    assert len(opened(path)) == 1
+
+
+def test_other_files_without_a_suffix_are_left_to_others(tmp_path):
+    (tmp_path / "README").write_text("no picture")
+    assert get_reader(tmp_path / "README") is None
 
 
 def test_dicom_files_without_a_suffix_are_found_in_their_folder(tmp_path):
@@ -209,7 +223,8 @@ def test_the_manifest_claims_the_files_of_every_format_but_pictures():
     (reader,) = PluginManifest.from_distribution("sonotempo").contributions.readers
     readable = (known for known in FORMATS if known is not IMAGES and known.name != "image stack")
     suffixes = {suffix for known in readable for suffix in known.suffixes}
-    assert set(reader.filename_patterns) == {f"*{suffix}" for suffix in suffixes}
+    named = {pattern for pattern in reader.filename_patterns if pattern.startswith("*.")}
+    assert named == {f"*{suffix}" for suffix in suffixes}
     for suffix in suffixes - {".raw"}:  # which also needs its .yml
         assert get_reader(f"a{suffix}") is not None
 

@@ -1,5 +1,7 @@
 """Edited masks to files that are trained on, and back."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Layer
@@ -11,6 +13,7 @@ from napari_sonotempo.files.label_names import named_structures
 from napari_sonotempo.files.reader import read_recordings
 from napari_sonotempo.files.writer import write_annotation_web
 from napari_sonotempo.shared.layers import recording_layers
+from napari_sonotempo.shared.looked_at import made_by
 from sonotempo.errors import RecordingError, SonotempoError
 from sonotempo.io import open_dataset, open_recording
 from sonotempo.structures import AXILLARY, NERVE_VESSEL
@@ -229,3 +232,50 @@ def test_masks_of_stills_have_the_sizes_of_their_images(tmp_path):
     found = open_recording(folder, AXILLARY)
     np.testing.assert_array_equal(found.mask(0), noise(20, 30, high=3))
     np.testing.assert_array_equal(found.mask(1), noise(24, 26, high=3))
+
+
+@pytest.fixture
+def segmented(export):
+    """A model's masks over a recording, of which two frames were looked at."""
+    _, masks = opened(export)
+    data, meta, kind = masks.as_layer_data_tuple()
+    layer = Layer.create(*made_by("frame model", (data, meta, kind)))
+    layer.metadata["sonotempo_looked_at"] |= {1, 3}
+    return layer
+
+
+@pytest.mark.parametrize(("answer", "frames"), [("all", 6), ("looked at", 2), ("none", 0)])
+def test_a_models_masks_are_saved_as_the_user_answers(
+    tmp_path, segmented, monkeypatch, answer, frames
+):
+    asked = []
+    monkeypatch.setattr(_writer, "has_viewer", lambda: True)
+    monkeypatch.setattr(
+        _writer, "ask_about_masks", lambda *about: asked.append(about[1:]) or answer
+    )
+    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
+    folders = save(tmp_path / "out", segmented)
+    assert asked == [("frame model", 6, 4)]
+    assert len(folders) == (1 if frames else 0)
+    if frames:
+        assert len(read_back(tmp_path / "out").labelled) == frames
+        unseen = frames - 2
+        words = f"masks made by: frame model; never looked at: {unseen} of {frames} frames"
+        assert words in (Path(folders[0]) / "metadata.txt").read_text()
+
+
+def test_painting_is_looking(tmp_path, segmented, monkeypatch):
+    asked = []
+    segmented.paint((5, 20, 20), 1)
+    monkeypatch.setattr(_writer, "has_viewer", lambda: True)
+    monkeypatch.setattr(_writer, "ask_about_masks", lambda *about: asked.append(about) or "none")
+    save(tmp_path / "out", segmented)
+    assert asked[0][2:] == (6, 3)
+
+
+def test_a_persons_masks_are_saved_without_a_question(tmp_path, export, monkeypatch):
+    monkeypatch.setattr(_writer, "has_viewer", lambda: True)
+    monkeypatch.setattr(_writer, "ask_about_masks", lambda *about: pytest.fail("asked"))
+    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
+    monkeypatch.setattr(_writer, "tell", lambda message: None)
+    assert save(tmp_path / "out", opened(export)[1])

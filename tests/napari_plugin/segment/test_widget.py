@@ -156,14 +156,20 @@ def test_a_persons_path_from_the_file_to_the_areas(window, tmp_path):
     viewer.window.screenshot(path=str(tmp_path / "segment.png"), canvas_only=False, flash=False)
 
 
-def test_masks_can_be_corrected_and_saved(window, tmp_path):
+def test_masks_can_be_corrected_and_saved_after_a_question(window, tmp_path, monkeypatch):
     from sonotempo.io import open_dataset
 
+    asked = []
+    monkeypatch.setattr(
+        "napari_sonotempo.files.writer.ask_about_masks", lambda *about: asked.append(about) or "all"
+    )
     window.add(make_recording(tmp_path / "one", 3, labelled=[], spacing_mm=(0.2, 0.1)))
     window.run(*models(tmp_path, "frame"))
     (layer,) = window.labels()
     layer.data[1] = 2
     layer.save(str(tmp_path / "out"), plugin="sonotempo")
+    # The painted frame was looked at; the first one was on screen only before there were masks.
+    assert [about[2:] for about in asked] == [(3, 2)]
     (saved,) = open_dataset(tmp_path / "out", NERVE_VESSEL).recordings
     assert saved.labelled == (0, 1, 2)
     assert np.all(saved.mask(1) == 2)

@@ -15,8 +15,8 @@ READY_FOLDER = Path(__file__).with_name("packaged")
 REAL_STRUCTURES = NERVE_VESSEL.name
 
 NO_READY_MODELS = (
-    "this installation has no ready-made models; export your own with `sonotempo export RUN --out "
-    "model.onnx` and choose it"
+    "this installation has no ready-made models; export your own (docs/live.md, Exporting a "
+    "model) and choose the file"
 )
 
 

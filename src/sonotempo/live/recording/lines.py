@@ -5,7 +5,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from sonotempo.io.stream_files import STREAM_KEY, STREAM_VERSION, lines_path
 from sonotempo.live.buffer.ring_buffer import StreamedFrame
 from sonotempo.recording import Prediction
+from sonotempo.structures import StructureSet
 
 _REMEMBERED_FRAMES = 1024  # whose predictions may still arrive
 
@@ -131,6 +132,10 @@ class StreamFiles(ABC):
             }
         )
         return True
+
+    def write_structures(self, structures: StructureSet) -> None:
+        """Write a line with what the label values of the masks mean."""
+        self._add({"structures": [asdict(one) for one in structures], "set": structures.name})
 
     def write_event(self, host_ns: int, kind: str, detail: str) -> None:
         """Write what the source, or the recorder, reported."""

@@ -11,6 +11,7 @@ from sonotempo.live.closing import Closing
 from sonotempo.live.recording.files import open_stream_files
 from sonotempo.live.sources.source import EventLog, SourceEvent
 from sonotempo.recording import Prediction
+from sonotempo.structures import StructureSet
 
 _LOOK_S = 0.01
 _MIB = 1 << 20
@@ -57,16 +58,26 @@ class Recorder(Closing):
         reader: whose frames are recorded, from its position; the recorder closes it.
         path: of the recording; it must not exist.
         queue_mib: memory for frames waiting to be written.
+        structures: what the label values of the predictions mean, or None without predictions.
 
     Raises:
         SourceError: the path exists, it cannot be written, or PyAV is missing.
     """
 
-    def __init__(self, reader: RingReader, path: Path | str, *, queue_mib: float = 1024) -> None:
+    def __init__(
+        self,
+        reader: RingReader,
+        path: Path | str,
+        *,
+        queue_mib: float = 1024,
+        structures: StructureSet | None = None,
+    ) -> None:
         self._reader, self._path = reader, Path(path)
         self._limit_bytes = int(queue_mib * _MIB)
         try:
             self._files = open_stream_files(self._path)
+            if structures is not None:
+                self._files.write_structures(structures)
         except BaseException:
             reader.close()
             raise

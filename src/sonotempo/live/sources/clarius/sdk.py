@@ -29,7 +29,7 @@ _WRONG_FILE = re.compile(
 _HOW = (
     f"It is not on PyPI: unpack cast-VERSION-PLATFORM.zip from {RELEASES} (VERSION as in the "
     f"Clarius App), use Python {' or '.join(PYTHON_VERSIONS)}, and name the unpacked folder: "
-    "sonotempo stream clarius://192.168.1.1:5828 --sdk FOLDER"
+    "--sdk FOLDER on the command line, or SDK in the window"
 )
 
 
