@@ -7,9 +7,11 @@
 ``segment`` segments a simulated recording with two models: ``napari-segment.png``. ``live`` drives
 the live comparison with clicks and keys on a simulated stream: ``napari-live.png`` (side by side),
 ``napari-live-both.png`` (both as outlines on one picture), ``napari-live-difference.png``,
-``napari-live-frozen.png`` (looking back) and the clip ``napari-live.webp``. ``--model`` replaces
-the ready-made models. On Linux without a screen:
-``xvfb-run -a -s "-screen 0 1280x1024x24" python scripts/make_screenshots.py …``.
+``napari-live-frozen.png`` (looking back), ``napari-live-layers.png`` (the frozen frames as layers),
+``napari-live-saved.png`` (after a recording), ``napari-live-full.png`` (the full screen) and the
+clip ``napari-live.webp``. ``--model`` replaces the ready-made models, ``--theme light`` and
+``--size 1920x1080`` change the window. On Linux without a screen:
+``xvfb-run -a -s "-screen 0 1920x1080x24" python scripts/make_screenshots.py …``.
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ def main() -> None:
     parser.add_argument("--source", default="phantom://axillary", help="what is streamed")
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="a folder")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of the clip")
+    parser.add_argument("--theme", choices=("dark", "light"), default="dark", help="napari's")
+    parser.add_argument("--size", default="1280x800", help="of the window, in pixels")
     given = parser.parse_args()
     pictures = PICTURES if "all" in given.pictures else given.pictures
     models = tuple(given.model or ())
@@ -52,7 +56,8 @@ def main() -> None:
         if "segment" in pictures:
             picture_segment(given.out, models)
         if "live" in pictures:
-            picture_live(given.source, models, given.out, given.seconds)
+            size = tuple(int(side) for side in given.size.split("x"))
+            picture_live(given.source, models, given.out, given.seconds, given.theme, size)
 
 
 def picture_recording(out: Path) -> None:
@@ -108,46 +113,99 @@ def show_frame(viewer: Any) -> None:
     wait(1.5)
 
 
-def picture_live(source: str, models: tuple[Path, ...], out: Path, seconds: float) -> None:
+def picture_live(  # noqa: PLR0917
+    source: str,
+    models: tuple[Path, ...],
+    out: Path,
+    seconds: float,
+    theme: str,
+    size: tuple[int, ...],
+) -> None:
     """Start the stream and save every view of it, and a clip."""
-    from qtpy.QtCore import Qt  # noqa: PLC0415
-    from qtpy.QtTest import QTest  # noqa: PLC0415
+    from napari.settings import get_settings  # noqa: PLC0415
 
     from napari_sonotempo.live.open import open_live  # noqa: PLC0415
     from sonotempo.live.models.ready import models_for_source  # noqa: PLC0415
 
+    get_settings().appearance.theme = theme
     viewer, widget = open_live(source, models or models_for_source(source))
+    viewer.window.resize(*size)
     window, link = widget.window(), widget.link
     window.activateWindow()
+    with tempfile.TemporaryDirectory() as folder:
+        widget._settings.save("folder", folder)
+        wait_for(lambda: link.shown is not None and bool(link.shown.predictions), "masks")
+        wait_for(window.isActiveWindow, "the window")
+        wait(8.0)  # for the legend's times, and until the first messages have gone
+        widget.messages.clear_all()
+        save(viewer, out / "napari-live.png")
+        if seconds:
+            save_clip(viewer, link, out / "napari-live.webp", seconds)
+        picture_views(viewer, widget, out)
+        picture_recording_saved(viewer, widget, out)
+        picture_full_screen(widget, out)
+        picture_frozen(viewer, widget, out)
+        widget.cleanup()
+        viewer.close()
 
-    def press(key: Any) -> None:
-        QTest.keyClick(window, key)
-        wait(1.0)
 
-    wait_for(lambda: link.shown is not None and link.shown.frame.index > 60, "the stream")
-    wait_for(window.isActiveWindow, "the window")
-    save(viewer, out / "napari-live.png")
-    save_clip(viewer, link, out / "napari-live.webp", seconds)
-    press(Qt.Key.Key_1)
-    press(Qt.Key.Key_1)
-    press(Qt.Key.Key_1)
+def press(widget: Any, key: str, seconds: float = 1.0) -> None:
+    """Press a key on the live picture."""
+    from qtpy.QtCore import Qt  # noqa: PLC0415
+    from qtpy.QtTest import QTest  # noqa: PLC0415
+
+    stage = widget.link.stage
+    QTest.keyClick(stage.presentation or stage.canvas, getattr(Qt.Key, f"Key_{key}"))
+    wait(seconds)
+
+
+def picture_views(viewer: Any, widget: Any, out: Path) -> None:
+    """Save the single picture with both models' outlines, and the difference."""
+    for _ in range(3):
+        press(widget, "1")
     save(viewer, out / "napari-live-both.png")
-    press(Qt.Key.Key_3)
+    press(widget, "3")
     save(viewer, out / "napari-live-difference.png")
-    press(Qt.Key.Key_2)
-    press(Qt.Key.Key_Space)
-    wait_for(widget.transport.slider.isEnabled, "the frames to look back at")
+    press(widget, "2")
+
+
+def picture_recording_saved(viewer: Any, widget: Any, out: Path) -> None:
+    """Record, make the video and save what the window then shows."""
+    press(widget, "R", 4.0)
+    press(widget, "R")
+    wait_for(widget.saved_box.video.isEnabled, "the recording")
+    widget.saved_box.video.click()
+    wait_for(lambda: "Video" in widget.saved_box.last.text(), "the video")
+    save(viewer, out / "napari-live-saved.png")
+    widget.tabs.setCurrentIndex(1)
+
+
+def picture_full_screen(widget: Any, out: Path) -> None:
+    """Save the full screen."""
+    press(widget, "F", 2.0)
+    full_HW4 = widget.link.stage.presentation.picture()
+    Image.fromarray(full_HW4).convert("RGB").save(out / "napari-live-full.png")
+    press(widget, "Escape")
+    wait_for(widget.window().isActiveWindow, "the window")
+
+
+def picture_frozen(viewer: Any, widget: Any, out: Path) -> None:
+    """Freeze, look back, go to the layers, stop."""
+    link = widget.link
+    press(widget, "Space")
+    wait_for(widget.controls.slider.isEnabled, "the frames to look back at", 20)
     # Further back if that frame was left out: the picture is to show masks.
     steps = 0
     while steps < STEPS_BACK or not link.shown.predictions:
-        QTest.keyClick(window, Qt.Key.Key_Left)
+        press(widget, "Left", 0.0)
         steps += 1
     wait(1.0)
+    widget.messages.clear_all()
     save(viewer, out / "napari-live-frozen.png")
-    QTest.mouseClick(widget.start, Qt.MouseButton.LeftButton)
+    press(widget, "L", 2.0)
+    save(viewer, out / "napari-live-layers.png")
+    widget.start.click()
     wait_for(lambda: link.state == "stopped", "the stop")
-    widget.cleanup()
-    viewer.close()
 
 
 def save_clip(viewer: Any, link: Any, path: Path, seconds: float) -> None:

@@ -17,6 +17,7 @@ Pair = tuple[float, float]
 
 _LEAST_AREA = 1 / 1500  # of the grid; smaller regions get no name
 _GAP = 0.6  # between a region and its name, in lines of text
+_CLOSE = 1.5  # a name that is not further away stays where it is
 _STEPS = (0.0, 1.5, 3.0, 5.0, 8.0)  # further away, in lines of text
 _DIRECTIONS = ((0, 1), (0, -1), (-1, 0), (1, 0), (-1, 1), (-1, -1), (1, 1), (1, -1))
 _CLEARANCE = 0.25  # around a name, in lines of text
@@ -91,12 +92,14 @@ class NamePlaces:
         kept = self._offsets.get(label)
         if kept is not None and not room.is_free(kept.at(centre, line), size):
             kept = None
-        if kept is not None and kept.further == _STEPS[0]:
+        # The region may have shrunk since.
+        away = None if kept is None else kept.gap(region, size, line)
+        if away is not None and away <= _CLOSE:
             return kept
         found = _closest(region, centre, size, line, room)
-        if kept is None or found is None:
+        if away is None or found is None:
             return found
-        is_closer = found.further < kept.further
+        is_closer = found.gap(region, size, line) < away
         self._closer[label] = self._closer.get(label, 0) + 1 if is_closer else 0
         return found if self._closer[label] > _PATIENCE else kept
 
@@ -107,11 +110,15 @@ class _Offset:
 
     down: float
     right: float
-    further: float  # than the closest place
 
     def at(self, centre: Pair, line: Pair) -> Pair:
         """Return the place."""
         return centre[0] + self.down * line[0], centre[1] + self.right * line[1]
+
+    def gap(self, region: "_Region", size: Pair, line: Pair) -> float:
+        """Return how far a name is from its region, in lines of text."""
+        reach = [(region.half[axis] + size[axis] / 2) / line[axis] for axis in (0, 1)]
+        return max(abs(self.down) - reach[0], abs(self.right) - reach[1])
 
 
 def _closest(
@@ -123,7 +130,7 @@ def _closest(
             (region.half[axis] + size[axis] / 2) / line[axis] + _GAP + further for axis in (0, 1)
         ]
         for down, right in _DIRECTIONS:
-            offset = _Offset(down * reach[0], right * reach[1], further)
+            offset = _Offset(down * reach[0], right * reach[1])
             if room.is_free(offset.at(centre, line), size):
                 return offset
     return None

@@ -13,7 +13,7 @@ from sonotempo.structures import StructureSet
 TITLE = "Live comparison"
 _SIZE = (1280, 800)
 _FRAME_PX = (20, 60)  # that a window manager may add
-_DOCK_PX = 320
+_DOCK_PX = 340
 
 
 def open_live(  # noqa: PLR0917

@@ -45,7 +45,12 @@ class PlaybackBox(QWidget):
                 button.setFixedWidth(_PLUS_PX)
             self.scanner[command] = button
         self._playback_row = row(self.loop, QLabel("Speed"), self.speed, QWidget())
-        self._scanner_row = row(*self.scanner.values())
+        pause, *turns = self.scanner.values()
+        self._scanner_row = QWidget()
+        rows = QVBoxLayout(self._scanner_row)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(pause)
+        rows.addWidget(row(*turns))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._playback_row)

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from qtpy.QtCore import QUrl, Signal
+from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_sonotempo.shared.layouts import row
+
+
+_LINES = 5  # for the longest text, so that the buttons stay where they are
 
 
 class SavedBox(QWidget):
@@ -25,18 +28,23 @@ class SavedBox(QWidget):
         self.folder.clicked.connect(lambda _=False: self.folder_wanted.emit())
         self.last = QLabel("Nothing has been recorded yet.")
         self.last.setWordWrap(True)
+        self.last.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.last.setMinimumHeight(_LINES * self.last.fontMetrics().lineSpacing())
         self.last.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.open = QPushButton("Open in napari")
+        self.open = QPushButton("Open")
         self.open.setToolTip("open the last recording as layers")
         self.open.clicked.connect(lambda _=False: self.open_wanted.emit(self._path))
         self.video = QPushButton("Overlay video")
         self.video.setToolTip("write an .mp4 with the recorded masks' outlines, to show to others")
         self.video.clicked.connect(lambda _=False: self.video_wanted.emit(self._path))
-        self.show_folder_button = QPushButton("Show folder")
+        self.show_folder_button = QPushButton("Folder")
         self.show_folder_button.setToolTip("open the folder in the file manager")
         self.show_folder_button.clicked.connect(self._show_in_files)
         self.bar = QProgressBar()
         self.bar.setFormat("video: %v of %m frames")
+        keeps = self.bar.sizePolicy()
+        keeps.setRetainSizeWhenHidden(True)
+        self.bar.setSizePolicy(keeps)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (
@@ -69,8 +77,7 @@ class SavedBox(QWidget):
     def show_progress(self, done: int, frames: int) -> None:
         """Show how far a video is; 0, 0 while none is made."""
         is_busy = frames > 0
-        self.bar.setEnabled(is_busy)
-        self.bar.setTextVisible(is_busy)
+        self.bar.setVisible(is_busy)
         self.bar.setRange(0, max(1, frames))
         self.bar.setValue(done)
         self.video.setEnabled(not is_busy and bool(self._path))

@@ -126,6 +126,7 @@ class Stage(QObject):
         if canvas is not None:
             canvas.hide()
             canvas.deleteLater()
+            self.panel.window().activateWindow()
             self.canvas.setFocus()
             self.presentation_changed.emit(False)
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -35,7 +36,7 @@ class ViewBox(QWidget):
         super().__init__()
         self._settings = settings
         self.views = _choice(
-            ("1 Single", "2 Side by side", "3 Difference"), VIEWS, settings.text("view", "side")
+            ("Single", "Side by side", "Difference"), VIEWS, settings.text("view", "side")
         )
         self.shown = _choice(SHOWN, SHOWN, settings.text("shown", "A"))
         self.opacity = QSlider(Qt.Orientation.Horizontal)
@@ -59,10 +60,12 @@ class ViewBox(QWidget):
             row(*self.views.buttons()),
             self._shown_row,
             row(QLabel("Opacity"), self.opacity),
-            row(self.outline, self.names, self.whole_frame),
+            row(self.outline, self.names),
+            self.whole_frame,
             self.structures,
         ):
             layout.addWidget(widget)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         for signal in (
             self.views.idClicked,
             self.shown.idClicked,

@@ -32,7 +32,7 @@ from sonotempo.errors import SonotempoError
 from sonotempo.live.models.ready import ready_models
 from sonotempo.structures import StructureSet
 
-_WIDTH_PX = 320
+_WIDTH_PX = 340
 _TABS = ("Setup", "View", "Saved", "Health")
 
 
@@ -150,7 +150,7 @@ class LiveWidget(QWidget):
     def _lay_out(self) -> None:
         pages: tuple[tuple[QWidget, ...], ...] = (
             (_group("Source", self.source_box), _group("Models", self.models_box)),
-            (self.view_box, _group("Source's own controls", self.playback_box)),
+            (self.view_box, _group("Source", self.playback_box)),
             (self.saved_box,),
             (self.health_box,),
         )
