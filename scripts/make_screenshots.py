@@ -122,13 +122,11 @@ def picture_live(  # noqa: PLR0917
     size: tuple[int, ...],
 ) -> None:
     """Start the stream and save every view of it, and a clip."""
-    from napari.settings import get_settings  # noqa: PLC0415
-
     from napari_sonotempo.live.open import open_live  # noqa: PLC0415
     from sonotempo.live.models.ready import models_for_source  # noqa: PLC0415
 
-    get_settings().appearance.theme = theme
     viewer, widget = open_live(source, models or models_for_source(source))
+    viewer.theme = theme
     viewer.window.resize(*size)
     window, link = widget.window(), widget.link
     window.activateWindow()

@@ -1,6 +1,6 @@
 """The legend under the pictures: each structure lights up while a model finds it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPen
@@ -14,6 +14,7 @@ _LETTER = 0.53  # width of a letter, as a share of a line's height
 _SWATCH = 1.2
 _BETWEEN = 1.0
 _ROW = 1.25
+_MOST_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,14 @@ def chips_of(scene: Scene) -> list[Chip]:
 
 def legend_height(scene: Scene, width: float, line: float) -> float:
     """Return the height that the legend needs."""
-    rows = _rows(chips_of(scene), width, line)
+    rows = _rows(_fitting(scene, width, line), width, line)
     return (rows[-1][0] + 1) * _ROW * line if rows else 0.0
 
 
 def draw_legend(painter: QPainter, rect: QRectF, scene: Scene, line: float) -> None:
     """Draw it; what no model finds now is hollow and quiet."""
     metrics = QFontMetricsF(painter.font())
-    chips = chips_of(scene)
+    chips = _fitting(scene, rect.width(), line)
     for chip, (row, left) in zip(chips, _rows(chips, rect.width(), line), strict=True):
         x, y = rect.left() + left, rect.top() + row * _ROW * line
         side = 0.7 * line
@@ -77,6 +78,15 @@ def draw_legend(painter: QPainter, rect: QRectF, scene: Scene, line: float) -> N
         painter.setPen(QColor(*colours.QUIET))
         after = x + _SWATCH * line + metrics.horizontalAdvance(chip.name) + 0.4 * line
         painter.drawText(QPointF(after, baseline), chip.times)
+
+
+def _fitting(scene: Scene, width: float, line: float) -> list[Chip]:
+    """Return the chips, without times where these would take the room of the pictures."""
+    chips = chips_of(scene)
+    rows = _rows(chips, width, line)
+    if rows and rows[-1][0] + 1 > _MOST_ROWS:
+        return [replace(chip, times="") for chip in chips]
+    return chips
 
 
 def _rows(chips: list[Chip], width: float, line: float) -> list[tuple[int, float]]:

@@ -19,7 +19,13 @@ _LEAST_AREA = 1 / 1500  # of the grid; smaller regions get no name
 _GAP = 0.6  # between a region and its name, in lines of text
 _CLOSE = 1.5  # a name that is not further away stays where it is
 _STEPS = (0.0, 1.5, 3.0, 5.0, 8.0)  # further away, in lines of text
-_DIRECTIONS = ((0, 1), (0, -1), (-1, 0), (1, 0), (-1, 1), (-1, -1), (1, 1), (1, -1))
+_DIRECTIONS = (
+    (0.0, 1.0), (0.0, -1.0), (-1.0, 0.0), (1.0, 0.0),
+    (-1.0, 1.0), (-1.0, -1.0), (1.0, 1.0), (1.0, -1.0),
+    (-1.0, 0.5), (-1.0, -0.5), (1.0, 0.5), (1.0, -0.5),
+)  # fmt: skip
+_CROSSED = 6.0  # a leader line across another structure is as bad as this distance
+_SAMPLES = 24  # of a leader line
 _CLEARANCE = 0.25  # around a name, in lines of text
 _GLIDE = 0.6  # how fast a name follows its structure, per frame
 _PATIENCE = 20  # frames for which a closer place must have been free before a name moves there
@@ -96,7 +102,7 @@ class NamePlaces:
         away = None if kept is None else kept.gap(region, size, line)
         if away is not None and away <= _CLOSE:
             return kept
-        found = _closest(region, centre, size, line, room)
+        found = _closest(label, region, centre, size, line, room)
         if away is None or found is None:
             return found
         is_closer = found.gap(region, size, line) < away
@@ -121,19 +127,26 @@ class _Offset:
         return max(abs(self.down) - reach[0], abs(self.right) - reach[1])
 
 
-def _closest(
-    region: "_Region", centre: Pair, size: Pair, line: Pair, room: "_Room"
+def _closest(  # noqa: PLR0917
+    label: int, region: "_Region", centre: Pair, size: Pair, line: Pair, room: "_Room"
 ) -> "_Offset | None":
-    """Return the closest free place next to a region."""
+    """Return the closest free place whose leader line crosses no other structure, if it can be."""
+    best: tuple[float, _Offset] | None = None
     for further in _STEPS:
+        if best is not None and best[0] <= further:
+            break
         reach = [
             (region.half[axis] + size[axis] / 2) / line[axis] + _GAP + further for axis in (0, 1)
         ]
         for down, right in _DIRECTIONS:
             offset = _Offset(down * reach[0], right * reach[1])
-            if room.is_free(offset.at(centre, line), size):
-                return offset
-    return None
+            at = offset.at(centre, line)
+            if not room.is_free(at, size):
+                continue
+            cost = further + (_CROSSED if room.is_crossed(at, centre, label) else 0.0)
+            if best is None or cost < best[0]:
+                best = (cost, offset)
+    return best[1] if best is not None else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,6 +198,7 @@ class _Room:
     """What of a picture is free: inside it, off every structure, off the names placed so far."""
 
     def __init__(self, labels_HW: Image, line: Pair, visible: tuple[Pair, Pair]) -> None:
+        self._labels_HW = labels_HW
         self._shape_HW = labels_HW.shape
         self._sums_HW = cv2.integral((labels_HW > 0).astype(np.uint8))
         self._margin = (_CLEARANCE * line[0], _CLEARANCE * line[1])
@@ -194,6 +208,15 @@ class _Room:
     def take(self, at: Pair, size: Pair) -> None:
         """Keep others off a name."""
         self._taken.append((at, size))
+
+    def is_crossed(self, at: Pair, centre: Pair, label: int) -> bool:
+        """Whether a line from a place to a structure's centre crosses another structure."""
+        rows, columns = self._shape_HW
+        shares = np.linspace(0.0, 1.0, _SAMPLES)
+        row_N = ((at[0] + (centre[0] - at[0]) * shares) * rows).astype(int).clip(0, rows - 1)
+        column_N = ((at[1] + (centre[1] - at[1]) * shares) * columns).astype(int)
+        found_N = self._labels_HW[row_N, column_N.clip(0, columns - 1)]
+        return bool(((found_N > 0) & (found_N != label)).any())
 
     def is_free(self, at: Pair, size: Pair) -> bool:
         """Whether a text of a size has room at a place."""

@@ -8,7 +8,6 @@ from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QVBox
 
 from napari_sonotempo.shared.layouts import row
 
-
 _LINES = 5  # for the longest text, so that the buttons stay where they are
 
 
