@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from napari_sonotempo.shared.models_box import require_comparable
 from sonotempo.errors import SonotempoError
 from sonotempo.live.buffer.ring_buffer import RingBuffer
@@ -21,7 +23,7 @@ from sonotempo.live.recording.recorder import Recorder, RecorderStatistics
 from sonotempo.live.sources.open import buffer_for
 from sonotempo.live.sources.playback import PlaybackSource
 from sonotempo.live.sources.source import FrameSource
-from sonotempo.recording import Prediction
+from sonotempo.recording import Image, Prediction
 from sonotempo.structures import StructureSet
 
 SIDES = ("A", "B")
@@ -272,6 +274,7 @@ class LiveSession:
             Oldest first. A frame that no model has seen has no predictions.
         """
         results: list[StepResult] = []
+        block_THW: Image | None = None
         with self.buffer.reader() as reader:
             for number in range(reader.oldest, last + 1):
                 result = self.pipeline.history.get(number)
@@ -281,6 +284,17 @@ class LiveSession:
                         results.clear()
                         continue
                     result = StepResult(streamed.frame, (), streamed.host_ns, streamed.host_ns)
+                frame = result.frame
+                if block_THW is None:
+                    block_THW = np.empty(
+                        (last + 1 - reader.oldest, *frame.image_HW.shape), np.uint8
+                    )
+                if len(results) < len(block_THW) and frame.image_HW.shape == block_THW.shape[1:]:
+                    # In one block, which goes back to the system when the frames are freed;
+                    # hundreds of small ones would not.
+                    kept_HW = block_THW[len(results)]
+                    kept_HW[...] = frame.image_HW
+                    result = replace(result, frame=replace(frame, image_HW=kept_HW))
                 results.append(result)
         return tuple(
             one for one in results if results[-1].captured_ns - one.captured_ns <= _HELD_NS

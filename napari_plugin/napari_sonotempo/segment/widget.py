@@ -23,13 +23,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sonotempo.files.writer import write_annotation_web
 from napari_sonotempo.segment.area_plot import AreaPlot
 from napari_sonotempo.segment.areas import Areas, write_areas
 from napari_sonotempo.segment.job import SegmentRequest, SegmentResult, segment
 from napari_sonotempo.segment.layers import outline, result_layers
+from napari_sonotempo.segment.paint_box import PaintBox
 from napari_sonotempo.shared.docks import tab_with_others
 from napari_sonotempo.shared.jobs import Jobs
 from napari_sonotempo.shared.layers import LayerData, recording_of
+from napari_sonotempo.shared.layouts import row
 from napari_sonotempo.shared.looked_at import follow
 from napari_sonotempo.shared.messages import Level, Messages
 from napari_sonotempo.shared.models_box import ModelsBox
@@ -80,7 +83,11 @@ class SegmentWidget(QWidget):
         self.bar = QProgressBar()
         self.messages = Messages()
         self.plot = AreaPlot(napari_viewer.theme)
+        self.paint = PaintBox(napari_viewer)
+        self.save_masks = QPushButton("Save masks…")
+        self.save_masks.setToolTip("save the masks that are selected as an Annotation Web folder")
         self.save = QPushButton("Save areas…")
+        self.save.setToolTip("save the areas over time as a table (CSV)")
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
         self._lay_out()
@@ -262,6 +269,29 @@ class SegmentWidget(QWidget):
         except SonotempoError:
             return ""  # reported when Segment is pressed
 
+    def _choose_folder(self) -> None:
+        """Save the Labels layer that is painted on, with its image."""
+        layer = self.paint.layer
+        if layer is None:
+            self.messages.say("warning", "Select a Labels layer first: its masks are saved.")
+            return
+        start = str(Path(self._settings.text("folder", str(Path.home()))) / "masks")
+        path, _ = QFileDialog.getSaveFileName(self, "Folder for the masks", start)
+        if path:
+            self.save_to(layer, Path(path))
+
+    def save_to(self, layer: Any, path: Path) -> None:
+        """Save a Labels layer to a folder; a model's masks only after a question."""
+        image = self._chosen()
+        layers = [one.as_layer_data_tuple() for one in (layer, image) if one is not None]
+        try:
+            saved = write_annotation_web(str(path), layers)
+        except SonotempoError as error:
+            self.messages.say("error", str(error))
+        else:
+            if saved:
+                self.messages.say("info", f"Saved the masks in {path}")
+
     def _choose_table(self) -> None:
         name = f"{self.recordings.currentText()} areas.csv".replace("/", "-")
         start = str(Path(self._settings.text("folder", str(Path.home()))) / name)
@@ -286,6 +316,7 @@ class SegmentWidget(QWidget):
             event, callback = self._connected.pop()
             event.disconnect(callback)
         self.jobs.cancel(_END_S)
+        self.paint.cleanup()
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -308,7 +339,8 @@ class SegmentWidget(QWidget):
         layout.addWidget(self.bar)
         layout.addWidget(self.messages)
         layout.addWidget(self.plot, stretch=1)
-        layout.addWidget(self.save)
+        layout.addWidget(self.paint)
+        layout.addWidget(row(self.save_masks, self.save))
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -323,6 +355,7 @@ class SegmentWidget(QWidget):
         self.segment.clicked.connect(self.start)
         self.cancel.clicked.connect(self.stop)
         self.save.clicked.connect(self._choose_table)
+        self.save_masks.clicked.connect(self._choose_folder)
         self.recordings.currentIndexChanged.connect(self._choose_recording)
         self.plot.frame_wanted.connect(self._go_to)
         self._timer.timeout.connect(self._poll)

@@ -337,3 +337,30 @@ def test_a_recording_that_is_closed_meanwhile_leaves_no_error(window, tmp_path):
     window.wait_end()
     assert len(window.labels()) == 1
     assert window.widget.plot.areas is None
+
+
+def test_a_structure_is_painted_by_its_name_and_the_masks_are_saved(window, tmp_path, monkeypatch):
+    from sonotempo.io import open_dataset
+
+    monkeypatch.setattr("napari_sonotempo.files.writer.ask_about_masks", lambda *about: "all")
+    recording = make_recording(tmp_path / "one", 3, labelled=[], spacing_mm=(0.2, 0.1))
+    window.add(recording)
+    paint = window.widget.paint
+    assert not paint.names.isEnabled()
+    window.run(*models(tmp_path, "frame"))
+    (layer,) = window.labels()
+    window.viewer.layers.selection.active = layer
+    assert [paint.names.itemText(i) for i in range(paint.names.count())] == ["nerve", "vessel"]
+    paint.names.setCurrentIndex(1)
+    paint.names.activated.emit(1)
+    assert (layer.selected_label, layer.mode) == (2, "paint")
+    layer.selected_label = 1
+    assert paint.names.currentText() == "nerve"
+    layer.data[1] = 2
+    window.widget.save_to(layer, tmp_path / "out")
+    assert "Saved the masks" in window.message
+    (saved,) = open_dataset(tmp_path / "out", NERVE_VESSEL).recordings
+    assert np.all(saved.mask(1) == 2)
+    (tmp_path / "taken").write_text("a file")
+    window.widget.save_to(layer, tmp_path / "taken")
+    assert "✗" in window.widget.messages.toPlainText()
