@@ -43,6 +43,7 @@ State = Literal["stopped", "starting", "live", "frozen", "stopping"]
 _PERIOD_MS = 16
 _LEAST_PAUSE_MS = 4  # between two ticks, for clicks
 _HEALTH_S = 0.5
+_CANVAS_MS = 150
 _CLEANUP_S = 3.0
 _DISCONNECTED = frozenset({"disconnected", "crashed"})
 _REPORTED = frozenset({"error", "disconnected", "crashed", "restarted", "ended"})
@@ -417,6 +418,8 @@ class LiveLink(QObject):
             for data, meta, kind in held_layers(self.look_back.held, scene.names, scene.structures):
                 getattr(self._viewer, f"add_{kind}")(data, **meta)
             self._viewer.dims.set_current_step(0, self.look_back.position)
+            # Once the canvas has its size again.
+            QTimer.singleShot(_CANVAS_MS, self, self._viewer.reset_view)
         self.stage.leave()
 
     # --- commands, recording, snapshots -----------------------------------------------------
