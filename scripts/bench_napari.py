@@ -2,11 +2,14 @@
 
     python scripts/bench_napari.py
     python scripts/bench_napari.py --model a.onnx --model b.onnx
+    python scripts/bench_napari.py --memory-minutes 10
 
 On Linux without a screen: ``xvfb-run -a python scripts/bench_napari.py``. The source plays
 simulated frames of 640x480 from memory at 30 Hz, so that the simulation's own work is not measured.
 The window is 1280x800, both pictures side by side with masks and names. Rounds with and without a
-window alternate. Latency is from capture to the masks being ready.
+window alternate. Latency is from capture to the masks being ready. ``--memory-minutes`` instead
+prints the window's memory every half a minute, while views change and the picture is frozen for half
+a minute in every two.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ FRAMES = 120
 RATE_HZ = 30.0
 WARM_UP_S = 3.0
 POST_S = 0.02
+HALF_MINUTE_S = 30.0
 
 
 def main() -> None:
@@ -44,11 +48,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="each with and without a window")
     parser.add_argument("--engine", default="auto", help="as `sonotempo live` takes it")
+    parser.add_argument("--memory-minutes", type=float, help="follow the memory instead")
     given = parser.parse_args()
     models = tuple(given.model or models_for_source("phantom://axillary"))
     request = looped(simulated(), models, given.engine)
     print(f"sonotempo {__version__}, models: {', '.join(path.name for path in models)}")
     print("latency: p50 / p95 ms")
+    if given.memory_minutes:
+        with settings_apart():
+            follow_memory(request, given.memory_minutes)
+        return
     alone: list[dict[str, float]] = []
     window: list[dict[str, float]] = []
     with settings_apart():
@@ -57,6 +66,33 @@ def main() -> None:
             window.append(in_window(request, given.seconds))
             show(f"round {number + 1}", alone[-1], window[-1])
     show("median", medians(alone), medians(window))
+
+
+def follow_memory(request: LiveRequest, minutes: float) -> None:
+    """Print the resident memory of the window's process while it is used."""
+    import psutil  # noqa: PLC0415
+
+    from napari_sonotempo.live.widget import LiveWidget  # noqa: PLC0415
+    from napari_sonotempo.shared.docks import main_window_of  # noqa: PLC0415
+
+    viewer = open_viewer()
+    widget = LiveWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Live comparison")
+    widget.playback_box.loop.setChecked(True)
+    widget.link.start(request, main_window_of(widget))
+    act, own = widget.actions_by_name, psutil.Process()
+    began = time.monotonic()
+    for look in range(round(minutes * 2) + 1):
+        megabytes = own.memory_info().rss / 1e6
+        state = widget.link.state
+        print(f"{time.monotonic() - began:5.0f} s  {megabytes:7.1f} MB  {state}", flush=True)
+        if look % 4 == 1:
+            act["next view"]()
+        elif look % 4 in (2, 3):
+            act["freeze"]()
+        wait(HALF_MINUTE_S)
+    widget.cleanup()
+    viewer.close()
 
 
 def show(what: str, alone: dict[str, float], window: dict[str, float]) -> None:
