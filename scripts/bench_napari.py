@@ -8,8 +8,8 @@ On Linux without a screen: ``xvfb-run -a python scripts/bench_napari.py``. The s
 simulated frames of 640x480 from memory at 30 Hz, so that the simulation's own work is not measured.
 The window is 1280x800, both pictures side by side with masks and names. Rounds with and without a
 window alternate. Latency is from capture to the masks being ready. ``--memory-minutes`` instead
-prints the window's memory every half a minute, while views change and the picture is frozen for half
-a minute in every two.
+prints the window's memory every half a minute, while views change and the picture is frozen for
+half a minute in every two.
 """
 
 from __future__ import annotations
