@@ -116,13 +116,15 @@ class LiveLink(QObject):
             window: in whose middle the picture is shown.
             opening: of the same request, if it has begun already.
         """
-        if self.state != "stopped":
-            return
-        if not self.stage.is_shown and Stage.is_taken(window):
+        is_taken = not self.stage.is_shown and Stage.is_taken(window)
+        if is_taken:
             self._report_error(
                 "Another live comparison is shown in this window. Stop it and press its Layers "
                 "button, or open a second napari window."
             )
+        if is_taken or self.state != "stopped":
+            if opening is not None:
+                self.jobs.run("stop", opening.close, lambda _: None, self._report_error)
             return
         self._began_at = time.monotonic()
         self.screen.clear()

@@ -50,7 +50,6 @@ class LiveWidget(QWidget):
         self._viewer = napari_viewer
         self._structures: StructureSet | None = None
         self._main_window: QMainWindow | None = None
-        self._running: LiveRequest | None = None
         self._advice = ""
         self.link = LiveLink(napari_viewer)
         self.controls = self.link.stage.controls
@@ -106,7 +105,6 @@ class LiveWidget(QWidget):
             if opening is not None:
                 opening.close()
             return
-        self._running = request
         self.link.start(request, main_window_of(self), opening)
 
     # --- the end: with the dock, with the window, or with the program -----------------------
@@ -257,9 +255,8 @@ class LiveWidget(QWidget):
         except SonotempoError as error:
             self.messages.say("error", str(error))
             return
-        running = self._running
-        self._running = request
-        if running is not None and running.source_text == request.source_text:
+        session = self.link.session
+        if session is not None and session.request.source_text == request.source_text:
             self.link.change_models(request)
         else:
             self.link.restart(request, main_window_of(self))
@@ -333,7 +330,6 @@ class LiveWidget(QWidget):
         if state == "stopped":
             self.tabs.setCurrentIndex(_TABS.index("Setup"))
             self.health_box.show_health(None)
-            self._running = None
         self._show_apply()
 
     def _show_models(self) -> None:
@@ -342,11 +338,12 @@ class LiveWidget(QWidget):
             self._structures = session.structures
             self.view_box.show_structures(session.structures)
             self.link.set_style(self.view_box.style_wanted())
+        self._show_apply()
 
     def _show_apply(self) -> None:
         """Offer to apply what differs from what runs."""
-        running = self._running
-        is_live = self.link.state in ("live", "frozen")
+        session = self.link.session
+        running = session.request if session is not None else None
         chosen = (
             self.source_box.text(),
             self.models_box.chosen(),
@@ -354,8 +351,7 @@ class LiveWidget(QWidget):
             self.models_box.along_motion.isChecked(),
         )
         self.apply.setEnabled(
-            is_live
-            and running is not None
+            running is not None
             and chosen
             != (running.source_text, running.models, running.engine, running.along_motion)
         )

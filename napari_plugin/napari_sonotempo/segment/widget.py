@@ -23,7 +23,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sonotempo.files.writer import write_annotation_web
 from napari_sonotempo.segment.area_plot import AreaPlot
 from napari_sonotempo.segment.areas import Areas, write_areas
 from napari_sonotempo.segment.job import SegmentRequest, SegmentResult, segment
@@ -282,10 +281,8 @@ class SegmentWidget(QWidget):
 
     def save_to(self, layer: Any, path: Path) -> None:
         """Save a Labels layer to a folder; a model's masks only after a question."""
-        image = self._chosen()
-        layers = [one.as_layer_data_tuple() for one in (layer, image) if one is not None]
         try:
-            saved = write_annotation_web(str(path), layers)
+            saved = layer.save(str(path), plugin="sonotempo")
         except SonotempoError as error:
             self.messages.say("error", str(error))
         else:

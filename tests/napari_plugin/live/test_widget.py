@@ -499,3 +499,15 @@ def test_a_stream_from_the_stand_in_for_a_probe_and_its_loss(live, tmp_path, mon
         live.wait(lambda: not live.widget.link.shown.predictions, "the masks to be removed")
         assert Path(live.viewer.title)  # the window is alive
         live.stop()
+
+
+def test_other_models_that_fail_leave_the_stream_and_the_offer(live, tmp_path):
+    widget, link = live.widget, live.widget.link
+    live.start(*write_models(tmp_path, "frame"))
+    (tmp_path / "broken.onnx").write_bytes(b"not a model")
+    widget.models_box.choose((tmp_path / "broken.onnx",))
+    live.click(widget.apply)
+    live.wait(lambda: "broken.onnx" in live.messages, "the reason")
+    assert link.state == "live"
+    assert widget.apply.isEnabled()
+    live.wait(lambda: [one.model for one in link.shown.predictions] == ["frame"], "the masks")
