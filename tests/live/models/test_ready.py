@@ -62,7 +62,7 @@ def test_a_real_source_gets_models_that_have_seen_real_tissue(packaged, source):
 
 def test_without_any_the_remedy_is_told(packaged):
     packaged()
-    with pytest.raises(ModelError, match="sonotempo export"):
+    with pytest.raises(ModelError, match="export your own"):
         models_for_source("phantom://axillary")
 
 

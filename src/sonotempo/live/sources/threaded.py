@@ -41,6 +41,7 @@ class ThreadedSource(ABC):
     ...         writer.write(np.zeros((4, 4), np.uint8), probe_ns=0)
     ...         self._wait(60)
     >>> import numpy as np
+    >>> from sonotempo.live.buffer.ring_buffer import RingBuffer
     >>> source = Still("a still image")
     >>> with RingBuffer(1, 1, 4, 4) as buffer, buffer.reader() as reader:
     ...     source.start(buffer)

@@ -64,7 +64,7 @@ def test_without_the_sdk_it_says_where_from_for_whom_and_what_to_type(tmp_path, 
     for part in (
         "https://github.com/clariusdev/cast/releases",
         "Python 3.11 or 3.12",
-        "sonotempo stream clarius://192.168.1.1:5828 --sdk FOLDER",
+        "--sdk FOLDER on the command line, or SDK in the window",
     ):
         assert part in str(refused.value)
 
