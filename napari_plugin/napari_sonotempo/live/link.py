@@ -234,7 +234,7 @@ class LiveLink(QObject):
             if not self.screen.is_for(session):
                 self._take_models(session)
             took_s = time.monotonic() - self._began_at
-            if session.names and not self._drawn:
+            if session.names and took_s >= 1:
                 self.said.emit("info", f"The models are ready after {took_s:.0f} s.")
 
     def _fail(self, session: LiveSession, sentence: str) -> None:

@@ -314,3 +314,13 @@ def test_the_default_holds_ten_seconds_at_thirty_frames():
     assert handle.size_bytes - handle.pixels_at == 301 * 1024 * 1024
     with RingBuffer() as buffer:
         assert (buffer.handle.capacity, buffer.handle.slot_bytes) == (300, 1024 * 1024)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 5), (241, 241), (242, 242), (65, 127)])
+def test_frames_of_any_size_have_room(height, width):
+    image_HW = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
+    with RingBuffer(1, 3, height, width) as buffer, buffer.reader() as reader:
+        with buffer.writer() as writer:
+            for _ in range(5):
+                number = writer.write(image_HW, probe_ns=0)
+        np.testing.assert_array_equal(reader.read(number).frame.image_HW, image_HW)

@@ -55,8 +55,9 @@ class BufferHandle:
 
     @property
     def size_bytes(self) -> int:
-        """Size of the whole block."""
-        return self.pixels_at + self.slots * self.slot_bytes
+        """Size of the whole block: whole pages, as the block is read in words of 8 bytes too."""
+        used = self.pixels_at + self.slots * self.slot_bytes
+        return -(-used // _PAGE) * _PAGE
 
 
 def create_block(handle: BufferHandle) -> SharedMemory:
