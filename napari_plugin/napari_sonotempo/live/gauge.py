@@ -12,10 +12,13 @@ _LEAST_PIXELS = 4
 
 @dataclass(frozen=True, slots=True)
 class InView:
-    """Whether a structure is found now, and for how long it has been without a break."""
+    """Whether a structure is found now, and for how long it has been without a break.
+
+    Of a frame that is looked back at, the time is not known: None.
+    """
 
     is_now: bool
-    seconds: float
+    seconds: float | None
 
 
 class Gauge:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
+from napari_sonotempo.live.gauge import InView
 from napari_sonotempo.live.picture import DIFFERENCE_NAMES, DIFFERENCE_RGB
 from napari_sonotempo.live.scene import Scene
 from napari_sonotempo.shared import colours
@@ -45,14 +46,16 @@ def chips_of(scene: Scene) -> list[Chip]:
         if label in scene.style.hidden:
             continue
         seen = [(side, scene.in_view.get((side, label))) for side in scene.sides]
-        words = [
-            ("" if len(seen) == 1 else "AB"[side] + " ")
-            + (f"{one.seconds:.0f} s" if one is not None and one.is_now else "–")
-            for side, one in seen
-        ]
+        words = [("" if len(seen) == 1 else "AB"[side] + " ") + _words(one) for side, one in seen]
         is_lit = any(one is not None and one.is_now for _, one in seen)
         chips.append(Chip(structure.name, structure.color_rgb, "  ".join(words), is_lit))
     return chips
+
+
+def _words(seen: InView | None) -> str:
+    if seen is None or not seen.is_now:
+        return "–"
+    return "✓" if seen.seconds is None else f"{seen.seconds:.0f} s"
 
 
 def legend_height(scene: Scene, width: float, line: float) -> float:

@@ -399,7 +399,7 @@ class LiveLink(QObject):
         found = self.look_back.move_to(position)
         if found is not None:
             result, back_s = found
-            self.screen.show(result=result, verdict=frozen_verdict(result, back_s))
+            self.screen.show_held(result, frozen_verdict(result, back_s))
 
     def step(self, by: int) -> None:
         """Freeze a live stream, or move by some frames while frozen."""

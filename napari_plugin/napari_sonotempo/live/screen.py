@@ -82,6 +82,16 @@ class Screen:
         self._gauge.see(result)
         self.show(result=result, in_view=self._in_view(), verdict=verdict, recording=recording)
 
+    def show_held(self, result: StepResult, verdict: Verdict) -> None:
+        """Show a frame that is looked back at; the legend lights up what is in it."""
+        gauge = Gauge(self._count)
+        gauge.see(result)
+        in_view = {
+            (side, label): InView(gauge.in_view(side, label).is_now, None)
+            for side, label in self._in_view()
+        }
+        self.show(result=result, in_view=in_view, verdict=verdict)
+
     def drop_masks(self) -> None:
         """Keep the picture and remove the masks: they are not of what happens now."""
         shown = self.shown

@@ -212,6 +212,8 @@ def test_the_legend_lights_up_what_is_in_view():
     nerve, vessel = chips_of(scene)
     assert (nerve.is_lit, nerve.times) == (True, "A 12 s  B –")
     assert (vessel.is_lit, vessel.times) == (False, "A –  B –")
+    held = replace(scene, in_view={(0, 1): InView(True, None)})
+    assert chips_of(held)[0].times == "A ✓  B –"
     assert [chip.name for chip in chips_of(replace(scene, style=ViewStyle(view="difference")))] == [
         "only A", "only B", "another structure",
     ]  # fmt: skip

@@ -74,6 +74,11 @@ def test_a_users_path_from_the_sample_to_the_stop(live, tmp_path):
     assert link.shown.frame.index == newest - 3
     live.key(Qt.Key.Key_Right)
     assert link.shown.frame.index == newest - 2
+    # The legend speaks of the frame on screen, not of the stream that goes on.
+    for (side, label), seen in link.screen.scene.in_view.items():
+        made = link.shown.predictions  # none if no model saw the frame
+        is_there = bool(made) and (made[side].mask_SS == label).sum() >= 4
+        assert (seen.is_now, seen.seconds) == (is_there, None)
     controls.slider.setValue(0)
     assert link.shown.frame.index < newest - 3
     assert controls.time.text().startswith("−")
