@@ -177,7 +177,7 @@ class TimedTask(SegmentationTask):
 
     def __init__(self, experiment: Experiment, recordings: tuple[CachedRecording, ...]) -> None:
         model = build_model("sequence", experiment.model, experiment.structures.channels)
-        model.freeze(encoder=experiment.model.share_encoder, normalization=True)
+        model.freeze(encoder=experiment.model.share_encoder == "frozen", normalization=True)
         stage = stage_of("sequence", experiment)
         super().__init__(model, stage, experiment, train=recordings, validation=(), seed=0)
         self.epochs: list[Epoch] = []

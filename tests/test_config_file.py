@@ -151,7 +151,7 @@ def test_what_is_written_is_read_back_the_same(config):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_config_is_an_experiment_with_a_shared_encoder(path):
     experiment = load_experiment(path)
-    assert experiment.model.share_encoder
+    assert experiment.model.share_encoder == "frozen"
     assert set(experiment.arms) <= {arm.name for arm in ARMS}
 
 

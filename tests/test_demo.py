@@ -78,7 +78,7 @@ def test_the_demo_s_settings_hold_together(tmp_path, settings):
     from sonotempo.models.summary import cost_of
 
     experiment = settings(tmp_path)
-    assert experiment.model.share_encoder
+    assert experiment.model.share_encoder == "frozen"
     for arm in experiment.arms:
         assert cost_of(arm, experiment.model, 3, experiment.data.input_size)["whole"].parameters
     assert str(experiment.data.cache).startswith(str(tmp_path))

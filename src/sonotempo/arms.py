@@ -23,6 +23,7 @@ class Arm:
         inference: how it is run on test frames: ``carried`` (each frame's state goes to the next),
             a key of :data:`sonotempo.models.at_test_time.WRAPPERS`, or an oracle
             (:mod:`sonotempo.training.oracles`).
+        trained_with: the arm whose training produces its weights too, over one encoder.
     """
 
     name: str
@@ -30,11 +31,12 @@ class Arm:
     starts_from: str | None
     weights_of: str
     inference: str = "carried"
+    trained_with: str | None = None
 
     @property
     def is_trained(self) -> bool:
-        """Whether it is trained, rather than run with the weights of another arm."""
-        return self.weights_of == self.name and not self.is_oracle
+        """Whether it has a training, rather than the weights or the training of another arm."""
+        return self.weights_of == self.name and not self.is_oracle and not self.trained_with
 
     @property
     def is_oracle(self) -> bool:
@@ -46,6 +48,8 @@ class Arm:
         """The arm that has to be trained before this one."""
         if self.is_oracle:
             return None
+        if self.trained_with:
+            return self.trained_with
         return self.starts_from if self.is_trained else self.weights_of
 
 
@@ -57,6 +61,7 @@ ARMS = (
     Arm("frame_continued", "none", "frame", "frame_continued"),
     Arm("frame_continued_flow", "none", None, "frame_continued", "along motion"),
     Arm("frame_extra", "control", "frame", "frame_extra"),
+    Arm("frame_joint", "none", None, "frame_joint", trained_with="sequence"),
     Arm("sequence_reset", "memory", None, "sequence", "reset"),
     Arm("sequence", "memory", "frame", "sequence"),
     Arm("sequence_aligned", "aligned", "frame", "sequence_aligned"),

@@ -105,7 +105,9 @@ class ModelConfig(Section):
         memory_strides: after which decoder blocks a memory stands.
         memory_channels: hidden channels of each memory; with ``half`` it sees and adds to half of
             the features, with as many hidden channels.
-        share_encoder: freeze the sequence arm's encoder at the same fold's frame weights.
+        share_encoder: what becomes of the encoder in arms that start from the frame arm: ``frozen``
+            at its weights; ``joint``, trained with the losses of two decoders, the arm's and a
+            frame decoder, which is the arm `frame_joint`; ``separate``, trained by each arm alone.
     """
 
     encoder: str = "plain"
@@ -115,7 +117,7 @@ class ModelConfig(Section):
     memory: str = "convlstm"
     memory_strides: tuple[int, ...] = (16,)
     memory_channels: Annotated[int, Field(ge=1)] | Literal["half"] = 128
-    share_encoder: bool = True
+    share_encoder: Literal["frozen", "joint", "separate"] = "frozen"
 
 
 class AugmentConfig(Section):
@@ -376,6 +378,11 @@ class Experiment(Section):
             if arm.needs and arm.needs not in self.arms:
                 raise ValueError(
                     f"arm {name!r} uses the weights of arm {arm.needs!r}; add it to arms"
+                )
+            if arm.trained_with and self.model.share_encoder != "joint":
+                raise ValueError(
+                    f"arm {name!r} is trained together with {arm.trained_with!r}; set "
+                    f"model.share_encoder=joint (it is {self.model.share_encoder})"
                 )
         return self
 

@@ -12,7 +12,8 @@ from sonotempo.data.folds import load_folds
 from sonotempo.evaluation.scoring.provenance import differing, read_facts
 from sonotempo.training.weights import load_weights
 
-NAMES = tuple(arm.name for arm in ARMS if not arm.is_oracle)  # which need a simulation
+# Oracles need a simulation; what is trained together is in test_joint.py.
+NAMES = tuple(arm.name for arm in ARMS if not arm.is_oracle and not arm.trained_with)
 
 
 @pytest.fixture(scope="module")

@@ -127,13 +127,13 @@ def test_the_frame_arm_learns_from_single_frames_without_faults(cached):
     assert {x.shape[1] for x in model.seen} == {1}
 
 
-def started(share_encoder=True, **changes):
+def started(share_encoder="frozen", **changes):
     torch.manual_seed(0)
     config = TINY.model_copy(update={"share_encoder": share_encoder} | changes)
     frame, sequence = build_model("frame", config, 3), build_model("sequence", config, 3)
     frame.train()(torch.rand(4, 2, 1, 64, 64))  # running statistics of some images
     sequence.start_from(frame)
-    sequence.freeze(encoder=share_encoder, normalization=True)
+    sequence.freeze(encoder=share_encoder == "frozen", normalization=True)
     return frame, sequence
 
 
@@ -152,7 +152,7 @@ def test_a_shared_encoder_and_all_statistics_stay_bit_by_bit(cached, encoder):
 
 
 def test_an_encoder_that_is_not_shared_learns_while_its_statistics_stay(cached):
-    frame, sequence = started(share_encoder=False)
+    frame, sequence = started(share_encoder="separate")
     fit(task_of(sequence, [cached(6)]))
     before, after = frame.state_dict(), sequence.state_dict()
     for name in before:

@@ -167,7 +167,7 @@ def _require_one_encoder(models: Mapping[str, Segmenter]) -> None:
             raise ModelError(
                 f"the arms {arm!r} and {other_arm!r} do not share their encoder: {len(differing)} "
                 f"of {len(names)} tensors differ ({', '.join(differing[:3])}); train with "
-                "model.share_encoder=true, or export them one by one and stream both"
+                "model.share_encoder frozen or joint, or export them one by one and stream both"
             )
 
 

@@ -100,7 +100,8 @@ def export_model(
         out: the ``.onnx`` file to write; untouched if the model is refused.
         progress: shows the steps.
         fold: which fold of the run.
-        arms: which arm, or which two with ``pair``; by default ``frame``, and ``sequence``.
+        arms: which arm, or which two with ``pair``; by default ``frame``, with ``pair`` the two
+            that share their encoder: ``frame`` or ``frame_joint``, and ``sequence``.
         precision: of weights and activations.
         pair: write two arms in one file, in which the encoder runs once.
         accept_loss: write the file although fewer bits cost more Dice than allowed.
@@ -213,7 +214,8 @@ def _opened(run: Path, fold: int, arms: Sequence[str], pair: bool) -> Export:
                 f"arm {arm!r} has no weights: it runs those of {used!r} in another way; export "
                 f"that arm, --arm {used},{how}".rstrip(",")
             )
-    wanted = tuple(arms) or (("frame", "sequence") if pair else ("frame",))
+    frame = "frame_joint" if "frame_joint" in experiment.arms else "frame"
+    wanted = tuple(arms) or ((frame, "sequence") if pair else ("frame",))
     loaded = {arm: load_weights(_weights(run, arm, fold)) for arm in wanted}
     _, metadata = next(iter(loaded.values()))
     return Export({arm: model for arm, (model, _) in loaded.items()}, metadata, run, experiment)

@@ -9,6 +9,7 @@ from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold
 from sonotempo.evaluation.scoring.provenance import ArmFacts
+from sonotempo.models import Segmenter
 from sonotempo.models.at_test_time import WRAPPERS
 from sonotempo.training.task import SegmentationTask
 from sonotempo.training.weights import file_sha256
@@ -39,7 +40,7 @@ def facts_of_training(
     """
     kind, stage = arm_named(arm), task.stage
     frozen = ["normalization"] if kind.starts_from else []
-    if kind.starts_from and experiment.model.share_encoder:
+    if kind.starts_from and experiment.model.share_encoder == "frozen":
         frozen.insert(0, "encoder")
     return ArmFacts(
         arm=arm,
@@ -63,9 +64,32 @@ def facts_of_training(
         shuffled_frames=stage.shuffled_frames,
         state_faults=_state_faults(experiment) if kind.added in ("memory", "aligned") else {},
         frozen=tuple(frozen),
+        trained_with="" if task.companion is None else "a frame decoder",
         labelled_frames=sum(len(recording.labelled) for recording in train),
         trained_subjects=tuple(sorted({recording.subject for recording in train})),
         parameters=sum(weight.numel() for weight in task.model.parameters()),
+    )
+
+
+def facts_of_companion(arm: str, trained: ArmFacts, model: Segmenter, weights: Path) -> ArmFacts:
+    """Return the facts of the frame decoder that was trained over the encoder of another arm.
+
+    Args:
+        arm: its own arm.
+        trained: the facts of the other arm.
+        model: the frame network.
+        weights: the weights file of the frame network.
+    """
+    return replace(
+        trained,
+        arm=arm,
+        added="none",
+        cell="",
+        added_learning_rate=None,
+        state_faults={},
+        trained_with=f"the decoder of {trained.arm}",
+        weights_sha256=file_sha256(weights),
+        parameters=sum(weight.numel() for weight in model.parameters()),
     )
 
 

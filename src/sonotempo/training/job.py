@@ -21,7 +21,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
-from sonotempo.arms import arm_named
+from sonotempo.arms import ARMS, arm_named
 from sonotempo.config import Experiment
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import Fold
@@ -35,7 +35,7 @@ from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts, read_f
 from sonotempo.folders import whole_file
 from sonotempo.models import Segmenter, as_run, build_model
 from sonotempo.recording import Recording
-from sonotempo.training.arm_facts import facts_as_run, facts_of_training
+from sonotempo.training.arm_facts import facts_as_run, facts_of_companion, facts_of_training
 from sonotempo.training.initial_weights import start_from_file
 from sonotempo.training.oracles import score_oracle
 from sonotempo.training.progress import EpochProgress, RunProgress
@@ -91,6 +91,12 @@ def run_job(
         ArmFacts(
             arm=job.arm, fold=job.fold.number, inference=arm.inference, seed=experiment.seed
         ).write(facts)
+    elif arm.trained_with:
+        if not (job.weights.is_file() and facts.is_file()):
+            raise SonotempoError(
+                f"{job.folder} lacks the weights that the training of {arm.trained_with!r} left "
+                f"there; delete {replace(job, arm=arm.trained_with).folder} and run again"
+            )
     elif not arm.is_trained:
         trained = read_facts(job.weights.with_name(FACTS_FILE))
         facts_as_run(job.arm, trained, experiment).write(facts)
@@ -120,12 +126,17 @@ def _train(
     train = tuple(r for r in recordings if r.subject in fold.train and r.labelled)
     validation = tuple(r for r in recordings if r.subject in fold.validation and r.labelled)
     model = build_model(job.arm, experiment.model, experiment.structures.channels)
+    companion: Segmenter | None = None
     start, starts_from = None, arm_named(job.arm).starts_from
     if starts_from is not None:
         start_job = replace(job, arm=starts_from)
         start = start_job.weights
-        model.start_from(_start(start_job, experiment, train))
-        model.freeze(encoder=experiment.model.share_encoder, normalization=True)
+        start_model = _start(start_job, experiment, train)
+        model.start_from(start_model)
+        model.freeze(encoder=experiment.model.share_encoder == "frozen", normalization=True)
+        if experiment.model.share_encoder == "joint":
+            companion = start_model.train()
+            companion.freeze(encoder=False, normalization=True)
     elif experiment.train.initial_weights is not None:
         start = experiment.train.initial_weights
         held_out = {r.content for r in recordings if r.subject in {*fold.validation, *fold.test}}
@@ -133,7 +144,15 @@ def _train(
     # Convolutions are faster this way: by a third on a CPU, more in 16 bits.
     convert_conv2d_weight_memory_format(model, torch.channels_last)
     stage = stage_of(job.arm, experiment)
-    task = SegmentationTask(model, stage, experiment, train=train, validation=validation, seed=seed)
+    task = SegmentationTask(
+        model,
+        stage,
+        experiment,
+        train=train,
+        validation=validation,
+        seed=seed,
+        companion=companion,
+    )
     checkpoint = job.folder / "resume.ckpt"
     resumes = _is_sound(checkpoint, job, progress)
     progress.step(
@@ -180,7 +199,7 @@ def _train(
             "sequence.memory_learning_rate, sequence.epochs or the probabilities in faults"
         )
     save_weights(task.model, _metadata(job, experiment, train), job.weights)
-    facts_of_training(
+    facts = facts_of_training(
         job.arm,
         fold,
         experiment,
@@ -189,7 +208,28 @@ def _train(
         optimiser_steps=trainer.global_step,
         start=start,
         weights=job.weights,
-    ).write(job.folder / FACTS_FILE)
+    )
+    if companion is not None:
+        _save_companion(job, experiment, train, companion, facts)
+    facts.write(job.folder / FACTS_FILE)
+
+
+def _save_companion(
+    job: Job,
+    experiment: Experiment,
+    train: Sequence[CachedRecording],
+    companion: Segmenter,
+    facts: ArmFacts,
+) -> None:
+    """Keep the frame network that was trained along, if it is an arm of the experiment."""
+    for arm in ARMS:
+        if arm.trained_with == job.arm and arm.name in experiment.arms:
+            own = replace(job, arm=arm.name)
+            own.folder.mkdir(parents=True, exist_ok=True)
+            save_weights(companion, _metadata(own, experiment, train), own.weights)
+            facts_of_companion(arm.name, facts, companion, own.weights).write(
+                own.folder / FACTS_FILE
+            )
 
 
 def _start(job: Job, experiment: Experiment, train: Sequence[CachedRecording]) -> Segmenter:

@@ -20,7 +20,9 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import ClipDataset, Clips, Window, cut_windows, join_clips
 from sonotempo.data.faults import Faults
 from sonotempo.data.stills import StillMotion
+from sonotempo.flow import grid_side
 from sonotempo.models import Segmenter, State, in_channels_last
+from sonotempo.models.alignment import no_motion
 from sonotempo.training.losses import SegmentationLoss
 from sonotempo.training.motion import motion_of
 from sonotempo.training.states import corrupted, exchanged
@@ -92,6 +94,8 @@ class SegmentationTask(lightning.LightningModule):
         train: recordings for training.
         validation: recordings for monitoring.
         seed: of this job, for example from the experiment's seed and the fold.
+        companion: a frame network whose decoder learns over the encoder of ``model`` too; its own
+            encoder is replaced by that one.
     """
 
     def __init__(
@@ -103,11 +107,16 @@ class SegmentationTask(lightning.LightningModule):
         train: tuple[CachedRecording, ...],
         validation: tuple[CachedRecording, ...],
         seed: int,
+        companion: Segmenter | None = None,
     ) -> None:
         super().__init__()
         # Truncated back-propagation takes several optimiser steps per batch.
         self.automatic_optimization = False
         self.model = in_channels_last(model)
+        if companion is not None:
+            companion.encoder = self.model.encoder
+            companion = in_channels_last(companion)
+        self.companion = companion
         self.stage = stage
         self.experiment = experiment
         self.loss = SegmentationLoss(experiment.train.loss)
@@ -123,7 +132,8 @@ class SegmentationTask(lightning.LightningModule):
         """Return Adam, with a separate rate for the memory, and a cosine decay if chosen."""
         memory = list(self.model.memories.parameters())
         own = {id(weight) for weight in memory}
-        rest = [w for w in self.model.parameters() if w.requires_grad and id(w) not in own]
+        # Of this module, which lists an encoder that two decoders share once.
+        rest = [w for w in self.parameters() if w.requires_grad and id(w) not in own]
         groups = [{"params": rest, "lr": self.stage.learning_rate}]
         if memory:
             groups.append({"params": memory, "lr": self.stage.memory_learning_rate})
@@ -177,7 +187,7 @@ class SegmentationTask(lightning.LightningModule):
                 begin = exchanged(state, recipe.foreign_state_probability, generator)
                 begin = corrupted(begin, older, recipe.corrupt_state_probability, generator)
             older = state
-            logits_BTKHW, state = self.model(
+            decoded, state = self._decoded(
                 x_BTCHW[:, chunk],
                 begin,
                 None if motion_BT3hw is None else motion_BT3hw[:, chunk],
@@ -186,12 +196,16 @@ class SegmentationTask(lightning.LightningModule):
             labelled_BT = batch.labelled_BT[:, chunk]
             if not labelled_BT.any():
                 continue  # these frames only fill the memory
-            logits_NKHW, masks_NHW = logits_BTKHW[labelled_BT], masks_BTHW[:, chunk][labelled_BT]
+            logits = [logits_BTKHW[labelled_BT] for logits_BTKHW in decoded]
+            masks_NHW = masks_BTHW[:, chunk][labelled_BT]
             if stage.shuffled_frames:
-                single_NKHW, single_NHW = self._shuffled(generator)
-                logits_NKHW = torch.cat((logits_NKHW.float(), single_NKHW.float()))
+                singles, single_NHW = self._shuffled(generator)
+                logits = [
+                    torch.cat((clip_NKHW.float(), single_NKHW.float()))
+                    for clip_NKHW, single_NKHW in zip(logits, singles, strict=True)
+                ]
                 masks_NHW = torch.cat((masks_NHW, single_NHW))
-            loss = self.loss(logits_NKHW, masks_NHW)
+            loss = torch.stack([self.loss(one_NKHW, masks_NHW) for one_NKHW in logits]).sum()
             optimizer.zero_grad()
             self.manual_backward(loss)
             self.clip_gradients(
@@ -204,8 +218,25 @@ class SegmentationTask(lightning.LightningModule):
                 "training_loss", loss, on_epoch=True, on_step=False, batch_size=len(batch.still_B)
             )
 
-    def _shuffled(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the logits NKHW and labels NHW of single frames, drawn over all recordings."""
+    def _decoded(
+        self, x_BTCHW: Tensor, state: State | None, motion_BT3hw: Tensor | None
+    ) -> tuple[list[Tensor], State]:
+        """Return the logits BTKHW of the network, and of its companion if it has one."""
+        if self.companion is None:
+            logits_BTKHW, state = self.model(x_BTCHW, state, motion_BT3hw)
+            return [logits_BTKHW], state
+        clips, frames, _, height, width = x_BTCHW.shape
+        if state is None:
+            state = self.model.initial_state(clips, height, width)
+        features = self.model.encoder(x_BTCHW.flatten(0, 1))
+        motion_N3hw = None if motion_BT3hw is None else motion_BT3hw.flatten(0, 1)
+        logits_NKHW, state = self.model.decode(features, state, frames, motion_N3hw)
+        alone_NKHW, _ = self.companion.decode(features, ())
+        shape = (clips, frames, *logits_NKHW.shape[1:])
+        return [one.reshape(shape) for one in (logits_NKHW, alone_NKHW)], state
+
+    def _shuffled(self, generator: torch.Generator) -> tuple[list[Tensor], Tensor]:
+        """Return single frames, drawn over all recordings: logits NKHW by decoder, labels NHW."""
         frames = self._frames
         chosen = torch.randint(
             len(frames),
@@ -215,8 +246,11 @@ class SegmentationTask(lightning.LightningModule):
         )
         batch = join_clips([frames[index] for index in chosen.tolist()]).to(self.device)
         x_B1CHW, masks_B1HW = self._augmentation(batch.frames_BTHW, batch.masks_BTHW, generator)
-        logits_B1KHW, _ = self.model(x_B1CHW)
-        return logits_B1KHW[:, 0], masks_B1HW[:, 0]
+        motion_B13hw = None
+        if self.companion is not None and self.model.uses_motion:
+            motion_B13hw = no_motion(x_B1CHW, grid_side(x_B1CHW.shape[-1]))
+        decoded, _ = self._decoded(x_B1CHW, None, motion_B13hw)
+        return [logits_B1KHW[:, 0] for logits_B1KHW in decoded], masks_B1HW[:, 0]
 
     def on_train_epoch_end(self) -> None:
         """Step the schedule, if there is one."""

@@ -53,6 +53,7 @@ class ArmFacts:
         shuffled_frames: single frames that joined every step.
         state_faults: probabilities of a foreign and of a corrupt state; empty where there is none.
         frozen: parts that did not learn: ``encoder``, ``normalization``.
+        trained_with: what was trained over the same encoder at the same time; empty if nothing.
         labelled_frames: how many frames carried loss.
         trained_subjects: whose they are.
         parameters: of the whole network, frozen ones included.
@@ -82,6 +83,7 @@ class ArmFacts:
     shuffled_frames: int = 0
     state_faults: Mapping[str, float] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
+    trained_with: str = ""
     labelled_frames: int = 0
     trained_subjects: tuple[str, ...] = ()
     parameters: int = 0
