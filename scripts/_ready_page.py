@@ -42,7 +42,14 @@ def write_page(found: list[dict[str, Any]], files: list[Path], progress: RunProg
     """
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    tables = "\n\n".join([*map(dice_table, found), training_table(found), file_table(files)])
+    tables = "\n\n".join(
+        [
+            *map(dice_table, found),
+            stress_table(found),
+            training_table(found),
+            file_table(files),
+        ]
+    )
     PAGE.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
     simulated = {one["procedure"] for one in found}
     cards = {path: read_card(path) for path in files}
@@ -104,6 +111,33 @@ def dice_text(value: list[float | None], subjects: int) -> str:
     return text if shown == subjects else f"{text} (n={shown:.0f})"
 
 
+def stress_table(found: list[dict[str, Any]]) -> str:
+    """Return what both arms miss on disturbed recordings of the held-out subjects, as Markdown."""
+    lines = [
+        "**Under [stress](evaluation.md)**, on the same subjects: frames in which a structure is "
+        "missed, and Dice with misses counted as 0.",
+        "",
+        "| models | arm | missed inside disturbances | Dice | missed on sound frames | Dice |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for one in found:
+        for arm in one["dice"]:
+            cells = [
+                text
+                for phase in ("inside", "sound")
+                for text in stress_texts(*one["stress"][f"{arm}, {phase}"])
+            ]
+            lines.append(f"| {one['procedure']} | {arm} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def stress_texts(misses: float | None, dice: float | None) -> tuple[str, str]:
+    """Return a share of misses and a Dice as text."""
+    if misses is None or dice is None:
+        return "–", "–"
+    return f"{misses:.0%}", f"{dice:.2f}"
+
+
 def training_table(found: list[dict[str, Any]]) -> str:
     """Return how each procedure's models were trained, as Markdown."""
     columns = [training_facts(one) for one in found]
@@ -127,7 +161,8 @@ def training_facts(one: dict[str, Any]) -> dict[str, str]:
         "epochs (steps) of the frame U-net": f"{epochs['frame']} ({steps['frame']})",
         "then of the sequence U-net": f"{epochs['sequence']} ({steps['sequence']})",
         "change of probabilities by the memory, under faults": f"{one['memory_use']:.4f}",
-        "minutes of one CPU core": f"{one['cpu_minutes']:.0f}",
+        "trained on": one["device"],
+        "minutes": f"{one['minutes']:.0f}",
     }
 
 

@@ -7,10 +7,10 @@ For each procedure it simulates a cohort, trains the frame U-net and the sequenc
 into src/sonotempo/live/models/packaged, and writes the figures into docs/ready-models.md with a
 picture of a live stream. An interrupted run continues where it stopped.
 
-The femoral models take about 20 minutes of one core, the axillary ones, whose nerves are smaller
-and more numerous, over an hour. Both can run in parallel, each with its `--procedure`; the page is
-written when both are complete. `--quick` checks in seconds that the script works: its models find
-nothing and are written to the work folder.
+On one CPU core the femoral models take about 20 minutes, the axillary ones, whose nerves are
+smaller and more numerous, over an hour; on a GPU a few minutes each. Both can run in parallel, each
+with its `--procedure`; the page is written when both are complete. `--quick` checks in seconds that
+the script works: its models find nothing and are written to the work folder.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pandas as pd
+import torch
 from rich.console import Console
 
 from _ready_page import dice_text, write_page
@@ -37,6 +38,7 @@ from sonotempo.config import (
 )
 from sonotempo.data.folds import Fold, save_folds
 from sonotempo.errors import ModelError, SonotempoError
+from sonotempo.evaluation.comparison.compare import compare
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
 from sonotempo.export.job import export_model
 from sonotempo.live.models.card import read_card
@@ -121,6 +123,7 @@ def main() -> None:
     parser.add_argument(
         "--precision", choices=get_args(Precision), default="auto", help="as train.precision"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes that simulate")
     parser.add_argument("--quick", action="store_true", help="only check that the script works")
     options = parser.parse_args()
     try:
@@ -136,8 +139,10 @@ def make(options: argparse.Namespace) -> None:
         for procedure in [options.procedure] if options.procedure else PROCEDURES:
             work = options.work / procedure
             recipe = QUICK if options.quick else RECIPES[procedure]
-            with processor_time(work):
-                run = train(procedure, recipe, work, options.precision, progress)
+            run = work / "run"
+            simulate(procedure, recipe, work, options.jobs, progress)
+            with training_time(work):
+                train(procedure, recipe, work, options.precision, progress)
             facts = figures(procedure, recipe, run, work, progress)
             for kind, arms in EXPORTS.items():
                 export(run, arms, facts, out / f"{procedure}-{kind}.onnx", progress)
@@ -151,16 +156,26 @@ def make(options: argparse.Namespace) -> None:
             write_page([json.loads(path.read_text("utf-8")) for path in found], files, progress)
 
 
+def simulate(
+    procedure: Procedure, recipe: Recipe, work: Path, jobs: int, progress: RunProgress
+) -> None:
+    """Simulate the cohort to train on and the one to score on."""
+    total = recipe.subjects + 2 * recipe.watched
+    for folder, subjects, seconds, seed in (
+        ("data", total, recipe.seconds, TRAINING_SEED),
+        ("held-out", recipe.held_out, recipe.held_out_seconds, HELD_OUT_SEED),
+    ):
+        cohort = cohort_of(procedure, recipe, subjects, seconds, seed)
+        progress.step(f"simulating {subjects} {procedure} subjects", subjects)
+        write_cohort(work / folder, cohort, on_subject=progress.advance, jobs=jobs)
+
+
 def train(
     procedure: Procedure, recipe: Recipe, work: Path, precision: Precision, progress: RunProgress
-) -> Path:
-    """Simulate a cohort and train both arms on it in one split; return the run's folder."""
+) -> None:
+    """Train both arms on the first cohort in one split."""
     watched = recipe.watched
-    total = recipe.subjects + 2 * watched
-    cohort = cohort_of(procedure, recipe, total, recipe.seconds, TRAINING_SEED)
-    progress.step(f"simulating {total} {procedure} subjects", total)
-    write_cohort(work / "data", cohort, on_subject=progress.advance)
-    names = [f"subject-{number:03d}" for number in range(total)]
+    names = [f"subject-{number:03d}" for number in range(recipe.subjects + 2 * watched)]
     first, last = recipe.subjects, recipe.subjects + watched
     fold = Fold(0, tuple(names[:first]), tuple(names[first:last]), tuple(names[last:]))
     run = work / "run"
@@ -168,7 +183,6 @@ def train(
     # A run uses the folds that its folder already has.
     save_folds([fold], run / "folds.json")
     crossvalidate(experiment(procedure, recipe, work, precision), run, progress)
-    return run
 
 
 def cohort_of(
@@ -235,10 +249,8 @@ def figures(
     path = work / "figures.json"
     if path.is_file():
         return dict(json.loads(path.read_text("utf-8")))
-    cohort = cohort_of(procedure, recipe, recipe.held_out, recipe.held_out_seconds, HELD_OUT_SEED)
-    progress.step(f"simulating {recipe.held_out} held-out subjects", recipe.held_out)
-    write_cohort(work / "held-out", cohort, on_subject=progress.advance)
-    scores = evaluate_weights(run, work / "held-out", work / "cache", progress)
+    scored = work / "scores"
+    scores = evaluate_weights(run, work / "held-out", work / "cache", progress, scored, stress=True)
     arms = {arm: read_facts(run / arm / "fold-00" / FACTS_FILE) for arm in ("frame", "sequence")}
     found = {
         "procedure": procedure,
@@ -249,7 +261,7 @@ def figures(
         "epochs": {arm: facts.epochs for arm, facts in arms.items()},
         "steps": {arm: facts.optimiser_steps for arm, facts in arms.items()},
         "memory_use": memory_use(run),
-        "cpu_minutes": round(cpu_seconds(work) / 60, 1),
+        **spent(work),
         "held_out_subjects": recipe.held_out,
         "held_out_frames": int(scores.evaluation.frames.groupby("arm")["recording"].size().iloc[0])
         // int(scores.evaluation.frames["structure"].nunique()),
@@ -261,6 +273,11 @@ def figures(
                 if (cell.arm, cell.metric) == (arm, "dice")
             }
             for arm in arms
+        },
+        "stress": {
+            f"{cell.arm}, {cell.phase}": [cell.misses, cell.dice]
+            for cell in compare([scored]).stress
+            if cell.kind == "all" and cell.phase != "after"
         },
     }
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -282,8 +299,8 @@ def export(
     trained_on = (
         f"{found['subjects']} simulated {procedure} subjects, {found['frames']} frames (seed "
         f"{found['seed']}): {found['epochs']['frame']} epochs of the frame U-net, then "
-        f"{found['epochs']['sequence']} of the sequence U-net, {found['cpu_minutes']:.0f} minutes "
-        f"of one CPU core by scripts/train_ready_models.py --procedure {procedure}"
+        f"{found['epochs']['sequence']} of the sequence U-net, {found['minutes']:.0f} minutes "
+        f"on {found['device']} by scripts/train_ready_models.py --procedure {procedure}"
     )
     if path.is_file() and read_card(path).trained_on == trained_on:
         return
@@ -328,22 +345,29 @@ def export_smallest(
 
 
 @contextmanager
-def processor_time(work: Path) -> Iterator[None]:
-    """Add the processor time spent here to the work folder's total, also if interrupted."""
-    began = time.process_time()
+def training_time(work: Path) -> Iterator[None]:
+    """Add the time spent here to the work folder's total, also if interrupted.
+
+    On a processor it is the time that the process computed, on a GPU the time by the clock.
+    """
+    gpu = torch.cuda.is_available()
+    device = torch.cuda.get_device_name() if gpu else "one CPU core"
+    clock = time.perf_counter if gpu else time.process_time
+    before = spent(work)
+    began = clock()
     try:
         yield
     finally:
-        work.mkdir(parents=True, exist_ok=True)
         if not (work / "figures.json").is_file():  # otherwise nothing was trained
-            spent = cpu_seconds(work) + time.process_time() - began
-            (work / "cpu_seconds.json").write_text(f"{spent:.3f}\n", encoding="utf-8")
+            minutes = before["minutes"] + (clock() - began) / 60
+            now = {"device": device, "minutes": round(minutes, 2)}
+            (work / "spent.json").write_text(json.dumps(now) + "\n", encoding="utf-8")
 
 
-def cpu_seconds(work: Path) -> float:
-    """Return the processor time spent so far."""
-    path = work / "cpu_seconds.json"
-    return float(path.read_text("utf-8")) if path.is_file() else 0.0
+def spent(work: Path) -> dict[str, Any]:
+    """Return on what and for how many minutes was trained so far."""
+    path = work / "spent.json"
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {"minutes": 0.0}
 
 
 def megabytes(paths: list[Path]) -> float:

@@ -357,6 +357,7 @@ def test_model_summary_of_every_arm_fits_a_narrow_terminal(config, monkeypatch):
         "summary",
         config,
         "model.channels=[8,16,32,64,128,256]",
+        "model.share_encoder=joint",
         f"arms=[{','.join(arms)}]",
     )
     assert result.exit_code == 0, result.output

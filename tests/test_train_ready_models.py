@@ -24,13 +24,20 @@ FOUND = {
     "epochs": {"frame": 8, "sequence": 4},
     "steps": {"frame": 2400, "sequence": 500},
     "memory_use": 0.0125,
-    "cpu_minutes": 17.4,
+    "device": "one CPU core",
+    "minutes": 17.4,
     "held_out_subjects": 6,
     "held_out_frames": 480,
     "held_out_seed": 6,
     "dice": {
         "frame": {"blood": [0.912, 0.034, 6], "bone": [0.5, 0.25, 4]},
         "sequence": {"blood": [0.934, 0.012, 6], "bone": [0.75, 0.05, 4]},
+    },
+    "stress": {
+        "frame, inside": [0.284, 0.59],
+        "frame, sound": [0.011, 0.94],
+        "sequence, inside": [0.081, 0.791],
+        "sequence, sound": [None, None],
     },
 }
 
@@ -49,7 +56,14 @@ class TestPage:
         assert "| training | femoral | axillary |" in table
         assert "| training subjects | 90 | 91 |" in table
         assert "| then of the sequence U-net | 4 (500) | 4 (500) |" in table
-        assert "| minutes of one CPU core | 17 | 17 |" in table
+        assert "| trained on | one CPU core | one CPU core |" in table
+        assert "| minutes | 17 | 17 |" in table
+
+    def test_what_both_arms_miss_under_stress(self):
+        assert page.stress_table([FOUND]).splitlines()[-2:] == [
+            "| femoral | frame | 28% | 0.59 | 1% | 0.94 |",
+            "| femoral | sequence | 8% | 0.79 | – | – |",
+        ]
 
     def test_only_the_part_between_its_lines_is_replaced(self, tmp_path, monkeypatch):
         text, picture = tmp_path / "page.md", tmp_path / "page.png"
@@ -107,22 +121,23 @@ class TestTraining:
             assert recipe.held_out % 3 == 0
             assert min(recipe.watched, recipe.subjects) >= 3
 
-    def test_processor_time_adds_up_over_attempts_and_stops_with_the_figures(self, tmp_path):
-        (tmp_path / "cpu_seconds.json").write_text("60.0\n", "utf-8")
+    def test_training_time_adds_up_over_attempts_and_stops_with_the_figures(self, tmp_path):
+        (tmp_path / "spent.json").write_text('{"minutes": 60.0}\n', "utf-8")
 
         def cut_off():
-            with script.processor_time(tmp_path):
+            with script.training_time(tmp_path):
                 sum(range(2_000_000))
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             cut_off()
-        spent = script.cpu_seconds(tmp_path)
-        assert 60 < spent < 70
+        spent = script.spent(tmp_path)
+        assert 60 <= spent["minutes"] < 61
+        assert spent["device"]
         (tmp_path / "figures.json").touch()
-        with script.processor_time(tmp_path):
+        with script.training_time(tmp_path):
             sum(range(2_000_000))
-        assert script.cpu_seconds(tmp_path) == spent
+        assert script.spent(tmp_path) == spent
 
     def test_an_unknown_procedure_is_refused(self, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["train_ready_models.py", "--procedure", "knee"])

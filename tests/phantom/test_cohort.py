@@ -72,6 +72,22 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
+def test_processes_write_the_same_bytes_as_one(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    done = []
+    assert write_cohort(one, small(subjects=3)) == 3
+    assert write_cohort(two, small(subjects=3), on_subject=lambda: done.append(1), jobs=2) == 3
+    assert contents(one) == contents(two)
+    assert len(done) == 3
+
+
+def test_an_error_in_a_process_is_that_of_the_call(tmp_path):
+    write_cohort(tmp_path, small(subjects=1))
+    (tmp_path / "subject-001").write_text("in the way", encoding="utf-8")
+    with pytest.raises(SonotempoError, match="cannot be written"):
+        write_cohort(tmp_path, small(subjects=3), jobs=2)
+
+
 def test_what_is_there_is_left_alone_and_more_subjects_are_added(tmp_path):
     done = []
     write_cohort(tmp_path, small())

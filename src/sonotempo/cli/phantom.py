@@ -45,6 +45,7 @@ def make(  # noqa: PLR0917
     shuffle: Annotated[
         bool, typer.Option("--shuffle", help="Independent frames: a memory cannot help.")
     ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 1,
 ) -> None:
     """Write annotated recordings of simulated subjects."""
     from sonotempo.phantom.cohort import write_cohort
@@ -69,7 +70,7 @@ def make(  # noqa: PLR0917
     console = make_console()
     with Progress(console=console) as progress:
         bar = progress.add_task("simulating", total=subjects)
-        made = write_cohort(out, settings, on_subject=lambda: progress.advance(bar))
+        made = write_cohort(out, settings, on_subject=lambda: progress.advance(bar), jobs=jobs)
     console.print(
         f"{subjects} simulated subjects, {made} of them new: {out}", soft_wrap=True, markup=False
     )

@@ -9,9 +9,11 @@ OUT/subject-003/sequence-0/subject.json  anatomy and scanner
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from itertools import takewhile
+from multiprocessing import get_context
 from pathlib import Path
 
 from sonotempo.errors import ConfigError, SonotempoError
@@ -24,7 +26,11 @@ COHORT_FILE, TRUTH_FILE, SUBJECT_FILE = "cohort.json", "truth.csv", "subject.jso
 
 
 def write_cohort(
-    out: Path, settings: PhantomConfig, on_subject: Callable[[], None] = lambda: None
+    out: Path,
+    settings: PhantomConfig,
+    on_subject: Callable[[], None] = lambda: None,
+    *,
+    jobs: int = 1,
 ) -> int:
     """Simulate a cohort into a folder in the layout of Annotation Web.
 
@@ -35,6 +41,7 @@ def write_cohort(
         out: the folder; made if missing.
         settings: of the cohort.
         on_subject: called after each subject, including those that existed already.
+        jobs: how many processes simulate; the files are the same with any number.
 
     Returns:
         How many subjects this call simulated.
@@ -47,19 +54,25 @@ def write_cohort(
     try:
         out.mkdir(parents=True, exist_ok=True)
         _claim(out, settings)
-        made = 0
-        for number in range(settings.subjects):
-            folder = out / f"subject-{number:03d}" / "sequence-0"
-            if not (folder / TRUTH_FILE).is_file():
-                _write_subject(folder, cast(settings, number), settings)
-                made += 1
+        missing = [
+            number
+            for number in range(settings.subjects)
+            if not (_recording(out, number) / TRUTH_FILE).is_file()
+        ]
+        for _ in range(settings.subjects - len(missing)):
             on_subject()
+        if jobs > 1 and len(missing) > 1:
+            _write_side_by_side(out, missing, settings, on_subject, jobs)
+        else:
+            for number in missing:
+                _write_subject(out, number, settings)
+                on_subject()
     except OSError as error:
         raise SonotempoError(
             f"{out} cannot be written ({error.strerror or error}); free some space or choose "
             "another folder, then repeat the command: it continues with what was written"
         ) from error
-    return made
+    return len(missing)
 
 
 def recorded(start: Cast, settings: PhantomConfig) -> Iterator[PhantomFrame]:
@@ -93,7 +106,32 @@ def _claim(out: Path, settings: PhantomConfig) -> None:
     _write_whole(path, json.dumps(given, indent=2) + "\n")
 
 
-def _write_subject(folder: Path, start: Cast, settings: PhantomConfig) -> None:
+def _write_side_by_side(
+    out: Path,
+    numbers: Sequence[int],
+    settings: PhantomConfig,
+    on_subject: Callable[[], None],
+    jobs: int,
+) -> None:
+    """Simulate subjects in processes; the first error ends them all."""
+    workers = min(jobs, len(numbers))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        started = [pool.submit(_write_subject, out, number, settings) for number in numbers]
+        try:
+            for done in as_completed(started):
+                done.result()
+                on_subject()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _recording(out: Path, number: int) -> Path:
+    return out / f"subject-{number:03d}" / "sequence-0"
+
+
+def _write_subject(out: Path, number: int, settings: PhantomConfig) -> None:
+    folder, start = _recording(out, number), cast(settings, number)
     folder.mkdir(parents=True, exist_ok=True)
     described = {
         "subject": folder.parent.name,
