@@ -14,6 +14,7 @@ apart from those of the whole recipe. `--quick` checks in a minute that the scri
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
     parser.add_argument("--minutes", type=float, default=1e9, help="start nothing new after this")
+    parser.add_argument("--precision", default="auto", help="as train.precision")
     parser.add_argument("--quick", action="store_true", help="one epoch on few subjects")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -92,7 +94,7 @@ def main() -> None:
 
 def train(work: Path, pieces: Sequence[Piece], options: argparse.Namespace) -> None:
     """Simulate the cohort and train every piece with every seed; seeds one after another."""
-    settings = phantom_settings(
+    cohort = phantom_settings(
         procedure="lookalikes",
         subjects=12 if options.quick else 120,
         seconds=2.4,
@@ -101,11 +103,14 @@ def train(work: Path, pieces: Sequence[Piece], options: argparse.Namespace) -> N
         event_rate=0.0,
         seed=7,
     )
-    write_cohort(work / "cohort", settings, jobs=options.jobs)
+    write_cohort(work / "cohort", cohort, jobs=options.jobs)
     until = time.monotonic() + 60 * options.minutes
     stop = Event()
     with ThreadPoolExecutor(options.jobs) as pool:
-        one = partial(crossval, work, quick=options.quick, until=until, stop=stop)
+        settings = [f"train.precision={options.precision}"]
+        if options.quick:
+            settings += ["train.epochs=1", "sequence.epochs=1"]
+        one = partial(crossval, work, settings=settings, until=until, stop=stop)
         try:
             # Every run fits the cohort to the grid, and the first one fills the cache for all.
             one(pieces[0], 0)
@@ -116,7 +121,9 @@ def train(work: Path, pieces: Sequence[Piece], options: argparse.Namespace) -> N
             stop.set()
 
 
-def crossval(work: Path, piece: Piece, seed: int, *, quick: bool, until: float, stop: Event) -> str:
+def crossval(
+    work: Path, piece: Piece, seed: int, *, settings: Sequence[str], until: float, stop: Event
+) -> str:
     """Run one cross-validation's first fold; return what became of it."""
     run = folder_of(work, piece, seed)
     name = f"{piece.name}, seed {seed}"
@@ -124,12 +131,11 @@ def crossval(work: Path, piece: Piece, seed: int, *, quick: bool, until: float, 
         return f"{name}: finished"
     if time.monotonic() > until:
         return f"{name}: not started"
-    short = ("train.epochs=1", "sequence.epochs=1") if quick else ()
     command = [
         *(sys.executable, "-c", "from sonotempo.cli import main; main()", "crossval", str(CONFIG)),
         *(f"name={run.name}", f"seed={seed}", f"data.root={work / 'cohort'}"),
         *(f"data.cache={work / 'cache'}", "evaluate.stress=null", "arms=[frame,sequence]"),
-        *(*piece.overrides, *short, "--out", str(run), "--fold", str(FOLD)),
+        *(*settings, *piece.overrides, "--out", str(run), "--fold", str(FOLD)),
     ]
     began = time.monotonic()
     log = work / f"{run.name}.log"
@@ -150,7 +156,7 @@ def crossval(work: Path, piece: Piece, seed: int, *, quick: bool, until: float, 
 
 def folder_of(work: Path, piece: Piece, seed: int) -> Path:
     """Return the run folder of a piece and seed."""
-    return work / "runs" / f"{piece.name.replace(' ', '-').lower()}-{seed}"
+    return work / "runs" / f"{re.sub('[^a-z0-9]+', '-', piece.name.lower())}-{seed}"
 
 
 def table(work: Path, pieces: Sequence[Piece], seeds: int) -> str:
