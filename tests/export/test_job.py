@@ -7,12 +7,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from fakes.experiments import Told
+from sonotempo.calibration import Reliability
 from sonotempo.errors import ConfigError, ModelError, RecordingError
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE
-from sonotempo.export import job, parity
+from sonotempo.export import checks, job, parity
 from sonotempo.export.graph import export_graph
 from sonotempo.export.job import export_model
-from sonotempo.export.parity import pooled_dice, require_same_logits
+from sonotempo.export.parity import require_same_logits, streamed_scores
 from sonotempo.live.models.card import read_card
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.training.weights import load_weights
@@ -44,7 +45,7 @@ def few_frames(monkeypatch):
     monkeypatch.setattr(job, "export_graph", graph_once)
     monkeypatch.setattr(job, "CALIBRATION_FRAMES", 8)
     monkeypatch.setattr(job, "CALIBRATION_CLIP", 4)
-    monkeypatch.setattr(job, "DRIFT_FRAMES", 130)
+    monkeypatch.setattr(checks, "DRIFT_FRAMES", 130)
     monkeypatch.setattr(parity, "DRIFT_FRAMES", 130)
 
 
@@ -80,8 +81,9 @@ def test_8_bits_are_calibrated_checked_and_run(finished_run, out):
     assert card.arms == ("frame", "sequence")
     assert card.precision == "int8"
     assert "Dice on" in card.checks[1]
-    assert "after 130 frames" in card.checks[2]
-    assert "validation Dice" in said
+    assert "expected calibration error" in card.checks[2]
+    assert "after 130 frames" in card.checks[3]
+    assert "validation frames, int8" in said
     with OnnxPredictor(out, threads=1) as predictor:
         assert predictor.engine.endswith("int8")
 
@@ -95,8 +97,8 @@ def test_half_precision_runs_on_the_same_inputs(finished_run, out):
 
 
 def test_a_model_that_loses_dice_is_refused_unless_told(finished_run, out, monkeypatch):
-    given = iter([np.full((1, 2), 0.9), np.full((1, 2), 0.88)] * 2)
-    monkeypatch.setattr(job, "pooled_dice", lambda *_: next(given))
+    given = iter([(np.full((1, 2), dice), [Reliability(2)]) for dice in (0.88, 0.9)] * 2)
+    monkeypatch.setattr(checks, "streamed_scores", lambda *_: next(given))
     with pytest.raises(ModelError, match=r"costs \+0.0200 Dice .*--accept-loss"):
         exported(finished_run.folder, out, precision="int8")
     assert not out.exists()
@@ -106,7 +108,7 @@ def test_a_model_that_loses_dice_is_refused_unless_told(finished_run, out, monke
 
 
 def test_a_model_that_drifts_is_refused(finished_run, out, monkeypatch):
-    monkeypatch.setattr(job, "drift", lambda *_: (0.001, 0.2))
+    monkeypatch.setattr(checks, "drift", lambda *_: (0.001, 0.2))
     with pytest.raises(ModelError, match="int8 drifts"):
         exported(finished_run.folder, out, precision="int8", accept_loss=True)
     assert not out.exists()
@@ -176,7 +178,7 @@ def test_dice_of_a_file_is_that_of_its_masks(finished_run, out):
         cohort = job.open_cohort(experiment, progress)
     recordings = [r.as_recording(experiment.structures) for r in cohort.recordings[:1]]
     counted = []
-    dice = pooled_dice(out, recordings, lambda: counted.append(1))
+    dice, (reliability,) = streamed_scores(out, recordings, lambda: counted.append(1))
     assert dice.shape == (1, 2)
     assert counted == [1]
     with OnnxPredictor(out) as predictor:
@@ -186,3 +188,14 @@ def test_dice_of_a_file_is_that_of_its_masks(finished_run, out):
         both = ((masks == label) & (references == label)).sum()
         either = (masks == label).sum() + (references == label).sum()
         np.testing.assert_allclose(dice[0, label - 1], 2 * both / either)
+        predicted = int((masks == label).sum())
+        assert reliability.predicted_KB[label - 1].sum() == predicted
+        assert reliability.right_KB[label - 1].sum() == both
+
+
+def test_a_file_holds_the_temperatures_of_its_validation_frames(finished_run, out):
+    card, said = exported(finished_run.folder, out, pair=True)
+    assert all(len(member.temperatures) == 2 for member in card.members)
+    assert "expected calibration error on" in said
+    assert any("expected calibration error" in check for check in read_card(out).checks)
+    assert read_card(out).members == card.members

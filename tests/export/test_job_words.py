@@ -28,4 +28,4 @@ def test_without_them_the_run_names_the_model(finished_run, tmp_path):
         card = export_model(finished_run.folder, tmp_path / "model.onnx", progress)
     assert card.name == "tiny frame, fold 0"
     assert card.trained_on.endswith("recordings of run tiny")
-    assert len(card.checks) == 1
+    assert len(card.checks) == 2

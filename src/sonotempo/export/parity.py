@@ -8,6 +8,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from sonotempo.calibration import Reliability
 from sonotempo.errors import ModelError
 from sonotempo.evaluation.metrics.overlap import pixel_overlaps
 from sonotempo.flow import Track, track
@@ -129,16 +130,18 @@ def _stepped_logits(
     return [np.stack(row) for row in rows]
 
 
-def pooled_dice(
+def streamed_scores(
     path: Path, recordings: Iterable[Recording], on_recording: Callable[[], None]
-) -> NDArray[np.float64]:
-    """Stream recordings through a file; return Dice by member and structure, pixels pooled.
+) -> tuple[NDArray[np.float64], list[Reliability]]:
+    """Stream recordings through a file; return its Dice, and what its probabilities mean.
 
-    NaN where a structure is neither there nor predicted.
+    Dice is by member and structure, pixels pooled; NaN where a structure is neither there nor
+    predicted. There is one table of reliability for each member.
     """
     with OnnxPredictor(path) as predictor:
         members, structures = len(predictor.model.members), predictor.model.structures
         counts = np.zeros((members, len(structures), 2), np.int64)  # both; one plus the other
+        reliabilities = [Reliability(len(structures)) for _ in range(members)]
         for recording in recordings:
             labelled = set(recording.labelled)
             for segment in recording.segments():
@@ -155,9 +158,14 @@ def pooled_dice(
                         counts[member] += [
                             (o.intersection_px, o.predicted_px + o.reference_px) for o in overlaps
                         ]
+                        assert prediction.confidence_HW is not None  # our files have them
+                        reliabilities[member].add(
+                            prediction.mask_HW, prediction.confidence_HW, reference_HW
+                        )
             on_recording()
     both, either = counts[..., 0], counts[..., 1]
-    return np.where(either > 0, 2 * both / np.maximum(either, 1), np.nan)
+    dice = np.where(either > 0, 2 * both / np.maximum(either, 1), np.nan)
+    return dice, reliabilities
 
 
 def drift(

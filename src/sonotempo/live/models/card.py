@@ -62,6 +62,8 @@ class Member:
         logits: the name of the output before the softmax, or None.
         is_logits: whether ``probabilities`` still needs the softmax.
         stateful: whether it depends on earlier frames.
+        temperatures: of each structure's probability, from validation frames (see
+            :mod:`sonotempo.calibration`); empty if they were never measured.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -71,6 +73,7 @@ class Member:
     logits: str | None = "logits"
     is_logits: bool = False
     stateful: bool = False
+    temperatures: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,8 @@ class ModelCard:
     def along_motion(self) -> "ModelCard":
         """Return the card of a frame model that is also run along the tissue's motion.
 
+        It keeps the frame model's temperatures, which were not measured along the motion.
+
         Raises:
             ModelError: the model is not a single frame model.
         """
@@ -194,7 +199,13 @@ def _card_from(text: str, path: Path) -> ModelCard:
                     f"{path} needs another {rule} ({wanted!r}) than this version applies "
                     f"({known!r}); export it again with this version"
                 )
-        return TypeAdapter(ModelCard).validate_python(facts)
+        card = TypeAdapter(ModelCard).validate_python(facts)
+        for member in card.members:
+            if len(member.temperatures) not in (0, len(card.structures)):
+                raise ValueError(
+                    f"{len(member.temperatures)} temperatures of {len(card.structures)} structures"
+                )
+        return card
     except ModelError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, SonotempoError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sonotempo.calibration import structure_confidences
 from sonotempo.errors import ModelError
 from sonotempo.flow import Motion, Track, carried, track
 from sonotempo.live.closing import Closing
@@ -27,12 +28,15 @@ class GridPrediction:
         fit: maps back to the frame's own shape.
         state_age: how many frames the model has seen since its last reset, this one included.
         model: the arm that made it.
+        confidences: of every structure, NaN for those that are not in the mask; see
+            :func:`sonotempo.calibration.structure_confidences`.
     """
 
     mask_SS: Image
     fit: Fit
     state_age: int
     model: str
+    confidences: tuple[float, ...] = ()
 
     def mask_HW(self) -> Image:
         """Return the mask in the frame's own shape; every call computes it."""
@@ -123,9 +127,16 @@ class OnnxPredictor(Closing):
     def step_on_grid(self, frame: Frame) -> tuple[GridPrediction, ...]:
         """Segment the next frame; the masks stay on the network grid."""
         fit, labelled = self._labelled(frame)
+        structures = len(self.model.structures)
         return tuple(
-            GridPrediction(mask_SS, fit, self._state_age, arm)
-            for arm, (mask_SS, _) in zip(self.model.arms, labelled, strict=True)
+            GridPrediction(
+                mask_SS,
+                fit,
+                self._state_age,
+                member.arm,
+                structure_confidences(mask_SS, probability_SS, structures, member.temperatures),
+            )
+            for member, (mask_SS, probability_SS) in zip(self.model.members, labelled, strict=True)
         )
 
     def _labelled(self, frame: Frame) -> tuple[Fit, list[tuple[Image, FloatArray]]]:

@@ -51,9 +51,10 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The result of a step: each member's mask on the grid."""
+    """The result of a step: each member's mask on the grid, and its confidences."""
 
     masks: tuple[Image, ...]
+    confidences: tuple[tuple[float, ...], ...]
     state_age: int
     preprocess_ns: int
     inference_ns: int
@@ -130,8 +131,10 @@ class PredictorProcess(Closing):
         # Computing the fit here, once for each geometry, costs less than sending it each time.
         fit = fit_frame(frame, self.model.input_size, self.model.area)
         return tuple(
-            GridPrediction(mask_SS, fit, made.state_age, arm)
-            for arm, mask_SS in zip(self.model.arms, made.masks, strict=True)
+            GridPrediction(mask_SS, fit, made.state_age, arm, confidences)
+            for arm, mask_SS, confidences in zip(
+                self.model.arms, made.masks, made.confidences, strict=True
+            )
         )
 
     def close(self) -> None:
@@ -209,6 +212,7 @@ def _made(predictor: OnnxPredictor, reader: RingReader, step: _Step) -> _Made:
     made = predictor.step_on_grid(streamed.frame)
     return _Made(
         tuple(one.mask_SS for one in made),
+        tuple(one.confidences for one in made),
         made[0].state_age,
         predictor.preprocess_ns,
         predictor.inference_ns,
