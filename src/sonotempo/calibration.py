@@ -135,6 +135,15 @@ def calibration_error(
     return error_D
 
 
+def mean_confidence(predicted_B: Counts) -> float:
+    """Return the mean probability of counted pixels, to the width of a bin.
+
+    Args:
+        predicted_B: pixels by probability, in :data:`BINS` bins, at least one.
+    """
+    return float((predicted_B * _sigmoid(_LOGITS)).sum() / predicted_B.sum())
+
+
 def structure_confidences(
     mask_HW: Image, probability_HW: Floats, structures: int, temperatures: Sequence[float] = ()
 ) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ import pandas as pd
 from sonotempo.config import EvaluateConfig
 from sonotempo.errors import ConfigError
 from sonotempo.evaluation.comparison.answer import answer
+from sonotempo.evaluation.comparison.calibration import calibration_cells
 from sonotempo.evaluation.comparison.cells import (
     paper_cells,
     seed_spreads,
@@ -143,6 +144,7 @@ def compare(
         drifts=_drifts(lined),
         stress=stress,
         stress_differences=stress_differences,
+        calibration=calibration_cells(lined.arms, lined.structures, lined.subjects, times_DS),
         latencies=_latencies(read),
         human=_human(lined.structures),
     )

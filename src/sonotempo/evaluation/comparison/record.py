@@ -270,6 +270,31 @@ class StressDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationCell:
+    """Whether the pixels of a structure that an arm predicts are right as often as it says.
+
+    Attributes:
+        structure: which one.
+        arm: by name.
+        pixels: that the arm predicted in labelled frames; the rest is None if there are none.
+        confidence: the mean of their probabilities.
+        right: the share of them that the reference confirms.
+        error: the expected calibration error, see :mod:`sonotempo.calibration`.
+        error_low: lower end of its 95 % interval over subjects.
+        error_high: its upper end.
+    """
+
+    structure: str
+    arm: str
+    pixels: int
+    confidence: float | None
+    right: float | None
+    error: float | None
+    error_low: float | None
+    error_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SeedSpread:
     """One metric of one arm per seed: the mean over subjects of each, and their SD."""
 
@@ -394,6 +419,7 @@ class Comparison:
         drifts: where a carried state does harm.
         stress: arms on disturbed recordings, if scored.
         stress_differences: of the pairs, inside disturbances.
+        calibration: structures × arms whose probabilities are known.
         latencies: that arms were streamed with.
         human: lines from the literature.
         schema: version of this record's JSON.
@@ -422,6 +448,7 @@ class Comparison:
     drifts: tuple[Drift, ...]
     stress: tuple[StressCell, ...]
     stress_differences: tuple[StressDifference, ...]
+    calibration: tuple[CalibrationCell, ...]
     latencies: tuple[Latency, ...]
     human: tuple[HumanReference, ...]
     schema: int = SCHEMA

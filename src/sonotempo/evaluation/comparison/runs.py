@@ -28,6 +28,7 @@ class ScoredArm:
         temporal: one row per recording, structure and temporal metric; may be empty.
         streaming: as ``frames``, of what was on screen; None if not every fold was streamed.
         stress: as ``frames``, of disturbed recordings; None if not every fold was.
+        calibration: how often pixels are right, by probability; None if never predicted with one.
         facts: by fold; weights that were scored without their run folder have none.
         folders: of its folds, with masks.
     """
@@ -37,6 +38,7 @@ class ScoredArm:
     temporal: pd.DataFrame
     streaming: pd.DataFrame | None
     stress: pd.DataFrame | None
+    calibration: pd.DataFrame | None
     facts: dict[int, ArmFacts]
     folders: tuple[Path, ...]
 
@@ -127,14 +129,14 @@ def _read_arm(role: str, folders: Sequence[Path]) -> ScoredArm:
     for path in (path for folder in folders for path in sorted(folder.glob(FACTS_PATTERN))):
         of_fold = read_facts(path)
         facts[of_fold.fold] = of_fold
-    # What was on screen in some folds only is not comparable.
-    streamed = all(one.streaming is not None for one in scores)
     return ScoredArm(
         role,
         frames,
         whole.temporal,
-        whole.streaming if streamed else None,
+        # What was on screen, or disturbed, in some folds only is not comparable.
+        whole.streaming if all(one.streaming is not None for one in scores) else None,
         whole.stress if all(one.stress is not None for one in scores) else None,
+        whole.calibration,
         facts,
         tuple(folders),
     )

@@ -7,6 +7,7 @@ from sonotempo.evaluation.report.tables import (
     differences_table,
 )
 from sonotempo.evaluation.report.temporal_outcomes import (
+    calibration_table,
     gains_table,
     stress_differences_table,
     stress_table,
@@ -40,6 +41,7 @@ def tables_of(comparison: Comparison) -> tuple[TextTable, ...]:
         gains_table(comparison),
         stress_differences_table(comparison),
         stress_table(comparison),
+        calibration_table(comparison),
     )
     return (*tables, *(table for table in outcomes if table is not None))
 

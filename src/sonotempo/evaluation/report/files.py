@@ -68,7 +68,8 @@ def to_csv(comparison: Comparison) -> str:
     """Return every number in long form, one a row; values that do not exist are empty.
 
     The column ``table`` names what a row belongs to: ``notes`` (texts), ``scores``, ``streaming``,
-    ``differences``, ``subjects``, ``gain``, ``stress``, ``seeds``, ``temporal`` or ``state_age``.
+    ``differences``, ``subjects``, ``gain``, ``stress``, ``calibration``, ``seeds``, ``temporal`` or
+    ``state_age``.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, restval="", lineterminator="\n")
@@ -134,6 +135,10 @@ def _outcomes(comparison: Comparison) -> Iterator[dict[str, str]]:
                 "statistic": f"{name}, inside, {one.kind}",
                 "value": _text(getattr(one, name)),
             }
+    for of in comparison.calibration:
+        key = {"table": "calibration", "structure": of.structure, "arm": of.arm}
+        for name in ("pixels", "confidence", "right", "error", "error_low", "error_high"):
+            yield key | {"statistic": name, "value": _text(getattr(of, name))}
 
 
 def _differences(comparison: Comparison) -> Iterator[dict[str, str]]:

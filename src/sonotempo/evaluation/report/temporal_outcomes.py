@@ -1,4 +1,4 @@
-"""The tables of what memory is for: its share of the available gain, and arms under stress."""
+"""The tables of what memory is for: its share of the available gain, arms under stress; trust."""
 
 from collections.abc import Sequence
 
@@ -70,6 +70,32 @@ def stress_differences_table(comparison: Comparison) -> TextTable | None:
                 else f"{one.fewer_misses:+.0%} [{_share(one.ci_low, one.ci_high)}]",
             )
             for one in sorted(comparison.stress_differences, key=lambda one: one.kind != "all")
+        ),
+    )
+
+
+def calibration_table(comparison: Comparison) -> TextTable | None:
+    """Return whether arms are right as often as their probabilities say."""
+    if not comparison.calibration:
+        return None
+    return TextTable(
+        title="Calibration",
+        caption="Of the pixels that an arm predicts: the mean probability, and the share that is "
+        "right. ECE, the expected calibration error, is the mean gap between the two over bins of "
+        "probability; lower is better. Probabilities are the network's own, without temperatures. "
+        "Brackets: 95 % intervals over subjects.",
+        columns=("Structure", "Arm", "Probability", "Right", "ECE"),
+        rows=tuple(
+            (
+                one.structure,
+                one.arm,
+                number(one.confidence),
+                number(one.right),
+                "–"
+                if one.error is None
+                else f"{number(one.error)} {interval(one.error_low, one.error_high)}",
+            )
+            for one in comparison.calibration
         ),
     )
 

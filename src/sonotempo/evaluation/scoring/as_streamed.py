@@ -140,7 +140,8 @@ def score_stream(
         for place in done.processed.tolist():
             mask_SS = reusable.get(segment.start + place)
             if mask_SS is None:
-                mask_SS = predict_frame(predictor, recording, segment.start + place, arm)
+                index = segment.start + place
+                mask_SS = predict_frame(predictor, recording, index, arm).mask_HW
             masks[place] = mask_SS
         for shown, time_ns, index in zip(done.on_screen(times_ns), times_ns, segment, strict=True):
             reference_SS = recording.mask(index)

@@ -1,11 +1,14 @@
 """Any Predictor over recordings with references, scored frame by frame, over time, as streamed."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import pandas as pd
 
+from sonotempo.calibration import Reliability
 from sonotempo.config import EvaluateConfig
 from sonotempo.evaluation.scoring.as_streamed import latencies_of, score_stream, screen_table
+from sonotempo.evaluation.scoring.calibration_table import RecordingReliability, calibration_table
 from sonotempo.evaluation.scoring.files import Evaluation
 from sonotempo.evaluation.scoring.frames import FrameKey, FrameScore, frame_table
 from sonotempo.evaluation.scoring.mask_files import DrawnMasks
@@ -13,7 +16,7 @@ from sonotempo.evaluation.scoring.prediction import predict_recording
 from sonotempo.evaluation.scoring.recordings import drawn_masks, score_recording
 from sonotempo.evaluation.scoring.stress_table import score_stress, stress_table
 from sonotempo.evaluation.scoring.temporal_table import TemporalScore, temporal_table
-from sonotempo.recording import Predictor, Recording
+from sonotempo.recording import Prediction, Predictor, Recording
 
 
 def evaluate(
@@ -54,8 +57,17 @@ def evaluate(
     latencies_ms = latencies_of(config.streaming_latency_ms, arm)
     screens = [screen_table([], [], [])]
     stressed = [stress_table([], [])]
+    counted: list[RecordingReliability] = []
     for recording in recordings:
-        masks = predict_recording(predictor, recording, arm, every_frame=every_frame)
+        reliability = Reliability(len(recording.structures))
+        masks = predict_recording(
+            predictor,
+            recording,
+            arm,
+            every_frame=every_frame,
+            on_prediction=partial(_count, reliability, recording),
+        )
+        counted.append(RecordingReliability(arm, fold, recording, reliability))
         scores = score_recording(recording, masks, config, arm=arm, fold=fold)
         frames += scores.frames
         temporal += scores.temporal
@@ -78,9 +90,21 @@ def evaluate(
             )
         on_masks(drawn_masks(recording, masks))
         on_recording()
+    calibration = calibration_table(counted)
     return Evaluation(
         frame_table(frames),
         temporal_table(temporal),
         pd.concat(screens, ignore_index=True) if latencies_ms is not None else None,
         pd.concat(stressed, ignore_index=True) if config.stress is not None else None,
+        None if calibration.empty else calibration,
     )
+
+
+def _count(
+    reliability: Reliability, recording: Recording, index: int, prediction: Prediction
+) -> None:
+    """Count whether the pixels of a labelled frame are as often right as they should be."""
+    if index in recording.mask_readers and prediction.confidence_HW is not None:
+        reference_SS = recording.mask(index)
+        assert reference_SS is not None  # there is a reader
+        reliability.add(prediction.mask_HW, prediction.confidence_HW, reference_SS)

@@ -2,7 +2,8 @@
 
 A job of a run (``<run>/<arm>/fold-<n>``) and an arm that `sonotempo evaluate` scored have the same
 files: ``frames.parquet``, ``temporal.parquet``, ``masks/`` and, if arms were scored as streamed,
-``streaming.parquet``; on disturbed recordings, ``stress.parquet``.
+``streaming.parquet``; on disturbed recordings, ``stress.parquet``; and ``calibration.parquet`` of
+models whose probabilities are known.
 """
 
 from collections.abc import Sequence
@@ -27,32 +28,44 @@ class Evaluation:
             :data:`sonotempo.evaluation.scoring.as_streamed.SCREEN_COLUMNS`; None if not asked for.
         stress: ``frames`` of disturbed recordings, with the further columns
             :data:`sonotempo.evaluation.scoring.stress_table.STRESS_COLUMNS`; None if not asked for.
+        calibration: how often pixels are right, by probability, with the columns
+            :data:`sonotempo.evaluation.scoring.calibration_table.CALIBRATION_COLUMNS`; None
+            without probabilities, or where nothing was predicted.
     """
 
     frames: pd.DataFrame
     temporal: pd.DataFrame
     streaming: pd.DataFrame | None = None
     stress: pd.DataFrame | None = None
+    calibration: pd.DataFrame | None = None
 
     def of_arm(self, arm: str) -> "Evaluation":
         """Return what was measured of one arm."""
+        kept = {name: getattr(self, name) for name in _OPTIONAL}
         return Evaluation(
             _rows_of(self.frames, arm),
             _rows_of(self.temporal, arm),
-            None if self.streaming is None else _rows_of(self.streaming, arm),
-            None if self.stress is None else _rows_of(self.stress, arm),
+            **{
+                name: None if table is None else _rows_of(table, arm)
+                for name, table in kept.items()
+            },
         )
+
+
+#: Tables that not every arm has.
+_OPTIONAL = ("streaming", "stress", "calibration")
 
 
 def joined(parts: Sequence[Evaluation]) -> Evaluation:
     """Put the scores of several folds or arms together, in the order given."""
-    streaming = [part.streaming for part in parts if part.streaming is not None]
-    stress = [part.stress for part in parts if part.stress is not None]
+    optional = {}
+    for name in _OPTIONAL:
+        tables = [getattr(part, name) for part in parts if getattr(part, name) is not None]
+        optional[name] = pd.concat(tables, ignore_index=True) if tables else None
     return Evaluation(
         pd.concat([part.frames for part in parts], ignore_index=True),
         pd.concat([part.temporal for part in parts], ignore_index=True),
-        pd.concat(streaming, ignore_index=True) if streaming else None,
-        pd.concat(stress, ignore_index=True) if stress else None,
+        **optional,
     )
 
 
@@ -61,10 +74,10 @@ def write_scores(folder: Path, evaluation: Evaluation) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     evaluation.frames.to_parquet(folder / "frames.parquet", index=False)
     evaluation.temporal.to_parquet(folder / "temporal.parquet", index=False)
-    if evaluation.streaming is not None:
-        evaluation.streaming.to_parquet(folder / "streaming.parquet", index=False)
-    if evaluation.stress is not None:
-        evaluation.stress.to_parquet(folder / "stress.parquet", index=False)
+    for name in _OPTIONAL:
+        table: pd.DataFrame | None = getattr(evaluation, name)
+        if table is not None:
+            table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
 def read_scores(folder: Path) -> Evaluation:
@@ -79,12 +92,11 @@ def read_scores(folder: Path) -> Evaluation:
                 f"{folder} holds no scores: it has no {name}; continue with `sonotempo crossval`, "
                 "or score an arm with `sonotempo evaluate`"
             )
-    streaming, stress = folder / "streaming.parquet", folder / "stress.parquet"
+    files = {name: folder / f"{name}.parquet" for name in _OPTIONAL}
     return Evaluation(
         pd.read_parquet(folder / "frames.parquet"),
         pd.read_parquet(folder / "temporal.parquet"),
-        pd.read_parquet(streaming) if streaming.is_file() else None,
-        pd.read_parquet(stress) if stress.is_file() else None,
+        **{name: pd.read_parquet(path) if path.is_file() else None for name, path in files.items()},
     )
 
 

@@ -1,11 +1,11 @@
 """A predictor's masks of a recording, stepped as it would be live: state reset at every gap."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 
 from sonotempo.errors import SonotempoError
-from sonotempo.recording import Image, Predictor, Recording
+from sonotempo.recording import Image, Prediction, Predictor, Recording
 
 
 def predict_recording(
@@ -15,6 +15,7 @@ def predict_recording(
     *,
     every_frame: bool = False,
     never_shown: Collection[int] = (),
+    on_prediction: Callable[[int, Prediction], object] = lambda index, prediction: None,
 ) -> dict[int, Image]:
     """Return the masks of a recording's frames, by frame index.
 
@@ -25,6 +26,7 @@ def predict_recording(
         every_frame: keep to every frame even where a predictor without state needs only the
             labelled ones.
         never_shown: frames that never arrive: the mask before stays on screen.
+        on_prediction: called with the index of each frame and what was predicted for it.
 
     Raises:
         SonotempoError: the predictor gave values that are not numbers.
@@ -37,12 +39,14 @@ def predict_recording(
             if index in never_shown:
                 masks[index] = masks[index - 1]
             elif index in labelled or predictor.stateful or every_frame or index + 1 in never_shown:
-                masks[index] = predict_frame(predictor, recording, index, arm)
+                prediction = predict_frame(predictor, recording, index, arm)
+                masks[index] = prediction.mask_HW
+                on_prediction(index, prediction)
     return masks
 
 
-def predict_frame(predictor: Predictor, recording: Recording, index: int, arm: str) -> Image:
-    """Step a predictor on one frame and return its mask.
+def predict_frame(predictor: Predictor, recording: Recording, index: int, arm: str) -> Prediction:
+    """Step a predictor on one frame and return what it says of it.
 
     Raises:
         SonotempoError: the predictor gave values that are not numbers, so the mask means nothing.
@@ -57,4 +61,4 @@ def predict_frame(predictor: Predictor, recording: Recording, index: int, arm: s
             "weights are damaged or overflow; train it again, with 32-bit precision or a lower "
             "learning rate"
         )
-    return prediction.mask_HW
+    return prediction

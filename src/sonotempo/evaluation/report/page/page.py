@@ -37,6 +37,7 @@ from sonotempo.evaluation.report.tables import (
     temporal_table,
 )
 from sonotempo.evaluation.report.temporal_outcomes import (
+    calibration_table,
     gains_table,
     stress_differences_table,
     stress_table,
@@ -50,6 +51,7 @@ _SECTIONS = {
     "summary": "In three sentences",
     "gain": "What there was to win",
     "stress": "Under stress",
+    "calibration": "Are probabilities right?",
     "conclusions": "What may be concluded",
     "bars": "Bars",
     "differences": "Differences",
@@ -112,7 +114,11 @@ def _render(
             "viewed": _first_viewed(comparison),
         }
     measures = comparison.settings.measures
-    gains, stress = gains_table(comparison), stress_table(comparison)
+    outcomes = {
+        "gain": gains_table(comparison),
+        "stress": stress_table(comparison),
+        "calibration": calibration_table(comparison),
+    }
     return environment.get_template("page.html.jinja").render(
         c=comparison,
         clips=packed,
@@ -120,11 +126,12 @@ def _render(
         sections=[
             (anchor, heading)
             for anchor, heading in _SECTIONS.items()
-            if not ((anchor == "gain" and gains is None) or (anchor == "stress" and stress is None))
+            if anchor not in outcomes or outcomes[anchor] is not None
         ],
         drifts=[drift_sentence(one) for one in comparison.drifts],
-        gains=gains,
-        stress=stress,
+        gains=outcomes["gain"],
+        stress=outcomes["stress"],
+        calibration=outcomes["calibration"],
         stress_differences=stress_differences_table(comparison),
         margins=margins(comparison.settings.primary),
         scores=compared_scores(comparison, comparison.cells, measures, "Scores"),
