@@ -85,7 +85,7 @@ class Recipe:
     subjects: int = 120
     watched: int = 4
     seconds: float = 1.6
-    held_out: int = 6
+    held_out: int = 24
     held_out_seconds: float = 4.0
     frame_px: int = 256
     input_size: int = 128
