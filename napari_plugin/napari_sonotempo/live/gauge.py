@@ -1,5 +1,6 @@
-"""Which structures are in view, and since when."""
+"""Which structures are in view, since when, and how sure the models are of them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,17 +9,22 @@ from sonotempo.live.history import StepResult
 
 _FORGIVEN_S = 0.3  # a structure that is missed for less stays in view
 _LEAST_PIXELS = 4
+_SETTLE_S = 0.3  # how fast a confidence follows, so that a hatching does not flicker
 
 
 @dataclass(frozen=True, slots=True)
 class InView:
     """Whether a structure is found now, and for how long it has been without a break.
 
-    Of a frame that is looked back at, the time is not known: None.
+    Attributes:
+        is_now: whether it is found.
+        seconds: for how long; None of a frame that is looked back at.
+        confidence: how sure the model is of it, 0 to 1; None where it does not say.
     """
 
     is_now: bool
     seconds: float | None
+    confidence: float | None = None
 
 
 class Gauge:
@@ -31,6 +37,7 @@ class Gauge:
     def __init__(self, count: int) -> None:
         self._count = count
         self._spans: dict[tuple[int, int], tuple[int, int]] = {}  # first and last time, ns
+        self._confidences: dict[tuple[int, int], float] = {}
         self._last_ns = 0
 
     def see(self, result: StepResult) -> None:
@@ -38,6 +45,7 @@ class Gauge:
         now_ns = result.captured_ns
         if now_ns < self._last_ns:
             self._spans.clear()
+        pause_s = (now_ns - self._last_ns) / 1e9
         self._last_ns = now_ns
         for side, made in enumerate(result.predictions):
             pixels = np.bincount(made.mask_SS.ravel(), minlength=self._count + 1)
@@ -47,6 +55,17 @@ class Gauge:
                     if now_ns - last_ns > _FORGIVEN_S * 1e9:
                         first_ns = now_ns
                     self._spans[side, label] = (first_ns, now_ns)
+                    if made.confidences:
+                        is_new = first_ns == now_ns
+                        self._follow((side, label), made.confidences[label - 1], pause_s, is_new)
+
+    def _follow(
+        self, which: tuple[int, int], confidence: float, pause_s: float, is_new: bool
+    ) -> None:
+        """Let the confidence of a structure follow its newest value."""
+        before = self._confidences.get(which)
+        share = 1.0 if before is None or is_new else 1 - math.exp(-pause_s / _SETTLE_S)
+        self._confidences[which] = share * confidence + (1 - share) * (before or 0.0)
 
     def in_view(self, side: int, label: int) -> InView:
         """Return whether a model finds a structure."""
@@ -55,8 +74,6 @@ class Gauge:
             return InView(False, 0.0)
         first_ns, last_ns = span
         is_now = self._last_ns - last_ns <= _FORGIVEN_S * 1e9
-        return InView(is_now, (last_ns - first_ns) / 1e9 if is_now else 0.0)
-
-    def found(self, side: int) -> int:
-        """Return how many structures a model finds now."""
-        return sum(self.in_view(side, label).is_now for label in range(1, self._count + 1))
+        if not is_now:
+            return InView(False, 0.0)
+        return InView(True, (last_ns - first_ns) / 1e9, self._confidences.get((side, label)))

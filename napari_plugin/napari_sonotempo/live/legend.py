@@ -7,6 +7,7 @@ from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
 from napari_sonotempo.live.gauge import InView
 from napari_sonotempo.live.picture import DIFFERENCE_NAMES, DIFFERENCE_RGB
+from napari_sonotempo.live.picture_painter import hatching
 from napari_sonotempo.live.scene import Scene
 from napari_sonotempo.shared import colours
 
@@ -16,6 +17,8 @@ _SWATCH = 1.2
 _BETWEEN = 1.0
 _ROW = 1.25
 _MOST_ROWS = 3
+#: Instead of a time, of a structure that is hatched.
+UNSURE = "unsure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,14 @@ class Chip:
         rgb: its colour.
         times: since when each shown model has found it, in words.
         is_lit: whether any shown model finds it now.
+        is_unsure: whether every shown model that finds it is unsure of it.
     """
 
     name: str
     rgb: colours.Rgb
     times: str = ""
     is_lit: bool = True
+    is_unsure: bool = False
 
 
 def chips_of(scene: Scene) -> list[Chip]:
@@ -46,9 +51,21 @@ def chips_of(scene: Scene) -> list[Chip]:
         if label in scene.style.hidden:
             continue
         seen = [(side, scene.in_view.get((side, label))) for side in scene.sides]
-        words = [("" if len(seen) == 1 else "AB"[side] + " ") + _words(one) for side, one in seen]
-        is_lit = any(one is not None and one.is_now for _, one in seen)
-        chips.append(Chip(structure.name, structure.color_rgb, "  ".join(words), is_lit))
+        words = [
+            ("" if len(seen) == 1 else "AB"[side] + " ")
+            + (UNSURE if scene.is_unsure(side, label) else _words(one))
+            for side, one in seen
+        ]
+        found = [side for side, one in seen if one is not None and one.is_now]
+        chips.append(
+            Chip(
+                structure.name,
+                structure.color_rgb,
+                "  ".join(words),
+                bool(found),
+                bool(found) and all(scene.is_unsure(side, label) for side in found),
+            )
+        )
     return chips
 
 
@@ -73,7 +90,10 @@ def draw_legend(painter: QPainter, rect: QRectF, scene: Scene, line: float) -> N
         side = 0.7 * line
         box = QRectF(x, y + (_ROW * line - side) / 2, side, side)
         painter.setPen(QPen(QColor(*chip.rgb), max(1.0, line / 12)))
-        painter.setBrush(QColor(*chip.rgb) if chip.is_lit else Qt.BrushStyle.NoBrush)
+        if chip.is_unsure:
+            painter.setBrush(hatching(QColor(*chip.rgb), line))
+        else:
+            painter.setBrush(QColor(*chip.rgb) if chip.is_lit else Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(box, 0.15 * line, 0.15 * line)
         painter.setPen(QColor(*(colours.TEXT if chip.is_lit else colours.QUIET)))
         baseline = y + _ROW * line / 2 + (metrics.ascent() - metrics.descent()) / 2
@@ -107,4 +127,4 @@ def _rows(chips: list[Chip], width: float, line: float) -> list[tuple[int, float
 
 
 def _times_letters(chip: Chip) -> int:
-    return 7 * (chip.times.count("  ") + 1) if chip.times else 0
+    return 8 * (chip.times.count("  ") + 1) if chip.times else 0

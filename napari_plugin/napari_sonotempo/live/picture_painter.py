@@ -25,6 +25,8 @@ from sonotempo.recording import Spacing
 _DIFFERENCE_OPACITY = 0.7  # at least
 _LIGHTER = 0.65
 _BROAD = 2.6  # of a thin line
+_FAINTEST = 0.4  # of the opacity, just above the confidence at which hatching begins
+_HATCH_LINE = 22.0  # the height of a text line at which the pattern has Qt's own size
 _NAMES_FROM = 14.0  # lines of text that a picture must be wide to have names in it
 _NAME_MARGIN = 0.3  # in lines of text
 _NAME_GROUND = QColor(0, 0, 0, 150)
@@ -100,17 +102,19 @@ class PicturePainter:
         for side in (self._number,) if scene.is_double else scene.sides:
             for label, path in (traced.paths[side] if side < len(traced.paths) else {}).items():
                 color, mapped = color_of(scene, label), to_canvas.map(path)
+                is_unsure = scene.is_unsure(side, label)
                 if scene.is_both:
                     # A is a broad line in the structure's colour and B a thin, light one on top
                     # of it: distinct for colour-blind people too.
                     pen = QPen(color, _BROAD * thin) if side == 0 else QPen(lighter(color), thin)
-                    painter.strokePath(mapped, pen)
-                    continue
-                if not scene.style.outline:
-                    filled = QColor(color)
-                    filled.setAlphaF(scene.style.opacity)
-                    painter.fillPath(mapped, QBrush(filled))
-                painter.strokePath(mapped, QPen(color, thin if scene.style.outline else 0.7 * thin))
+                elif scene.style.outline:
+                    pen = QPen(color, thin)
+                else:
+                    pen = QPen(color, 0.7 * thin)
+                    painter.fillPath(mapped, _filling(scene, side, label, color, line))
+                if is_unsure:
+                    pen.setStyle(Qt.PenStyle.DashLine)
+                painter.strokePath(mapped, pen)
 
     def _draw_names(  # noqa: PLR0917
         self,
@@ -155,6 +159,26 @@ class PicturePainter:
             tip = _within(whole, one.tip)
             name = structures.names[one.label - 1]
             _draw_name(painter, box, tip, name, color_of(scene, one.label), line)
+
+
+def _filling(scene: Scene, side: int, label: int, color: QColor, line: float) -> QBrush:
+    """Return how to fill a structure: fainter the less sure the model is, then hatched."""
+    if scene.is_unsure(side, label):
+        return hatching(color, line)
+    confidence, least = scene.confidence(side, label), scene.style.unsure_below
+    share = 1.0
+    if confidence is not None and least:
+        share = _FAINTEST + (1 - _FAINTEST) * (confidence - least) / max(1e-6, 1 - least)
+    filled = QColor(color)
+    filled.setAlphaF(scene.style.opacity * share)
+    return QBrush(filled)
+
+
+def hatching(color: QColor, line: float) -> QBrush:
+    """Return the brush of a structure that a model is unsure of, as coarse as the text."""
+    brush = QBrush(color, Qt.BrushStyle.BDiagPattern)
+    brush.setTransform(QTransform.fromScale(line / _HATCH_LINE, line / _HATCH_LINE))
+    return brush
 
 
 def _within(whole: QRectF, share: tuple[float, float]) -> QPointF:

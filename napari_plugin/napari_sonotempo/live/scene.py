@@ -81,6 +81,16 @@ class Scene:
             return ("AB".index(self.style.shown),)
         return tuple(range(len(self.names)))
 
+    def confidence(self, side: int, label: int) -> float | None:
+        """Return how sure a model is of a structure, or None where it does not say."""
+        seen = self.in_view.get((side, label))
+        return None if seen is None else seen.confidence
+
+    def is_unsure(self, side: int, label: int) -> bool:
+        """Return whether a model is less sure of a structure than is wanted."""
+        confidence = self.confidence(side, label)
+        return confidence is not None and confidence < self.style.unsure_below
+
     def titles(self) -> tuple[str, ...]:
         """Return a title for each picture."""
         texts = tuple(f"{side}  {name}" for side, name in zip("AB", self.names, strict=False))

@@ -87,7 +87,7 @@ class Screen:
         gauge = Gauge(self._count)
         gauge.see(result)
         in_view = {
-            (side, label): InView(gauge.in_view(side, label).is_now, None)
+            (side, label): replace(gauge.in_view(side, label), seconds=None)
             for side, label in self._in_view()
         }
         self.show(result=result, in_view=in_view, verdict=verdict)

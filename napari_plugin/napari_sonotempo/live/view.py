@@ -25,6 +25,7 @@ class ViewStyle:
         names: whether names are written next to the structures.
         whole_frame: whether what lies outside the ultrasound image is shown too.
         hidden: label values that are not shown.
+        unsure_below: structures that a model is less sure of are hatched, 0 to 1; 0 for none.
     """
 
     view: View = "side"
@@ -34,3 +35,4 @@ class ViewStyle:
     names: bool = True
     whole_frame: bool = False
     hidden: frozenset[int] = frozenset()
+    unsure_below: float = 0.0

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSlider,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -19,6 +20,9 @@ from napari_sonotempo.live.view import SHOWN, VIEWS, ViewStyle
 from napari_sonotempo.shared.layouts import row
 from napari_sonotempo.shared.settings import LiveSettings
 from sonotempo.structures import StructureSet
+
+#: Structures that a model is less sure of than this are hatched at first, in percent.
+UNSURE_BELOW = 60
 
 _LABEL_ROLE = Qt.ItemDataRole.UserRole
 
@@ -42,6 +46,12 @@ class ViewBox(QWidget):
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(5, 100)
         self.opacity.setValue(int(settings.number("opacity", 50)))
+        self.unsure_below = QSpinBox()
+        self.unsure_below.setRange(0, 95)
+        self.unsure_below.setSingleStep(5)
+        self.unsure_below.setSuffix(" %")
+        self.unsure_below.setSpecialValueText("never")
+        self.unsure_below.setValue(int(settings.number("unsure below", UNSURE_BELOW)))
         self.outline = QCheckBox("Outlines")
         self.outline.setChecked(settings.flag("outline", False))
         self.names = QCheckBox("Names")
@@ -60,6 +70,7 @@ class ViewBox(QWidget):
             row(*self.views.buttons()),
             self._shown_row,
             row(QLabel("Opacity"), self.opacity),
+            row(QLabel("Hatch if less sure than"), self.unsure_below),
             row(self.outline, self.names),
             self.whole_frame,
             self.structures,
@@ -70,6 +81,7 @@ class ViewBox(QWidget):
             self.views.idClicked,
             self.shown.idClicked,
             self.opacity.valueChanged,
+            self.unsure_below.valueChanged,
             self.outline.toggled,
             self.names.toggled,
             self.whole_frame.toggled,
@@ -91,7 +103,12 @@ class ViewBox(QWidget):
             self.views.button(index).setToolTip(tip)
         for index, tip in enumerate(("model A", "model B", "both, as outlines")):
             self.shown.button(index).setToolTip(f"the single picture shows {tip}")
-        self.opacity.setToolTip("opacity of the masks")
+        self.opacity.setToolTip("opacity of the masks; fainter the less sure a model is")
+        self.unsure_below.setToolTip(
+            "structures that a model is less sure of than this are hatched: do not trust them. "
+            "How sure it is: the share of such pixels that were right on validation frames, if the "
+            "model was calibrated at its export; else the network's own probability"
+        )
         self.outline.setToolTip("outlines instead of filled masks")
         self.names.setToolTip("names next to the structures; the legend always has them")
         self.whole_frame.setToolTip(
@@ -114,6 +131,7 @@ class ViewBox(QWidget):
                 for item in items
                 if item.checkState() == Qt.CheckState.Unchecked
             ),
+            self.unsure_below.value() / 100,
         )
 
     def set_view(self, index: int) -> None:
@@ -145,6 +163,7 @@ class ViewBox(QWidget):
         save("view", style.view)
         save("shown", style.shown)
         save("opacity", self.opacity.value())
+        save("unsure below", self.unsure_below.value())
         save("outline", style.outline)
         save("names", style.names)
         save("whole frame", style.whole_frame)

@@ -86,6 +86,46 @@ def test_one_picture_shows_the_masks_of_the_chosen_model(canvas, which, nerve, v
     assert is_like(at(pixels, panel, 0.5, 0.8), VESSEL) == vessel
 
 
+def sure(nerve, vessel=None, **style):
+    """A scene in which A is as sure of the nerve, and B of the vessel."""
+    in_view = {(0, 1): InView(True, 3.0, nerve), (1, 2): InView(True, 3.0, vessel)}
+    return replace(scene_of(unsure_below=0.6, names=("a", "b"), **style), in_view=in_view)
+
+
+def colourfulness(pixels, panel):
+    """How much of the left half of a picture is coloured, and how strongly."""
+    top, bottom = (round(panel.top() + share * panel.height()) for share in (0.3, 0.6))
+    left, right = (round(panel.left() + share * panel.width()) for share in (0.1, 0.4))
+    spread = np.ptp(pixels[top:bottom, left:right], axis=-1)
+    return float((spread > 15).mean()), float(spread.max())
+
+
+def test_the_surer_a_model_the_stronger_the_colour_and_below_the_limit_it_is_hatched(canvas):
+    found = {}
+    for confidence in (1.0, 0.65, 0.5):
+        pixels, (first, _) = shown(canvas, sure(confidence))
+        found[confidence] = colourfulness(pixels, first)
+    assert found[1.0][0] == found[0.65][0] == 1.0
+    assert found[0.65][1] < 0.7 * found[1.0][1]
+    assert 0.05 < found[0.5][0] < 0.8, "lines, with the frame between them"
+    pixels, (first, _) = shown(canvas, sure(0.5, outline=True))
+    assert colourfulness(pixels, first)[0] == 0
+
+
+def test_the_legend_says_what_a_model_is_unsure_of():
+    assert [chip.times for chip in chips_of(sure(0.5, 0.9))] == ["A unsure  B –", "A –  B 3 s"]
+    assert [chip.is_unsure for chip in chips_of(sure(0.5, 0.9))] == [True, False]
+    assert [chip.is_unsure for chip in chips_of(sure(None, None))] == [False, False]
+
+
+def test_without_a_limit_nothing_is_hatched_or_fainter(canvas):
+    scene = sure(0.2)
+    scene = replace(scene, style=replace(scene.style, unsure_below=0.0))
+    pixels, (first, _) = shown(canvas, scene)
+    assert is_like(at(pixels, first, 0.5, 0.2), NERVE)
+    assert not any(chip.is_unsure for chip in chips_of(scene))
+
+
 def test_both_are_outlines_on_one_picture(canvas):
     pixels, (panel,) = shown(canvas, scene_of("one", shown="both"))
     assert at(pixels, panel, 0.5, 0.2) == pytest.approx([GREY] * 3, abs=2)

@@ -350,12 +350,14 @@ def test_choices_are_remembered(live, make_napari_viewer_proxy):
     box.sdk.setText("/opt/sdk")
     live.click(live.widget.start)  # no SDK there: refused, and remembered all the same
     live.widget.view_box.outline.setChecked(True)
+    live.widget.view_box.unsure_below.setValue(75)
     live.wait_state("stopped")
     again = LiveWidget(live.viewer)
     box = again.source_box
     assert (box.kind.currentText(), box.host.text(), box.port.value(), box.sdk.text()) == (
         "Clarius probe", "10.1.2.3", 6000, "/opt/sdk",
     )  # fmt: skip
+    assert again.view_box.style_wanted().unsure_below == 0.75
     assert again.view_box.style_wanted().outline
     again.cleanup()
     again.deleteLater()
