@@ -253,6 +253,7 @@ def test_evaluate_prints_and_writes_scores_on_other_data(finished_run, tmp_path)
     assert result.exit_code == 0, result.output
     assert "sequence" in result.output
     assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == [
+        "calibration.parquet",
         "frame",
         "frames.parquet",
         "scored.json",

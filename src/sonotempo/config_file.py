@@ -13,8 +13,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from sonotempo.config import Experiment
+from sonotempo.config import DataConfig, Experiment
 from sonotempo.errors import ConfigError
+from sonotempo.recording import Box
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -146,3 +147,21 @@ def load_run(run: Path) -> Experiment:
     if not path.is_file():
         raise ConfigError(f"{run} is not a run folder: it has no config.yaml")
     return load_experiment(path)
+
+
+def experiment_on_grid(structures: Sequence[str], input_size: int, area: Box | None) -> Experiment:
+    """Return the default experiment for recordings on the grid of an exported model.
+
+    Args:
+        structures: names in label order.
+        input_size: side of the grid in pixels.
+        area: the image area that was set by hand in training, or None.
+    """
+    return Experiment(
+        name="exported",
+        data=DataConfig(
+            structures=list(structures),
+            input_size=input_size,
+            area=(area.top, area.left, area.bottom, area.right) if area else None,
+        ),
+    )

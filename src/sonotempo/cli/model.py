@@ -1,10 +1,13 @@
-"""`sonotempo model`: what networks cost."""
+"""`sonotempo model`: what networks cost, and what an exported model's confidence means."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from sonotempo.cli.terminal import Config, Overrides, make_console
 
-group = typer.Typer(help="Look at networks.")
+group = typer.Typer(help="Look at networks, and calibrate exported ones.")
 
 
 @group.command("summary")
@@ -34,3 +37,20 @@ def summary(config: Config, overrides: Overrides = None) -> None:
     for arm, cost in costs.items():
         table.add_row(f"  {arm}", *(f"{cost[part].multiply_adds / 1e6:,.1f}" for part in shown))
     make_console().print(table)
+
+
+@group.command("calibrate")
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="An exported .onnx file.")],
+    data: Annotated[Path, typer.Argument(help="Recordings with masks, not of its training.")],
+    out: Annotated[Path, typer.Option(help="The .onnx file to write; may be the same.")],
+    cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
+) -> None:
+    """Fit the confidence that the live window shows to other recordings; masks stay the same."""
+    from sonotempo.export.recalibrate import recalibrate
+    from sonotempo.training.progress import RunProgress
+
+    console = make_console()
+    with RunProgress(console) as progress:
+        recalibrate(model, data, out, cache, progress)
+    console.print(f"wrote {out}", markup=False, soft_wrap=True)

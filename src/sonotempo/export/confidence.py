@@ -7,6 +7,9 @@ from dataclasses import replace
 from sonotempo.calibration import Reliability
 from sonotempo.live.models.card import ModelCard
 
+#: How the sentence of :func:`calibration_words` begins.
+CALIBRATED = "expected calibration error"
+
 
 def with_temperatures(card: ModelCard, reliabilities: Sequence[Reliability]) -> ModelCard:
     """Return the card with the temperatures that fit best, by member and structure.
@@ -28,7 +31,7 @@ def calibration_words(card: ModelCard, reliabilities: Sequence[Reliability], fra
     Args:
         card: with temperatures.
         reliabilities: one for each member.
-        frames: how many validation frames were scored.
+        frames: how many were scored.
     """
     parts = []
     for member, reliability in zip(card.members, reliabilities, strict=True):
@@ -43,6 +46,6 @@ def calibration_words(card: ModelCard, reliabilities: Sequence[Reliability], fra
         )
         parts.append(f"{member.arm}: {of_structures}")
     return (
-        f"expected calibration error on {frames} validation frames, without and with temperature: "
+        f"{CALIBRATED} on {frames} frames that were not trained on, without and with temperature: "
         + "; ".join(parts)
     )

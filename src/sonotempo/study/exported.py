@@ -8,8 +8,8 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-from sonotempo.config import DataConfig, Experiment
-from sonotempo.config_file import load_run
+from sonotempo.config import Experiment
+from sonotempo.config_file import experiment_on_grid, load_run
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.report.tables import run_table
 from sonotempo.evaluation.scoring.evaluate import evaluate
@@ -133,15 +133,7 @@ def evaluate_exported(
 def _experiment(card: ModelCard, like: Path | None, model: Path) -> Experiment:
     names = list(card.structures.names)
     if like is None:
-        area = card.area
-        return Experiment(
-            name="exported",
-            data=DataConfig(
-                structures=names,
-                input_size=card.input_size,
-                area=(area.top, area.left, area.bottom, area.right) if area else None,
-            ),
-        )
+        return experiment_on_grid(names, card.input_size, card.area)
     experiment = load_run(like)
     if list(experiment.structures.names) != names or experiment.data.input_size != card.input_size:
         raise ConfigError(
