@@ -7,6 +7,7 @@
 ``segment`` segments a simulated recording with two models: ``napari-segment.png``. ``live`` drives
 the live comparison with clicks and keys on a simulated stream: ``napari-live.png`` (side by side),
 ``napari-live-both.png`` (both as outlines on one picture), ``napari-live-difference.png``,
+``napari-live-unsure.png`` (structures hatched that the models are unsure of),
 ``napari-live-frozen.png`` (looking back), ``napari-live-layers.png`` (the frozen frames as layers),
 ``napari-live-saved.png`` (after a recording), ``napari-live-full.png`` (the full screen) and the
 clip ``napari-live.webp``. ``--model`` replaces the ready-made models, ``--theme light`` and
@@ -32,6 +33,8 @@ PICTURES = ("all", "recording", "segment", "live")
 SHOWN_FRAME = 30
 CLIP_WIDTH = 960
 STEPS_BACK = 12
+# So that something is hatched whatever the simulation shows.
+UNSURE_BELOW = 80
 
 
 def main() -> None:
@@ -158,13 +161,18 @@ def press(widget: Any, key: str, seconds: float = 1.0) -> None:
 
 
 def picture_views(viewer: Any, widget: Any, out: Path) -> None:
-    """Save the single picture with both models' outlines, and the difference."""
+    """Save the single picture with both outlines, the difference, and what is unsure."""
     for _ in range(3):
         press(widget, "1")
     save(viewer, out / "napari-live-both.png")
     press(widget, "3")
     save(viewer, out / "napari-live-difference.png")
     press(widget, "2")
+    limit = widget.view_box.unsure_below.value()
+    widget.view_box.unsure_below.setValue(UNSURE_BELOW)
+    wait(1.0)
+    save(viewer, out / "napari-live-unsure.png")
+    widget.view_box.unsure_below.setValue(limit)
 
 
 def picture_recording_saved(viewer: Any, widget: Any, out: Path) -> None:
