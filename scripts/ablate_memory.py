@@ -4,7 +4,7 @@
 
 Simulates the cohort of configs/controls/memory-helps.yaml into WORK and trains the frame arm and
 the sequence arm in its first fold: once with the whole recipe, and once for every piece with that
-piece changed. Each is one `sonotempo crossval` in a process of its own. Finished ones are kept, so
+piece changed. Each is one `sonotempo crossval` in a separate process. Finished ones are kept, so
 a repeated call continues, or adds seeds. `--minutes` starts nothing new after that time.
 
 Prints Markdown: F1 and Dice of the nerve by the sequence arm, mean over the test subjects, for each

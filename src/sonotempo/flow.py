@@ -149,7 +149,7 @@ def track(frame_SS: Image, before: Track | None) -> tuple[Motion, Track]:
     dark_hw = (bright_hw < _DARK_SHARE * known_hw) & (known_hw > _FAINT)
     seen = ~dark_hw
     judged = (bright_hw > _FAINT) & ~dark_hw
-    # It takes more to see that frames follow one another than to go on believing it.
+    # It takes more to see that frames follow one another than to keep believing it.
     allowed = _UNRELATED if before.follows else _RELATED
     if _left_over(residual_hw, judged) > allowed:
         return _doubted(now_hw, bright_hw, before)

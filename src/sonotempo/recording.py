@@ -194,6 +194,12 @@ class Recording:
         return self.spacing_mm or (self.pixel_aspect, 1.0)
 
     @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second, from the median of the pauses between them; 25 of a single frame."""
+        pauses_ns = np.diff(self.timestamps_ns)
+        return 1e9 / max(1.0, float(np.median(pauses_ns))) if len(pauses_ns) else 25.0
+
+    @property
     def labelled(self) -> tuple[int, ...]:
         """The indices of the frames that have a mask, in order."""
         return tuple(sorted(self.mask_readers))

@@ -39,7 +39,7 @@ class LiveCanvas(QWidget):
         self._dragged_from: QPointF | None = None
         self.is_presentation = is_presentation
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        # A window of its own for the window system: otherwise each painting would be composed with
+        # A separate window for the window system: otherwise each painting would be composed with
         # napari's OpenGL canvas, though that is hidden (14 ms with software OpenGL).
         self.setAttribute(Qt.WidgetAttribute.WA_DontCreateNativeAncestors)
         self.setAttribute(Qt.WidgetAttribute.WA_NativeWindow)

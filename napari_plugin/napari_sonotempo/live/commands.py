@@ -4,7 +4,7 @@ from napari_sonotempo.shared.notify import tell_warning
 
 
 def freeze() -> None:
-    """Freeze the live picture, or go on."""
+    """Freeze the live picture, or resume."""
     _act("freeze")
 
 

@@ -30,7 +30,7 @@ class Controls(QWidget):
         super().__init__()
         self.freeze = _button(
             ("Freeze", "Resume", "Play again"),
-            "freeze the picture to look back, or go on (space)",
+            "freeze the picture to look back, or resume (space)",
             self.freeze_wanted.emit,
         )
         self.back = _button(

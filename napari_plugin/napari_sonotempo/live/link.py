@@ -148,11 +148,11 @@ class LiveLink(QObject):
         self.jobs.follow("start", follow, self._not_started, must_end=True)
 
     def change_models(self, request: LiveRequest) -> None:
-        """Use other models while the stream goes on."""
+        """Use other models while the stream continues."""
         session = self.session
         if session is None:
             return
-        self.said.emit("info", "The other models are being opened; the stream goes on.")
+        self.said.emit("info", "The other models are being opened; the stream continues.")
         self.jobs.run(
             "models",
             lambda: session.open_models(request),

@@ -77,10 +77,17 @@ def _panels(
         top = cell.top() + title_px + max(0.0, cell.height() - title_px - height) / 2
         return QRectF(left, top, width, height)
 
-    beside = (middle.width() - gap * (count - 1)) / count
+    share = (middle.width() - gap * (count - 1)) / count
     above = (middle.height() - gap * (count - 1)) / count
     in_a_row = [
-        fitted(QRectF(middle.left() + n * (beside + gap), middle.top(), beside, middle.height()))
+        fitted(
+            QRectF(
+                middle.left() + n * (share + gap),
+                middle.top(),
+                share,
+                middle.height(),
+            )
+        )
         for n in range(count)
     ]
     stacked = [

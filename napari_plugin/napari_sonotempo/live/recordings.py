@@ -160,12 +160,14 @@ def write_video(  # noqa: PLR0917
     """
     recording = open_recording(path)
     masks = open_predictions(path)
-    steps_ns = np.diff(recording.timestamps_ns)
-    rate_hz = 1e9 / max(1.0, float(np.median(steps_ns))) if len(steps_ns) else 25.0
     empty_HW = np.zeros(recording[0].image_HW.shape, np.uint8)
     written = 0
     with OverlayVideo(
-        video, names, structures, frame_rate_hz=rate_hz, pixel_size=recording.pixel_size
+        video,
+        names,
+        structures,
+        frame_rate_hz=recording.frame_rate_hz,
+        pixel_size=recording.pixel_size,
     ) as overlay:
         for index, number in enumerate(recording.frame_numbers.tolist()):
             if is_cancelled():

@@ -19,11 +19,12 @@ from sonotempo.live.models.card import ModelCard
 from sonotempo.live.models.external import card_of
 from sonotempo.live.models.process import ModelRequest, PredictorProcess
 from sonotempo.live.pipeline import Pipeline
+from sonotempo.live.recording.masks import MaskTap
 from sonotempo.live.recording.recorder import Recorder, RecorderStatistics
 from sonotempo.live.sources.open import buffer_for
 from sonotempo.live.sources.playback import PlaybackSource
 from sonotempo.live.sources.source import FrameSource
-from sonotempo.recording import Image, Prediction
+from sonotempo.recording import Image
 from sonotempo.structures import StructureSet
 
 SIDES = ("A", "B")
@@ -112,8 +113,8 @@ class LiveSession:
     """Owns the source, the ring buffer, the models, the pipeline and the recorder, if any.
 
     The pictures come first: :meth:`open_models` starts the models afterwards, and may be called
-    again for others while the stream goes on. Opening and closing may block: do neither on the GUI
-    thread.
+    again for others while the stream continues. Opening and closing may block: do neither on the
+    GUI thread.
 
     Args:
         request: what to open. Pictures arrive when this returns; no model has been started.
@@ -141,7 +142,7 @@ class LiveSession:
                 self.playback.seek(0)  # and shows its first frame meanwhile
             self._parts = parts.pop_all()
         self.recorder: Recorder | None = None
-        self._recorded = -1
+        self._masks: MaskTap | None = None
         self._recording_since_s = 0.0
         self._opening = threading.Lock()
         self._is_closed = False
@@ -178,7 +179,7 @@ class LiveSession:
             request: for other models than those that were asked for at first.
 
         Raises:
-            SonotempoError: a model cannot be opened; the models so far go on.
+            SonotempoError: a model cannot be opened; the present models stay in use.
         """
         with self._opening:
             if not self._is_closed:
@@ -219,8 +220,7 @@ class LiveSession:
             make_source=self.request.make_source,
             source_text=self.request.source_text,
         )
-        for predictor in former:
-            predictor.close()
+        _end(former)
 
     def record(self, path: Path) -> None:
         """Start to record all frames, and the masks from now on.
@@ -229,27 +229,15 @@ class LiveSession:
             SourceError: it cannot be written, or PyAV is missing.
         """
         reader = self.buffer.reader("now")
-        self._recorded = reader.written - 1
+        last = reader.written - 1
         self.recorder = Recorder(reader, path, structures=self.structures)
+        self._masks = MaskTap(self.pipeline.history, self.recorder, after=last)
         self._recording_since_s = time.monotonic()
 
     def record_masks(self) -> None:
         """Pass the new masks to the recorder; call it a few times a second."""
-        recorder = self.recorder
-        if recorder is None:
-            return
-        for number in self.pipeline.history.numbers():
-            if number <= self._recorded:
-                continue
-            result = self.pipeline.history.get(number)
-            if result is not None:
-                self._recorded = number
-                recorder.add(
-                    tuple(
-                        Prediction(result.frame, made.mask_HW(), None, made.state_age, made.model)
-                        for made in result.predictions
-                    )
-                )
+        if self._masks is not None:
+            self._masks.record()
 
     @property
     def recorded_s(self) -> float:
@@ -259,7 +247,7 @@ class LiveSession:
     def stop_recording(self) -> RecorderStatistics | None:
         """Write all frames received so far; on a slow disk this takes time."""
         self.record_masks()
-        recorder, self.recorder = self.recorder, None
+        recorder, self.recorder, self._masks = self.recorder, None, None
         return recorder.stop() if recorder is not None else None
 
     def hold(self, last: int) -> tuple[StepResult, ...]:
@@ -316,8 +304,12 @@ class LiveSession:
     def _close_models(self) -> None:
         """End the models' processes; the pipeline does not step them any more."""
         former, self.predictors = self.predictors, []
-        for predictor in former:
-            predictor.close()
+        _end(former)
+
+
+def _end(predictors: Sequence[PredictorProcess]) -> None:
+    for predictor in predictors:
+        predictor.close()
 
 
 def _mismatch(cards: Sequence[ModelCard], request: LiveRequest) -> list[str]:

@@ -61,7 +61,7 @@ class Stage(QObject):
         return any(panel.isVisibleTo(centre) for panel in centre.findChildren(QWidget, _NAME))
 
     def show_in(self, window: QMainWindow | None) -> None:
-        """Show the picture in place of a window's central contents, or as a window of its own."""
+        """Show the picture in place of a window's central contents, or as a separate window."""
         if self._is_shown:
             return
         self._is_shown = True

@@ -12,6 +12,7 @@ from qtpy.QtGui import QColor, QFont, QMouseEvent, QPen
 from qtpy.QtWidgets import QGraphicsItem, QToolTip
 
 from napari_sonotempo.segment.areas import Areas, FloatArray
+from napari_sonotempo.shared.colours import Rgb, contrast
 
 _LINE = QColor(255, 158, 61)
 _LEAST_CONTRAST = 3.0
@@ -193,17 +194,13 @@ def readable(color: QColor, ground: QColor, text: QColor) -> QColor:
     """
     for share in np.linspace(0, 1, 21):
         mixed = QColor.fromRgbF(*(_rgb(color) * (1 - share) + _rgb(text) * share).tolist())
-        if contrast(mixed, ground) >= _LEAST_CONTRAST:
+        if contrast(_bytes(mixed), _bytes(ground)) >= _LEAST_CONTRAST:
             break
     return mixed
 
 
-def contrast(one: QColor, other: QColor) -> float:
-    """Return the contrast ratio of two colours as WCAG 2 defines it, 1 to 21."""
-    rgb = np.array([_rgb(one), _rgb(other)])
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    low, high = np.sort(linear @ (0.2126, 0.7152, 0.0722))
-    return float((high + 0.05) / (low + 0.05))
+def _bytes(color: QColor) -> Rgb:
+    return (color.red(), color.green(), color.blue())
 
 
 def _rgb(color: QColor) -> FloatArray:

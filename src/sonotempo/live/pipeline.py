@@ -203,7 +203,7 @@ class Pipeline(Closing):
             )
 
     def use(self, predictors: Sequence[LivePredictor]) -> None:
-        """Step other models from the next frame on; the stream goes on, statistics start over.
+        """Step other models from the next frame on; the stream continues, statistics start over.
 
         Returns once the models so far are no longer stepped, so that they can be closed. Their
         results are forgotten: :attr:`history` and :meth:`newest` never mix models.

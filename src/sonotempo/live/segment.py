@@ -7,8 +7,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from sonotempo import __version__
 from sonotempo.errors import RecordingError, SonotempoError
 from sonotempo.folders import make_folder
@@ -137,7 +135,7 @@ def segment_recording(
                     video,
                     card.arms,
                     card.structures,
-                    frame_rate_hz=_frame_rate_hz(recording),
+                    frame_rate_hz=recording.frame_rate_hz,
                     pixel_size=recording.pixel_size,
                 )
             )
@@ -232,8 +230,3 @@ def _write_about(
         raise RecordingError(
             f"{path} cannot be written ({error.strerror}); the masks in its folder are complete"
         ) from error
-
-
-def _frame_rate_hz(recording: Recording) -> float:
-    steps_ns = np.diff(recording.timestamps_ns)
-    return 1e9 / max(1.0, float(np.median(steps_ns))) if len(steps_ns) else 25.0

@@ -16,12 +16,12 @@ from sonotempo import __version__
 from sonotempo.errors import SonotempoError, SourceError
 from sonotempo.live.continuity import MAX_GAP_MS
 from sonotempo.live.pipeline import LivePredictor, Pipeline, PipelineState, Policy
+from sonotempo.live.recording.masks import MaskTap
 from sonotempo.live.recording.recorder import Recorder, RecorderStatistics
 from sonotempo.live.sources.open import buffer_for
 from sonotempo.live.sources.source import FrameSource, SourceEvent
 from sonotempo.live.stream_statistics import PipelineStatistics
 from sonotempo.live.stream_table import stream_table
-from sonotempo.recording import Prediction
 
 _LOOK_S = 0.02
 _DRAW_S = 0.25
@@ -85,7 +85,7 @@ def run_stream(
             structures = predictors[0].model.structures if is_with_masks else None
             recorder = parts.enter_context(Recorder(reader, record, structures=structures))
         pipeline = Pipeline(buffer, source, predictors, policy, max_gap_ms)
-        masks = _Masks(pipeline, recorder) if recorder and record_predictions else None
+        masks = MaskTap(pipeline.history, recorder) if recorder and record_predictions else None
 
         def look() -> None:
             for event in pipeline.events():
@@ -177,23 +177,3 @@ def _watch(
 def _say(console: Console, who: str, event: SourceEvent) -> None:
     detail = f", {event.detail}" if event.detail else ""
     console.print(f"{who}: {event.kind}{detail}", markup=False, highlight=False, soft_wrap=True)
-
-
-class _Masks:
-    """Passes new results of a pipeline to a recorder, in the frames' own shape."""
-
-    def __init__(self, pipeline: Pipeline, recorder: Recorder) -> None:
-        self._history, self._recorder = pipeline.history, recorder
-        self._last = -1
-
-    def record(self) -> None:
-        for number in self._history.numbers():
-            result = self._history.get(number) if number > self._last else None
-            if result is not None:
-                self._last = number
-                self._recorder.add(
-                    tuple(
-                        Prediction(result.frame, made.mask_HW(), None, made.state_age, made.model)
-                        for made in result.predictions
-                    )
-                )

@@ -1,4 +1,4 @@
-"""A source in a process of its own, so that its work does not hold up a window or an engine."""
+"""A source in a separate process, so that its work does not hold up a window or an engine."""
 
 import atexit
 import multiprocessing

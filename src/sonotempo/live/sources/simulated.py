@@ -102,7 +102,7 @@ class SimulatedSource(ThreadedSource):
 
     @classmethod
     def open_separate(cls, address: Address) -> SeparateSource:
-        """Make the simulation that an address names, in a process of its own; see :meth:`open`."""
+        """Make the simulation that an address names, in a separate process; see :meth:`open`."""
         return SeparateSource("this simulated scanner", partial(cls.open, address))
 
     @classmethod
