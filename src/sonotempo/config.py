@@ -205,6 +205,8 @@ class TrainConfig(Section):
     Attributes:
         initial_weights: a ``weights.safetensors`` that the frame arm starts from, trained on other
             data; None for random weights.
+        pseudo_label_frames: how many frames the masks of sparsely labelled videos are carried along
+            the tissue's motion, forwards and backwards, to train every arm on; 0 for none.
         epochs: passes over the labelled frames, of the frame arm.
         batch_size: frames per step, of the frame arm.
         learning_rate: Adam's, of the frame arm.
@@ -217,6 +219,7 @@ class TrainConfig(Section):
     """
 
     initial_weights: Path | None = None
+    pseudo_label_frames: Annotated[int, Field(ge=0)] = 0
     epochs: Annotated[int, Field(ge=1)] = 150
     batch_size: Annotated[int, Field(ge=1)] = 16
     learning_rate: Positive = 1e-3

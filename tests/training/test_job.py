@@ -18,7 +18,7 @@ from sonotempo.evaluation.scoring.files import read_scores
 from sonotempo.evaluation.scoring.mask_files import read_masks
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
 from sonotempo.measures import TEMPORAL
-from sonotempo.training import job as job_module
+from sonotempo.training import fit as fit_module
 from sonotempo.training.job import Job, run_job, shown_recordings
 from sonotempo.training.weights import load_weights, read_weights_metadata
 
@@ -108,7 +108,7 @@ def test_a_run_that_is_cut_off_after_the_last_epoch_keeps_its_training(
         raise Stopped
 
     with monkeypatch.context() as patched:
-        patched.setattr(job_module, "save_weights", cut)
+        patched.setattr(fit_module, "save_weights", cut)
         with pytest.raises(Stopped):
             run_both(tmp_path / "cut", cohort, experiment)
     resumed = run_both(tmp_path / "cut", cohort, experiment)
@@ -179,7 +179,7 @@ def test_a_memory_that_stays_unused_is_told_of(tmp_path, cohort):
 
 
 def test_a_memory_that_is_used_is_not_told_of(tmp_path, cohort, monkeypatch):
-    monkeypatch.setattr(job_module, "UNUSED_MEMORY", 1e-9)  # two epochs do not teach it much
+    monkeypatch.setattr(fit_module, "UNUSED_MEMORY", 1e-9)  # two epochs do not teach it much
     assert "the memory changes" not in run_both(tmp_path, cohort, tiny_experiment()).text
 
 

@@ -51,6 +51,7 @@ class CachedRecording:
         reference_px: labelled pixels of each structure in the original frames.
         cropped_px: how many of those the fit cut off.
         dropped_masks: why a mask was left out, one sentence each.
+        masks_file: the file with the masks of the labelled frames.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class CachedRecording:
     reference_px: tuple[int, ...]
     cropped_px: tuple[int, ...]
     dropped_masks: tuple[str, ...]
+    masks_file: str = "masks.npy"
 
     def __len__(self) -> int:
         return len(self.timestamps_ns)
@@ -83,7 +85,7 @@ class CachedRecording:
 
     def masks_MSS(self) -> NDArray[np.uint8]:
         """Map the masks of the labelled frames, uint8 MSS in the order of ``labelled``."""
-        masks: NDArray[np.uint8] = np.load(self.folder / "masks.npy", mmap_mode="r")
+        masks: NDArray[np.uint8] = np.load(self.folder / self.masks_file, mmap_mode="r")
         return masks
 
     def segments(self) -> tuple[range, ...]:
@@ -154,6 +156,8 @@ def cache_recording(
             shutil.rmtree(unfinished, ignore_errors=True)
     facts: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
     del facts["sums"]
+    spacings_mm = tuple(pair and (pair[0], pair[1]) for pair in facts.pop("spacings_mm"))
+    known: dict[str, Any] = {name: tuple(values) for name, values in facts.items()}
     return CachedRecording(
         folder=folder,
         key=key,
@@ -162,8 +166,8 @@ def cache_recording(
         name=recording.name,
         source=recording.source,
         input_size=input_size,
-        spacings_mm=tuple(pair and (pair[0], pair[1]) for pair in facts.pop("spacings_mm")),
-        **{name: tuple(values) for name, values in facts.items()},
+        spacings_mm=spacings_mm,
+        **known,
     )
 
 

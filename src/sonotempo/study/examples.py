@@ -12,7 +12,8 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.evaluation.report.pictures import Example, draw_examples
 from sonotempo.models import as_run
 from sonotempo.recording import Image, Predictor, Recording
-from sonotempo.training.job import Job, device_of, shown_recordings
+from sonotempo.training.device import device_of
+from sonotempo.training.job import Job, shown_recordings
 from sonotempo.training.torch_predictor import TorchPredictor
 from sonotempo.training.weights import load_weights
 

@@ -18,7 +18,8 @@ from sonotempo.evaluation.scoring.scored_data import ScoredData
 from sonotempo.folders import writing
 from sonotempo.models import as_run
 from sonotempo.training.cohort import open_cohort
-from sonotempo.training.job import device_of, shown_recordings
+from sonotempo.training.device import device_of
+from sonotempo.training.job import shown_recordings
 from sonotempo.training.progress import RunProgress
 from sonotempo.training.torch_predictor import TorchPredictor
 from sonotempo.training.weights import load_weights, read_weights_metadata

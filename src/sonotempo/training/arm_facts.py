@@ -66,6 +66,7 @@ def facts_of_training(
         frozen=tuple(frozen),
         trained_with="" if task.companion is None else "a frame decoder",
         labelled_frames=sum(len(recording.labelled) for recording in train),
+        pseudo_label_frames=experiment.train.pseudo_label_frames,
         trained_subjects=tuple(sorted({recording.subject for recording in train})),
         parameters=sum(weight.numel() for weight in task.model.parameters()),
     )

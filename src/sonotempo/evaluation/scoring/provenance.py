@@ -54,7 +54,8 @@ class ArmFacts:
         state_faults: probabilities of a foreign and of a corrupt state; empty where there is none.
         frozen: parts that did not learn: ``encoder``, ``normalization``.
         trained_with: what was trained over the same encoder at the same time; empty if nothing.
-        labelled_frames: how many frames carried loss.
+        labelled_frames: how many frames carried loss, pseudo-labels included.
+        pseudo_label_frames: how far masks were carried to unlabelled frames.
         trained_subjects: whose they are.
         parameters: of the whole network, frozen ones included.
         external: masks of another tool: everything but ``arm`` and ``fold`` is unknown.
@@ -85,6 +86,7 @@ class ArmFacts:
     frozen: tuple[str, ...] = ()
     trained_with: str = ""
     labelled_frames: int = 0
+    pseudo_label_frames: int = 0
     trained_subjects: tuple[str, ...] = ()
     parameters: int = 0
     external: bool = False
