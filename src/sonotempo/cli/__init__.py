@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from sonotempo import __version__
-from sonotempo.cli import data, demo, export, live, model, phantom, selfcheck, training
+from sonotempo.cli import capture, data, demo, export, live, model, phantom, selfcheck, training
 from sonotempo.errors import SonotempoError
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ app.command()(training.compare)
 app.command()(demo.demo)
 app.command()(selfcheck.selfcheck)
 app.add_typer(data.group, name="data", no_args_is_help=True)
+app.add_typer(capture.group, name="capture", no_args_is_help=True)
 app.add_typer(model.group, name="model", no_args_is_help=True)
 app.add_typer(phantom.group, name="phantom", no_args_is_help=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from sonotempo.errors import SourceError, unknown_option
 from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.sources.address import Address, parse_address
+from sonotempo.live.sources.capture.source import CaptureSource
 from sonotempo.live.sources.clarius.source import ClariusSource
 from sonotempo.live.sources.playback import PlaybackSource
 from sonotempo.live.sources.simulated import SimulatedSource
@@ -35,6 +36,12 @@ SOURCES = (
     SourceKind("phantom", "Simulation", "phantom://axillary", SimulatedSource.open_separate),
     SourceKind("", "Recording file", "a file or folder", PlaybackSource.open),
     SourceKind("clarius", "Clarius probe", "clarius://192.168.1.1:5828", ClariusSource.open),
+    SourceKind(
+        "capture",
+        "Capture card or screen",
+        "capture://0?size=1280x720",
+        CaptureSource.open_separate,
+    ),
 )
 
 #: Texts that name a source, for messages and help texts.
@@ -68,6 +75,8 @@ def open_source(
 
     - ``clarius://ADDRESS[:PORT]``: a Clarius probe, by default on port 5828.
     - ``phantom://axillary`` or ``phantom://femoral``, optionally with ``?seed=3``: a simulation.
+    - ``capture://0?size=1280x720&fps=30`` or ``capture://screen?region=0,0,800x600``: a capture
+      card, a webcam or a screen.
     - anything else is the path of a recording, played at its own time stamps.
 
     Args:
