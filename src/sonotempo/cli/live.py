@@ -70,6 +70,15 @@ def stream(  # noqa: PLR0917
         float | None,
         typer.Option(min=0, help="Duration; by default until the end or Ctrl-C."),
     ] = None,
+    igtl_out: Annotated[
+        int | None,
+        typer.Option(
+            "--igtl-out",
+            min=1,
+            max=65535,
+            help="Serve images and label maps over OpenIGTLink at this port, to this computer.",
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the statistics to this file.")
     ] = None,
@@ -96,7 +105,16 @@ def stream(  # noqa: PLR0917
     if json_file is not None:
         make_folder(json_file.parent, "--json")
     opened = open_source(source, sdk=sdk, rate=rate, loop=loop)
-    with _predictors(model, engine, threads, structures, along_motion) as predictors:
+    with (
+        _predictors(model, engine, threads, structures, along_motion) as predictors,
+        ExitStack() as parts,
+    ):
+        publish = None
+        if igtl_out is not None:
+            from sonotempo.live.igtl.output import IgtlOutput
+
+            names = predictors[0].model.structures
+            publish = parts.enter_context(IgtlOutput(igtl_out, names)).publish
         streamed = run_stream(
             source,
             opened,
@@ -107,6 +125,7 @@ def stream(  # noqa: PLR0917
             seconds=seconds,
             record=record,
             record_predictions=record_predictions,
+            publish=publish,
         )
         report = stream_report(source, chosen, predictors, streamed)
     if json_file is not None:

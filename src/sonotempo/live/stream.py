@@ -15,6 +15,7 @@ from rich.live import Live
 from sonotempo import __version__
 from sonotempo.errors import SonotempoError, SourceError
 from sonotempo.live.continuity import MAX_GAP_MS
+from sonotempo.live.history import StepResult
 from sonotempo.live.pipeline import LivePredictor, Pipeline, PipelineState, Policy
 from sonotempo.live.recording.masks import MaskTap
 from sonotempo.live.recording.recorder import Recorder, RecorderStatistics
@@ -57,6 +58,7 @@ def run_stream(
     seconds: float | None = None,
     record: Path | None = None,
     record_predictions: bool = False,
+    publish: Callable[[StepResult], None] | None = None,
 ) -> Streamed:
     """Stream until the time is up, the source ends, Ctrl-C is pressed or a model fails.
 
@@ -72,6 +74,7 @@ def run_stream(
         record: a ``.mkv`` file or a new folder for all frames, see
             :class:`~sonotempo.live.recording.recorder.Recorder`, or None.
         record_predictions: whether the masks are recorded too.
+        publish: gets the newest result, again and again; it must not wait.
 
     Raises:
         SourceError: the source or the recorder cannot start.
@@ -97,6 +100,9 @@ def run_stream(
                 _say(console, "recorder", event)
             if masks is not None:
                 masks.record()
+            newest = pipeline.newest()
+            if publish is not None and newest is not None:
+                publish(newest)
 
         pipeline.start()
         # From here on the statistics are printed whatever happens; the live table is gone then.

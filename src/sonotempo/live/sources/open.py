@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sonotempo.errors import SourceError, unknown_option
 from sonotempo.live.buffer.ring_buffer import RingBuffer
+from sonotempo.live.igtl.source import IgtlSource
 from sonotempo.live.sources.address import Address, parse_address
 from sonotempo.live.sources.capture.source import CaptureSource
 from sonotempo.live.sources.clarius.source import ClariusSource
@@ -36,6 +37,12 @@ SOURCES = (
     SourceKind("phantom", "Simulation", "phantom://axillary", SimulatedSource.open_separate),
     SourceKind("", "Recording file", "a file or folder", PlaybackSource.open),
     SourceKind("clarius", "Clarius probe", "clarius://192.168.1.1:5828", ClariusSource.open),
+    SourceKind(
+        "igtl",
+        "OpenIGTLink server",
+        "igtl://127.0.0.1:18944/Image_Probe",
+        IgtlSource.open,
+    ),
     SourceKind(
         "capture",
         "Capture card or screen",
@@ -77,6 +84,7 @@ def open_source(
     - ``phantom://axillary`` or ``phantom://femoral``, optionally with ``?seed=3``: a simulation.
     - ``capture://0?size=1280x720&fps=30`` or ``capture://screen?region=0,0,800x600``: a capture
       card, a webcam or a screen.
+    - ``igtl://127.0.0.1:18944/Image_Probe``: an image stream of an OpenIGTLink server.
     - anything else is the path of a recording, played at its own time stamps.
 
     Args:
