@@ -44,3 +44,40 @@ def preview(
     experiment = load_experiment(config, overrides or [])
     preview_experiment(experiment, out, examples)
     make_console().print(f"wrote {out}", markup=False, soft_wrap=True)
+
+
+@group.command("export-nnunet")
+def export_nnunet(
+    run: Annotated[Path, typer.Argument(help="A run folder: its data, structures and folds.")],
+    out: Annotated[Path, typer.Option(help="nnU-Net's nnUNet_raw folder.")],
+    number: Annotated[int, typer.Option(min=1, max=999, help="Of the data set.")] = 501,
+) -> None:
+    """Write a run's labelled frames and folds as a data set of nnU-Net."""
+    from sonotempo.study import nnunet
+    from sonotempo.training.progress import RunProgress
+
+    console = make_console()
+    with RunProgress(console) as progress:
+        made = nnunet.export_nnunet(run, out, number, progress)
+    console.print(
+        f"{made.cases} cases in {made.folds} folds: {made.folder}\nPreprocess, then copy "
+        "splits_final.json into the data set's folder in nnUNet_preprocessed, so that nnU-Net "
+        "trains in the same folds.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@group.command("import-nnunet")
+def import_nnunet(
+    predictions: Annotated[
+        list[Path], typer.Argument(help="nnU-Net's predictions of all cases, one folder or more.")
+    ],
+    dataset: Annotated[Path, typer.Option(help="The data set that export-nnunet wrote.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the masks.")],
+) -> None:
+    """Sort nnU-Net's predictions for `sonotempo evaluate OUT DATA --like RUN --name nnunet`."""
+    from sonotempo.study import nnunet
+
+    count = nnunet.import_nnunet(predictions, dataset, out)
+    make_console().print(f"{count} masks: {out}", markup=False, soft_wrap=True)
