@@ -263,6 +263,7 @@ def test_evaluate_prints_and_writes_scores_on_other_data(finished_run, tmp_path)
         "temporal.parquet",
     ]
     assert sorted(path.name for path in (tmp_path / "scores" / "frame").iterdir()) == [
+        "calibration.parquet",
         "facts-00.json",
         "frames.parquet",
         "masks",

@@ -48,6 +48,8 @@ class Reliability:
     """
 
     def __init__(self, structures: int) -> None:
+        #: How many frames were counted.
+        self.frames = 0
         self.predicted_KB: Counts = np.zeros((structures, BINS), np.int64)
         self.right_KB: Counts = np.zeros((structures, BINS), np.int64)
 
@@ -59,6 +61,7 @@ class Reliability:
             probability_HW: of the label shown, 0 to 1.
             reference_HW: the labels of a reference.
         """
+        self.frames += 1
         inside_N = np.flatnonzero(mask_HW)
         labels_N = mask_HW.ravel()[inside_N].astype(np.int64) - 1
         logits_N = _logit(probability_HW.ravel()[inside_N])

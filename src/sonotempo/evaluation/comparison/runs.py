@@ -28,7 +28,7 @@ class ScoredArm:
         temporal: one row per recording, structure and temporal metric; may be empty.
         streaming: as ``frames``, of what was on screen; None if not every fold was streamed.
         stress: as ``frames``, of disturbed recordings; None if not every fold was.
-        calibration: how often pixels are right, by probability; None if never predicted with one.
+        calibration: how often pixels are right, by probability; None without probabilities.
         facts: by fold; weights that were scored without their run folder have none.
         folders: of its folds, with masks.
     """

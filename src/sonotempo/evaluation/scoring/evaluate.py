@@ -90,13 +90,13 @@ def evaluate(
             )
         on_masks(drawn_masks(recording, masks))
         on_recording()
-    calibration = calibration_table(counted)
+    has_probabilities = any(one.table.frames for one in counted)
     return Evaluation(
         frame_table(frames),
         temporal_table(temporal),
         pd.concat(screens, ignore_index=True) if latencies_ms is not None else None,
         pd.concat(stressed, ignore_index=True) if config.stress is not None else None,
-        None if calibration.empty else calibration,
+        calibration_table(counted) if has_probabilities else None,
     )
 
 

@@ -30,7 +30,7 @@ class Evaluation:
             :data:`sonotempo.evaluation.scoring.stress_table.STRESS_COLUMNS`; None if not asked for.
         calibration: how often pixels are right, by probability, with the columns
             :data:`sonotempo.evaluation.scoring.calibration_table.CALIBRATION_COLUMNS`; None
-            without probabilities, or where nothing was predicted.
+            of masks without probabilities.
     """
 
     frames: pd.DataFrame
