@@ -54,7 +54,10 @@ MaxGap = Annotated[
 def stream(  # noqa: PLR0917
     source: Annotated[
         str,
-        typer.Argument(help="A recording, clarius://192.168.1.1:5828, or phantom://axillary."),
+        typer.Argument(
+            help="A recording, clarius://192.168.1.1:5828, igtl://192.168.1.5:18944, capture://0, "
+            "capture://screen, or phantom://axillary."
+        ),
     ],
     model: Models,
     policy: Annotated[
@@ -141,7 +144,10 @@ def stream(  # noqa: PLR0917
 def live(  # noqa: PLR0917
     source: Annotated[
         str,
-        typer.Argument(help="A recording, clarius://192.168.1.1:5828, or phantom://axillary."),
+        typer.Argument(
+            help="A recording, clarius://192.168.1.1:5828, igtl://192.168.1.5:18944, capture://0, "
+            "capture://screen, or phantom://axillary."
+        ),
     ],
     model: Annotated[
         list[str] | None,

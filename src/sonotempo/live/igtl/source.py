@@ -2,14 +2,14 @@
 
 import socket
 import time
-from typing import Any, Self
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from sonotempo.errors import SourceError
 from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.igtl.wire import Silent, image_in, import_pyigtl, received
 from sonotempo.live.sources.address import Address
-from sonotempo.live.sources.source import BufferSize
+from sonotempo.live.sources.source import BufferSize, EventKind, SourceState
 from sonotempo.live.sources.threaded import ThreadedSource
 
 DEFAULT_PORT = 18944
@@ -111,7 +111,7 @@ class IgtlSource(ThreadedSource):
                 spacing_mm=image.spacing_mm,
             )
 
-    def _become(self, state: Any, kind: Any, detail: str) -> None:
+    def _become(self, state: SourceState, kind: EventKind, detail: str) -> None:
         with self._changed:
             self._state = state
         self._log.add(kind, detail)

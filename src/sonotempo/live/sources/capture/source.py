@@ -10,7 +10,7 @@ from sonotempo.live.sources.address import Address
 from sonotempo.live.sources.capture.picture import ImageFinder, is_blank
 from sonotempo.live.sources.capture.request import CaptureRequest, capture_request
 from sonotempo.live.sources.separate import SeparateSource
-from sonotempo.live.sources.source import BufferSize
+from sonotempo.live.sources.source import BufferSize, EventKind, SourceState
 from sonotempo.live.sources.threaded import ThreadedSource
 from sonotempo.recording import Box, Image, Spacing
 
@@ -99,7 +99,7 @@ class CaptureSource(ThreadedSource):
                 options=dict(request.options),
                 timeout=(_OPEN_S, _READ_S),
             ) as container:
-                self._become("running", f"{self._title} is read")
+                self._become("running", "connected", f"{self._title} is read")
                 for frame in container.decode(video=0):
                     if self._stopping:
                         return ""
@@ -143,11 +143,12 @@ class CaptureSource(ThreadedSource):
         if self._blank == _BLANK_FRAMES:
             self._become(
                 "disconnected",
+                "disconnected",
                 "no signal: the picture is black or of one grey level; check the scanner's output "
                 "and the cable",
             )
         if self._blank == 0 and self._state == "disconnected":
-            self._become("running", "there is a picture again")
+            self._become("running", "connected", "there is a picture again")
         return self._blank > 0
 
     def _look(self, image_HW: Image) -> None:
@@ -175,10 +176,10 @@ class CaptureSource(ThreadedSource):
         mm = request.depth_mm / self._area.shape[0]
         return (mm, mm)
 
-    def _become(self, state: Any, detail: str) -> None:
+    def _become(self, state: SourceState, kind: EventKind, detail: str) -> None:
         with self._changed:
             self._state = state
-        self._log.add("connected" if state == "running" else state, detail)
+        self._log.add(kind, detail)
 
 
 def _words(image_HW: Image) -> str:
