@@ -65,6 +65,18 @@ def test_what_is_sent_can_be_a_source(output):
     assert frame.spacing_mm == pytest.approx((0.1, 0.1), abs=1e-6)
 
 
+def test_two_files_with_the_same_arm_have_two_streams(output):
+    result = result_of(7)
+    alike = tuple(replace(made, model="frame") for made in result.predictions)
+    peer = socket.create_connection(("127.0.0.1", output.port))
+    with peer:
+        peer.settimeout(5)
+        wait_until(lambda: output.receivers == 1, "the receiver")
+        output.publish(replace(result, predictions=alike))
+        names = [received(peer)[0]["device_name"] for _ in range(4)]
+    assert names == ["Labels", "Image", "Labels_1_frame", "Labels_2_frame"]
+
+
 def test_a_slow_receiver_holds_nobody_up_and_gets_the_newest(output):
     slow = socket.create_connection(("127.0.0.1", output.port))
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -74,7 +74,7 @@ def test_a_users_path_from_the_sample_to_the_stop(live, tmp_path):
     assert link.shown.frame.index == newest - 3
     live.key(Qt.Key.Key_Right)
     assert link.shown.frame.index == newest - 2
-    # The legend speaks of the frame on screen, not of the stream that goes on.
+    # The legend speaks of the frame on screen, not of the stream that continues.
     for (side, label), seen in link.screen.scene.in_view.items():
         made = link.shown.predictions  # none if no model saw the frame
         is_there = bool(made) and (made[side].mask_SS == label).sum() >= 4

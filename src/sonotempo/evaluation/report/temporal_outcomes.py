@@ -1,4 +1,4 @@
-"""The tables of what memory is for: its share of the available gain, arms under stress; trust."""
+"""Tables beyond scores: shares of the available gain, arms under stress, calibration."""
 
 from collections.abc import Sequence
 

@@ -4,7 +4,6 @@ import json
 import socket
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,14 +16,6 @@ from sonotempo.structures import StructureSet
 
 _ACCEPT_S, _SEND_S, _END_S = 0.2, 2.0, 5.0
 _NAME_LETTERS = 20  # of a device, by the protocol
-
-
-@dataclass(frozen=True, slots=True)
-class _Published:
-    """One result, packed for every receiver."""
-
-    number: int
-    data: bytes
 
 
 class IgtlOutput(Closing):
@@ -60,7 +51,7 @@ class IgtlOutput(Closing):
         self._changed = threading.Condition()
         self._given: StepResult | None = None
         self._last: StepResult | None = None
-        self._newest: _Published | None = None
+        self._newest: bytes | None = None  # one result, packed for every receiver
         self._stopping = False
         self._receivers: list[threading.Thread] = []
         self._threads = [
@@ -103,16 +94,19 @@ class IgtlOutput(Closing):
                     return
                 result, self._given = self._given, None
             assert result is not None  # waited for
-            published = _Published(result.frame.index, self._packed(result))
+            packed = self._packed(result)
             with self._changed:
-                self._newest = published
+                self._newest = packed
                 self._changed.notify_all()
 
     def _packed(self, result: StepResult) -> bytes:
         frame = result.frame
         parts = [self._image(frame.image_HW, frame, "Image")]
-        for made in result.predictions:
-            name = f"Labels_{made.model}"[:_NAME_LETTERS]
+        models = [made.model for made in result.predictions]
+        for number, made in enumerate(result.predictions, start=1):
+            # Two files may hold the same arm.
+            twice = f"{number}_" if models.count(made.model) > 1 else ""
+            name = f"Labels_{twice}{made.model}"[:_NAME_LETTERS]
             parts.append(self._image(made.mask_HW(), frame, name))
         return b"".join(parts)
 
@@ -143,7 +137,7 @@ class IgtlOutput(Closing):
 
     def _serve(self, peer: socket.socket) -> None:
         """Send what is newest to one receiver, until it leaves or stays behind for too long."""
-        sent: _Published | None = None
+        sent: bytes | None = None
         with peer, suppress(OSError):
             peer.settimeout(_SEND_S)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -151,12 +145,12 @@ class IgtlOutput(Closing):
             while not self._stopping:
                 newest = self._next(sent)
                 if newest is not None:
-                    peer.sendall(newest.data)
+                    peer.sendall(newest)
                     sent = newest
                 elif _has_left(peer):
                     return
 
-    def _next(self, sent: _Published | None) -> _Published | None:
+    def _next(self, sent: bytes | None) -> bytes | None:
         """Wait a moment for something newer than what was sent; return it, or None."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or self._newest is not sent, _ACCEPT_S)

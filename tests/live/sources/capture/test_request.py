@@ -65,6 +65,8 @@ def test_what_pixels_are():
         ("capture://2?area=0,0,9999,9", "within 1280x720 pixels"),
         ("capture://2?area=a,b,c,d", "area=a,b,c,d is not valid"),
         ("capture://2?mm-per-px=0.1&depth-mm=40", "gives both mm-per-px and depth-mm"),
+        ("capture://2?region=0,0,80x60", "unknown option .*'region'"),
+        ("capture://screen?pattern=red", "unknown option .*'pattern'"),
         ("capture://2?depth-mm=4", "expected a number from 5 to 400"),
         ("capture://test?pattern=a;b", "pattern is a name"),
     ],
@@ -78,6 +80,12 @@ def test_without_a_screen_it_says_so(monkeypatch):
     monkeypatch.delenv("DISPLAY")
     with pytest.raises(SourceError, match="DISPLAY is not set"):
         asked("capture://screen")
+
+
+def test_macos_has_no_parts_of_screens():
+    assert asked("capture://screen", "darwin").format == "avfoundation"
+    with pytest.raises(SourceError, match="whole screens"):
+        asked("capture://screen?region=0,0,80x60", "darwin")
 
 
 def test_other_platforms_have_no_capture():

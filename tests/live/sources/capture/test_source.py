@@ -98,6 +98,15 @@ def test_larger_frames_than_asked_for_are_a_sentence(run):
     assert source.state == "disconnected"
 
 
+def test_an_area_outside_the_frames_is_dropped_and_said(run):
+    source = CaptureSource(request(f"testsrc2={PATTERN}", area=Box(0, 0, 100, 400)))
+    reader = run(source)
+    log = []
+    wait_until(lambda: any("does not fit frames" in d for _, d in heard(source, log)), "the event")
+    wait_until(lambda: reader.written > 0, "frames")
+    assert reader.newest().frame.area is None
+
+
 def test_the_image_is_found_and_said_how_to_keep(run):
     # Noise in a box on a still ground, as tissue among menus.
     url = (

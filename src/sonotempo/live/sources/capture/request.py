@@ -11,7 +11,9 @@ from sonotempo.live.sources.address import Address
 from sonotempo.live.sources.capture.devices import device_format, devices, import_av
 from sonotempo.recording import Box
 
-OPTIONS = ("size", "fps", "region", "display", "pattern", "area", "mm-per-px", "depth-mm")
+_COMMON = ("size", "fps", "area", "mm-per-px", "depth-mm")
+#: What only some kinds of device have, beyond the common options.
+_OWN = {"screen": ("region", "display"), "test": ("pattern",)}
 
 _SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
 _DEFAULT_SIZE = (1280, 720)
@@ -58,7 +60,7 @@ def capture_request(address: Address, platform: str = sys.platform) -> CaptureRe
     Raises:
         SourceError: no such device, or an option that is not valid.
     """
-    address.check_options(OPTIONS)
+    address.check_options((*_COMMON, *_OWN.get(address.host, ())))
     import_av()
     given = address.options
     width_px, height_px = _size(address, "size", given.get("size"))
@@ -134,6 +136,8 @@ def _screen(
             )
         screen = display if "." in display.rpartition(":")[2] else f"{display}.0"
         return f"the screen {display}", f"{screen}+{left},{top}", "x11grab", mode
+    if platform == "darwin" and width:
+        raise SourceError("macOS captures whole screens: leave region out, and set area instead")
     if platform == "win32":
         place = {"offset_x": str(left), "offset_y": str(top)} if width else {}
         return "the screen", "desktop", "gdigrab", mode | place

@@ -2,7 +2,7 @@
 
 import time
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from sonotempo.errors import SourceError
 from sonotempo.live.buffer.ring_buffer import RingWriter
@@ -46,15 +46,6 @@ class CaptureSource(ThreadedSource):
         """
         request = capture_request(address)
         return SeparateSource(request.title, partial(cls, request))
-
-    @classmethod
-    def open(cls, address: Address) -> Self:
-        """Make the source that an address names.
-
-        Raises:
-            SourceError: see :func:`.capture_request`.
-        """
-        return cls(capture_request(address))
 
     def buffer_size(self) -> BufferSize:
         """Return the size and rate that were asked for."""
@@ -126,6 +117,7 @@ class CaptureSource(ThreadedSource):
                 self._clear()
                 self._log.add("running", f"{self._title} now sends {_words(image_HW)}")
             self._shape = image_HW.shape
+            self._check_area(image_HW)
         self._look(image_HW)
         probe_ns = host_ns
         if frame.pts is not None and frame.time_base is not None:
@@ -134,9 +126,20 @@ class CaptureSource(ThreadedSource):
             image_HW,
             probe_ns=probe_ns,
             host_ns=host_ns,
-            spacing_mm=self._spacing(image_HW),
+            spacing_mm=self._spacing(),
             area=self._area,
         )
+
+    def _check_area(self, image_HW: Image) -> None:
+        """Drop an area that the device's frames do not have: it may send another size."""
+        area, (height, width) = self._area, image_HW.shape
+        if area is not None and (area.bottom > height or area.right > width):
+            self._area = None
+            self._log.add(
+                "running",
+                f"the area that was given does not fit frames of {_words(image_HW)}; the image is "
+                "looked for",
+            )
 
     def _is_without_signal(self, image_HW: Image) -> bool:
         self._blank = self._blank + 1 if is_blank(image_HW) else 0
@@ -167,7 +170,7 @@ class CaptureSource(ThreadedSource):
             "to the address to keep it, or your own",
         )
 
-    def _spacing(self, image_HW: Image) -> Spacing | None:
+    def _spacing(self) -> Spacing | None:
         request = self._request
         if request.mm_per_px is not None:
             return (request.mm_per_px, request.mm_per_px)
