@@ -1,0 +1,97 @@
+"""Where the mask of a frame comes from, and the file next to the masks that says it.
+
+A person's mask is truth; what a model made or motion carried becomes truth only when somebody has
+looked at it and accepted it. ``origins.json`` in the folder of the masks holds an origin for each
+frame number; a mask without one was made by a person, as all masks were before the file existed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from sonotempo.errors import RecordingError
+from sonotempo.folders import whole_file, writing
+
+#: ``empty``: somebody has confirmed that nothing is in view.
+Kind = Literal["human", "propagated", "model", "empty"]
+
+ORIGINS_FILE = "origins.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one mask comes from.
+
+    Attributes:
+        kind: who or what made it.
+        model: the model's name, if a model made it.
+        is_accepted: whether somebody has accepted what was not made by a person.
+        by: who made or accepted it; empty if that person does not want to be named.
+        at: when, ISO 8601 in UTC; empty likewise.
+    """
+
+    kind: Kind = "human"
+    model: str = ""
+    is_accepted: bool = False
+    by: str = ""
+    at: str = ""
+
+    @property
+    def is_truth(self) -> bool:
+        """Whether a person stands behind it, so that models are trained on it and scored by it.
+
+        >>> Origin().is_truth, Origin("propagated").is_truth
+        (True, False)
+        """
+        return self.kind in ("human", "empty") or self.is_accepted
+
+    @property
+    def text(self) -> str:
+        """Name it for tables.
+
+        >>> Origin("model", "frame", is_accepted=True).text
+        'model:frame, accepted'
+        """
+        name = f"model:{self.model}" if self.kind == "model" else self.kind
+        return f"{name}, accepted" if self.is_accepted else name
+
+
+def read_origins(folder: Path) -> dict[int, Origin]:
+    """Return the origin of each mask of a folder by frame number; nothing if no file says it.
+
+    Raises:
+        RecordingError: the file is damaged, or of a later version.
+    """
+    path = folder / ORIGINS_FILE
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if content["format"] != _FORMAT:
+            raise ValueError(f"format {content['format']}, this version reads {_FORMAT}")
+        found = {int(number): Origin(**one) for number, one in content["frames"].items()}
+        for one in found.values():
+            if one.kind not in get_args(Kind):
+                raise ValueError(f"unknown origin {one.kind!r}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RecordingError(
+            f"{path} does not say where the masks come from ({error}); restore it, or delete it "
+            "if people made all masks of this folder"
+        ) from error
+    return found
+
+
+def write_origins(folder: Path, origins: Mapping[int, Origin]) -> None:
+    """Write the origin of each mask of a folder; the former file stays until this one is whole.
+
+    Raises:
+        RecordingError: the folder cannot be written.
+    """
+    frames = {str(number): asdict(origins[number]) for number in sorted(origins)}
+    with writing(folder, "the folder of the masks", RecordingError):
+        with whole_file(folder / ORIGINS_FILE) as draft:
+            content = {"format": _FORMAT, "frames": frames}
+            draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
