@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from rich.markup import escape
 from rich.table import Table
@@ -30,6 +30,18 @@ def parse_structures(text: str) -> StructureSet:
     return structure_set(text)
 
 
+def parse_layout(text: str) -> Layout | Literal["auto"]:
+    """Return the layout that a command was given.
+
+    Raises:
+        ConfigError: there is no such layout.
+    """
+    layouts = ("auto", *get_args(Layout))
+    if text not in layouts:
+        raise ConfigError(unknown_option("layout", text, layouts))
+    return text  # type: ignore[return-value]  # checked above
+
+
 def inspection_table(
     path: Path, structures: StructureSet, layout: str, frames_root: Path | None
 ) -> Table:
@@ -39,9 +51,7 @@ def inspection_table(
         RecordingError: nothing can be read.
         ConfigError: the layout does not exist.
     """
-    layouts = ("auto", *get_args(Layout))
-    if layout not in layouts:
-        raise ConfigError(unknown_option("layout", layout, layouts))
+    arranged = parse_layout(layout)
     table = Table(title=escape(str(path)), show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -49,7 +59,7 @@ def inspection_table(
         dataset = open_dataset(
             path,
             structures,
-            layout=layout,  # type: ignore[arg-type]  # checked above
+            layout=arranged,
             frames_root=frames_root,
         )
         _describe_set(table, dataset)
