@@ -76,18 +76,18 @@ def test_readers_of_the_same_structures_take_the_place_of_the_literature(tmp_pat
     file = tmp_path / "agreement.csv"
     file.write_text(
         "structure,readers,metric,mean,low,high,subjects,frames,tolerance_mm,reason\n"
-        "nerve,anna; ben,dice,0.612,0.55,0.68,4,16,,\n",
+        "median nerve,anna; ben,dice,0.612,0.55,0.68,4,16,,\n",
         encoding="utf-8",
     )
     with Told() as progress:
         report_runs([run], tmp_path / "report", progress, agreement=file)
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    assert "human–human Dice of nerve of these readers 0.61" in page
+    assert "human–human Dice of median nerve of these readers 0.61" in page
     said = "human–human Dice of anna and ben in 16 frames of 4 subjects, 95 % interval"
-    assert f"0.61 on nerve ({said} 0.550 to 0.680, agreement.csv)" in page
+    assert f"0.61 on median nerve ({said} 0.550 to 0.680, agreement.csv)" in page
     assert "--agreement agreement.csv" in page
     tables = (tmp_path / "report" / "tables.md").read_text(encoding="utf-8")
-    assert f"nerve: 0.612, {said}" in tables
+    assert f"median nerve: 0.612, {said}" in tables
     with Told() as progress, pytest.raises(ConfigError, match="cannot be read"):
         report_runs([run], tmp_path / "other", progress, agreement=tmp_path / "none.csv")
     assert not (tmp_path / "other").exists()
