@@ -124,3 +124,41 @@ def agreement(  # noqa: PLR0917
     console.print(agreement_table(found))
     if out is not None:
         console.print(f"agreement: {out}", markup=False, soft_wrap=True)
+
+
+@group.command("suggest")
+def suggest(  # noqa: PLR0917
+    run: Annotated[Path, typer.Argument(help="A run folder: its two arms predict every frame.")],
+    data: Annotated[Path, typer.Argument(help="Recordings with few labels, or with none.")],
+    count: Annotated[int, typer.Option(min=1, help="How many frames at most.")] = 20,
+    per_recording: Annotated[int, typer.Option(min=1, help="How many of one recording.")] = 3,
+    apart: Annotated[
+        int, typer.Option(min=1, help="Fewest frames between two of one recording.")
+    ] = 10,
+    frames_root: Annotated[
+        Path | None, typer.Option(help="The original recordings of an annotation export.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV to write.")] = None,
+    cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
+) -> None:
+    """Suggest frames to label next: the arms disagree or are unsure, or no label is near."""
+    from sonotempo.study.suggest import suggest_frames
+    from sonotempo.study.suggest_table import suggestions_table
+    from sonotempo.training.progress import RunProgress
+
+    console = make_console()
+    with RunProgress(console) as progress:
+        found = suggest_frames(
+            run,
+            data,
+            cache,
+            progress,
+            count=count,
+            per_recording=per_recording,
+            apart=apart,
+            frames_root=frames_root,
+            out=out,
+        )
+    console.print(suggestions_table(found))
+    if out is not None:
+        console.print(f"queue: {out}", markup=False, soft_wrap=True)
