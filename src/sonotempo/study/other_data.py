@@ -100,7 +100,7 @@ def evaluate_weights(
     for arm, file in files:
         metadata = read_weights_metadata(file)
         done = done_of.setdefault(arm, set())
-        seen = {r.subject for r in cohort.recordings if r.content in metadata.trained_on}
+        seen = {r.subject for r in cohort.recordings if metadata.has_seen(r)}
         unseen = [r for r in scored_by if r.subject not in seen and r.key not in done]
         done.update(recording.key for recording in unseen)
         model = as_run(arm, load_weights(file)[0], experiment.controls)

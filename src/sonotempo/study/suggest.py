@@ -214,8 +214,8 @@ def _by_fold(
     seen: dict[str, set[str]] = {}
     for fold in folds:
         metadata = read_weights_metadata(_weights(run, arm, fold))
-        of_content = {one.subject for one in recordings if one.content in metadata.trained_on}
-        # By name too: labels that were added since have changed the content.
+        of_content = {one.subject for one in recordings if metadata.has_seen(one)}
+        # By name too: other recordings of a subject are no news to a fold that has seen it.
         known = split[metadata.fold].train if metadata.fold in split else ()
         seen[fold] = of_content | set(known)
     sorted_by: dict[str, list[CachedRecording]] = {}
