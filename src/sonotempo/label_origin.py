@@ -91,7 +91,7 @@ def write_origins(folder: Path, origins: Mapping[int, Origin]) -> None:
         RecordingError: the folder cannot be written.
     """
     frames = {str(number): asdict(origins[number]) for number in sorted(origins)}
-    with writing(folder, "the folder of the masks", RecordingError):
-        with whole_file(folder / ORIGINS_FILE) as draft:
-            content = {"format": _FORMAT, "frames": frames}
-            draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path = folder / ORIGINS_FILE
+    with writing(path, "folder for the masks", RecordingError), whole_file(path) as draft:
+        content = {"format": _FORMAT, "frames": frames}
+        draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
