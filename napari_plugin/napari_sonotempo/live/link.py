@@ -46,7 +46,7 @@ _HEALTH_S = 0.5
 _CANVAS_MS = 150
 _CLEANUP_S = 3.0
 _DISCONNECTED = frozenset({"disconnected", "crashed"})
-_REPORTED = frozenset({"error", "disconnected", "crashed", "restarted", "ended"})
+_REPORTED = frozenset({"error", "disconnected", "crashed", "restarted", "ended", "framing"})
 
 
 class LiveLink(QObject):
@@ -61,6 +61,7 @@ class LiveLink(QObject):
     health_changed = Signal(object)  # Health
     models_changed = Signal()  # other structures or names
     layers_changed = Signal()  # the viewer's layers
+    frame_shown = Signal()  # another frame
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -343,6 +344,8 @@ class LiveLink(QObject):
             words = f"the models are being opened: {waited_s:.0f} s"
             verdict = Verdict("WITHOUT MODELS", "still", words)
         self.screen.show_live(result, verdict, self.recordings.words(session))
+        if result is not None:
+            self.frame_shown.emit()
 
     def _show_waiting(self) -> None:
         what = "waiting for the first frame" if self.session is not None else "opening the source"
@@ -360,7 +363,8 @@ class LiveLink(QObject):
         if event.kind in _REPORTED:
             level = "error" if event.kind in ("error", "crashed") else "info"
             detail = f": {event.detail}" if event.detail else ""
-            self.said.emit(level, f"{event.kind}{detail}")
+            words = event.detail if event.kind == "framing" else f"{event.kind}{detail}"
+            self.said.emit(level, words)
 
     # --- looking back -----------------------------------------------------------------------
 

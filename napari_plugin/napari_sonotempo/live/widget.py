@@ -14,6 +14,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sonotempo.live.framing.panel import FramingPanel
+from napari_sonotempo.live.framing.setup import FramingSetup
 from napari_sonotempo.live.health import Health, HealthBox
 from napari_sonotempo.live.keys import Actions, Keys
 from napari_sonotempo.live.link import LiveLink
@@ -57,6 +59,8 @@ class LiveWidget(QWidget):
         self.models_box = ModelsBox(settings)
         self.view_box = ViewBox(settings)
         self.playback_box = PlaybackBox()
+        self.framing_panel = FramingPanel()
+        self.framing = FramingSetup(self.link, self.framing_panel)
         self.saved_box = SavedBox()
         self.health_box = HealthBox()
         self.start = QPushButton("Start")
@@ -146,9 +150,11 @@ class LiveWidget(QWidget):
     # --- assembly ---------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
+        # They say nothing about the box, and would push its controls out of sight.
+        self._hidden_while_framing = (self.view_box, _group("Source", self.playback_box))
         pages: tuple[tuple[QWidget, ...], ...] = (
             (_group("Source", self.source_box), _group("Models", self.models_box)),
-            (self.view_box, _group("Source", self.playback_box)),
+            (*self._hidden_while_framing, _group("Image and scale", self.framing_panel)),
             (self.saved_box,),
             (self.health_box,),
         )
@@ -212,7 +218,9 @@ class LiveWidget(QWidget):
         recordings.video_saved.connect(self.saved_box.show_video)
         recordings.progress.connect(self.saved_box.show_progress)
         link.state_changed.connect(self._show_state)
-        link.said.connect(self.messages.say)
+        self.framing.changed.connect(self._make_room)
+        for one in (link, self.framing):
+            one.said.connect(self.messages.say)
         link.health_changed.connect(self._show_health)
         link.models_changed.connect(self._show_models)
         link.look_back.held_changed.connect(controls.show_held)
@@ -378,6 +386,10 @@ class LiveWidget(QWidget):
         if playback is not None and self.link.state == "live":
             times_ns = playback.recording.timestamps_ns
             self.controls.show_place(playback.position, (times_ns - times_ns[0]) / 1e9)
+
+    def _make_room(self, is_framing: bool) -> None:
+        for widget in self._hidden_while_framing:
+            widget.setVisible(not is_framing)
 
     def _show_stage(self, is_shown: bool) -> None:
         self.controls.layers.setText("Layers" if is_shown else "Live")

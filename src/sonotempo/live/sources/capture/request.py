@@ -131,6 +131,9 @@ def _opened(
 def _screen(
     address: Address, platform: str, mode: dict[str, str]
 ) -> tuple[str, str, str, dict[str, str]]:
+    # The pointer over the image would be segmented; macOS leaves it out by itself.
+    hidden = {} if platform == "darwin" else {"draw_mouse": "0"}
+    mode = mode | hidden
     left, top, width, height = _region(address) if "region" in address.options else (0, 0, 0, 0)
     if width:
         mode = mode | {"video_size": f"{width}x{height}"}
