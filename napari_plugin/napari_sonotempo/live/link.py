@@ -28,6 +28,7 @@ from napari_sonotempo.live.session import (
     LiveSession,
     closed_quietly,
 )
+from napari_sonotempo.live.sharing import Sharing
 from napari_sonotempo.live.snapshot import write_snapshot
 from napari_sonotempo.live.stage import Stage
 from napari_sonotempo.live.verdict import frozen_verdict, live_verdict
@@ -71,6 +72,7 @@ class LiveLink(QObject):
         self.stage = Stage()
         self.jobs = Jobs()
         self.recordings = Recordings(self.jobs)
+        self.sharing = Sharing(self.jobs)
         self.screen = Screen(self.stage)
         self.look_back = LookBack()
         self._is_connected = True
@@ -82,6 +84,7 @@ class LiveLink(QObject):
         self._next: tuple[LiveRequest, QMainWindow | None] | None = None
         self._is_gone = False
         self.recordings.said.connect(self.said)
+        self.sharing.said.connect(self.said)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._tick)
@@ -174,6 +177,7 @@ class LiveLink(QObject):
             return
         session, self.session = self.session, None
         self.recordings.stream_ended(session)
+        self.sharing.close()
         self.look_back.forget()
         self._set_state("stopping")
         self.screen.show(verdict=Verdict("STOPPED"), recording="")
@@ -202,6 +206,7 @@ class LiveLink(QObject):
         self.screen.clear()
         if self._opening is not None:
             self._opening.cancel()
+        self.sharing.close()
         self.jobs.cancel(_CLEANUP_S)
         self.jobs.poll()  # a session that was being opened is closed by _begin
         self.jobs.cancel(_CLEANUP_S)
@@ -303,6 +308,7 @@ class LiveLink(QObject):
         for event in pipeline.events():
             self._handle(event, session)
         self.recordings.pull(session)
+        self.sharing.pull(session)
         if pipeline.error is not None:
             self._report_error(f"{pipeline.error}. Choose another model and start again.")
             self.screen.drop_masks()

@@ -23,6 +23,7 @@ from napari_sonotempo.live.opening import Opening
 from napari_sonotempo.live.playback_box import PlaybackBox
 from napari_sonotempo.live.saved_box import SavedBox
 from napari_sonotempo.live.session import LiveRequest
+from napari_sonotempo.live.sharing import ShareBox
 from napari_sonotempo.live.source_box import SourceBox
 from napari_sonotempo.live.view_box import ViewBox
 from napari_sonotempo.shared.docks import main_window_of, tab_with_others
@@ -62,6 +63,7 @@ class LiveWidget(QWidget):
         self.framing_panel = FramingPanel()
         self.framing = FramingSetup(self.link, self.framing_panel)
         self.saved_box = SavedBox()
+        self.share_box = ShareBox(settings)
         self.health_box = HealthBox()
         self.start = QPushButton("Start")
         self.apply = QPushButton("Apply changes")
@@ -155,7 +157,7 @@ class LiveWidget(QWidget):
         pages: tuple[tuple[QWidget, ...], ...] = (
             (_group("Source", self.source_box), _group("Models", self.models_box)),
             (*self._hidden_while_framing, _group("Image and scale", self.framing_panel)),
-            (self.saved_box,),
+            (self.saved_box, _group("Other programs", self.share_box)),
             (self.health_box,),
         )
         for title, widgets in zip(_TABS, pages, strict=True):
@@ -212,6 +214,9 @@ class LiveWidget(QWidget):
         self.saved_box.folder_wanted.connect(self._choose_folder)
         self.saved_box.open_wanted.connect(self._open_recording)
         self.saved_box.video_wanted.connect(lambda path: link.recordings.make_video(Path(path)))
+        sharing = link.sharing
+        self.share_box.changed.connect(lambda: sharing.serve_at(self.share_box.port_wanted))
+        sharing.refused.connect(self.share_box.untick)
         recordings = link.recordings
         recordings.changed.connect(controls.show_recording)
         recordings.saved.connect(self._show_saved)
@@ -366,6 +371,7 @@ class LiveWidget(QWidget):
 
     def _show_health(self, health: Health) -> None:
         self.health_box.show_health(health)
+        self.share_box.show_connected(self.link.sharing.connected)
         if health.advice and not self._advice:
             self._advice = health.advice
             self.messages.say("warning", health.advice)
