@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sonotempo.errors import SourceError
 from sonotempo.framing import Framing
+from sonotempo.image_area import ImageFinder
 from sonotempo.live.sources.capture.layouts import (
     Layout,
     LayoutWatch,
@@ -13,7 +14,6 @@ from sonotempo.live.sources.capture.layouts import (
     known_layouts,
     layout_of,
 )
-from sonotempo.live.sources.capture.picture import ImageFinder
 from sonotempo.live.sources.capture.request import CaptureRequest
 from sonotempo.recording import Box, Image
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from sonotempo.errors import SourceError
 from sonotempo.framing import Framing
+from sonotempo.image_area import is_blank
 from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.sources.address import Address
-from sonotempo.live.sources.capture.picture import is_blank
 from sonotempo.live.sources.capture.placing import Placing
 from sonotempo.live.sources.capture.request import CaptureRequest, capture_request
 from sonotempo.live.sources.separate import SeparateSource
