@@ -85,7 +85,7 @@ def test_what_makes_no_sense_is_a_sentence_and_writes_nothing(scan, options, err
 def test_a_recording_in_which_nothing_moves_has_no_area(tmp_path):
     menus = screen(0)
     menus[AREA.top : AREA.bottom, AREA.left : AREA.right] = 0
-    still = write_video(tmp_path / "still.mp4", np.stack([menus] * 30))
+    still = write_video(tmp_path / "still.mp4", np.stack([menus] * 30), "mjpeg")
     assert found_area(open_recording(still)) is None
     with pytest.raises(RecordingError, match=r"no part of .* changes"):
         set_framing(still, area="find")
