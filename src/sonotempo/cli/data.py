@@ -72,6 +72,8 @@ def framing(  # noqa: PLR0917
         if shown is None
         else f"{shown.top},{shown.left},{shown.bottom},{shown.right}"
     )
+    if frame.sector is not None:
+        where += ", of which a sector shows ultrasound"
     scale = "unknown" if spacing_mm is None else f"{spacing_mm[0]:.4g} mm per pixel"
     if spacing_mm is not None:
         depth = (rows if shown is None else shown.shape[0]) * spacing_mm[0]
@@ -79,7 +81,7 @@ def framing(  # noqa: PLR0917
     console.print(f"frames: {rows}x{columns} pixels (rows x columns)", markup=False)
     console.print(f"area:   {where}\nscale:  {scale}", markup=False, soft_wrap=True)
     if picture is not None:
-        work.draw_framing(opened, shown, picture)
+        work.draw_framing(opened, picture)
         console.print(f"wrote {picture}", markup=False, soft_wrap=True)
 
 
