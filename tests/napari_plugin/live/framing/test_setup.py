@@ -18,8 +18,8 @@ if not os.environ.get("SONOTEMPO_SKIP_GUI"):
     from qtpy.QtCore import QPoint, Qt
     from qtpy.QtTest import QTest
 
+    from _scanner_window import LEFT, TOP, ScannerWindow
     from fakes.live_window import LiveWindow, remember_in, write_models
-    from fakes.scanner_window import LEFT, TOP, ScannerWindow
 
 
 @pytest.fixture
