@@ -7,7 +7,7 @@ from typing import Any
 from sonotempo.errors import SourceError
 from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.sources.address import Address
-from sonotempo.live.sources.capture.picture import ImageFinder, is_blank
+from sonotempo.image_area import ImageFinder, is_blank
 from sonotempo.live.sources.capture.request import CaptureRequest, capture_request
 from sonotempo.live.sources.separate import SeparateSource
 from sonotempo.live.sources.source import BufferSize, EventKind, SourceState
