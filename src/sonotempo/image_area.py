@@ -1,4 +1,4 @@
-"""Where the ultrasound is in a frame of a scanner's screen, and whether there is a picture at all."""
+"""Where the ultrasound is in a picture of a scanner's screen, and whether there is a signal."""
 
 import cv2
 import numpy as np

@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any
 
 from sonotempo.errors import SourceError
+from sonotempo.image_area import ImageFinder, is_blank
 from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.sources.address import Address
-from sonotempo.image_area import ImageFinder, is_blank
 from sonotempo.live.sources.capture.request import CaptureRequest, capture_request
 from sonotempo.live.sources.separate import SeparateSource
 from sonotempo.live.sources.source import BufferSize, EventKind, SourceState
