@@ -98,7 +98,7 @@ def find_area(
     if len(images) < _FEWEST:
         raise RefusedError(
             "no ultrasound region found",
-            f"{name} does not say where its ultrasound is, and {len(images)} frames are too few to "
+            f"{name} does not say where its ultrasound is, and has too few frames ({len(images)}) to "
             "see what changes; give --area TOP,LEFT,BOTTOM,RIGHT, or --area whole if its pictures "
             "show nothing else",
         )

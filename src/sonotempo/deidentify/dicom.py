@@ -156,11 +156,12 @@ def write_dicom(
     """
     path = recording.files[0]
     header = _header(path)
+    are_certain = stored_area(path) is not None
     before = {element.tag: element for element in header}
     private = sum(element.tag.is_private for element in before.values())
     profile.apply(header)
     out = kept(header)
-    regions = cropped_regions(header, box)
+    regions = cropped_regions(header, box) if are_certain else []
     if regions:
         out.SequenceOfUltrasoundRegions = regions
     _describe(out, header, subject)
