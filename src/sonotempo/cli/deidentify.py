@@ -49,7 +49,7 @@ def run_deidentify(
         _say_plan(plan, shown, copying.sheet)
         if yes:
             return True
-        if not sys.stdin.isatty():
+        if not _can_be_asked():
             raise ConfigError(
                 f"nobody can be asked here: look at {copying.sheet}, then repeat the command with "
                 "--yes"
@@ -64,6 +64,10 @@ def run_deidentify(
     _say_outcome(outcome, copying)
     if outcome.left_out:
         raise typer.Exit(_LEFT_OUT_STATUS)
+
+
+def _can_be_asked() -> bool:
+    return sys.stdin.isatty()
 
 
 def _say_plan(plan: Plan, shown: int, sheet: Path) -> None:

@@ -98,9 +98,9 @@ def find_area(
     if len(images) < _FEWEST:
         raise RefusedError(
             "no ultrasound region found",
-            f"{name} does not say where its ultrasound is, and has too few frames ({len(images)}) to "
-            "see what changes; give --area TOP,LEFT,BOTTOM,RIGHT, or --area whole if its pictures "
-            "show nothing else",
+            f"{name} does not say where its ultrasound is, and has too few frames "
+            f"({len(images)}) to see what changes; give --area TOP,LEFT,BOTTOM,RIGHT, or --area "
+            "whole if its pictures show nothing else",
         )
     return Area(_changing(images, shape_HW, name), "changing pixels"), shape_HW
 

@@ -3,7 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -103,8 +103,13 @@ def make_plan(
     base = root if root.is_dir() else root.parent
     dicom = [path for path in files if is_dicom(path)]
     others = [path for path in files if path not in set(dicom)]
-    found = [*_dicom_recordings(base, dicom, plan)]
-    found += _other_recordings(root, others, structures, plan)
+    patients = {path: patient_id(path) for path in dicom}
+    of_folder = _patients_of_folders(base, patients)
+    found = [*_dicom_recordings(base, patients, of_folder, plan)]
+    for one in _other_recordings(root, others, structures, plan):
+        # A folder's only patient is whom its videos show too.
+        known = of_folder.get(one.subject, set())
+        found.append(replace(one, subject=next(iter(known))) if len(known) == 1 else one)
     progress.step("looking for the ultrasound in the pictures", len(found))
     for one in found:
         try:
@@ -142,16 +147,19 @@ def _files(root: Path, plan: Plan) -> list[Path]:
     return files
 
 
-def _dicom_recordings(base: Path, files: list[Path], plan: Plan) -> Iterator[_Found]:
+def _dicom_recordings(
+    base: Path,
+    patients: dict[Path, str | None],
+    of_folder: dict[str, set[str]],
+    plan: Plan,
+) -> Iterator[_Found]:
     sound = []
-    for path in files:
+    for path in patients:
         try:
             check_dicom(path)
             sound.append(path)
         except RefusedError as error:
             plan.left_out.append(left_out_for(path, error))
-    patients = {path: patient_id(path) for path in sound}
-    subjects = _subjects(base, patients)
     by_folder: dict[Path, list[Path]] = defaultdict(list)
     for path in sound:
         by_folder[path.parent].append(path)
@@ -168,27 +176,28 @@ def _dicom_recordings(base: Path, files: list[Path], plan: Plan) -> Iterator[_Fo
                     else open_dicom_series(group, Request(folder))
                 )
                 area = stored_area(group[0])
+                subject = _subject(base, group[0], patients[group[0]], of_folder)
             except (RecordingError, RefusedError) as error:
                 plan.left_out.extend(left_out_for(path, error) for path in group)
                 continue
-            yield _Found(kind, recording, subjects[group[0]], tuple(group), area)
+            yield _Found(kind, recording, subject, tuple(group), area)
 
 
-def _subjects(base: Path, patients: dict[Path, str | None]) -> dict[Path, str]:
-    """Return whom each file shows: PatientID, else that of its folder, the folder, or the file.
-
-    The folder is the one directly in the data set.
-    """
+def _patients_of_folders(base: Path, patients: dict[Path, str | None]) -> dict[str, set[str]]:
+    """Return whom the DICOM files of each folder directly in the data set show."""
     of_folder: dict[str, set[str]] = defaultdict(set)
     for path, patient in patients.items():
-        if patient is not None:
-            of_folder[_top(base, path) or ""].add(patient)
-    subjects = {}
-    for path, patient in patients.items():
         top = _top(base, path)
-        known = of_folder[top] if top else set()
-        subjects[path] = patient or (next(iter(known)) if len(known) == 1 else top or path.stem)
-    return subjects
+        if patient is not None and top is not None:
+            of_folder[top].add(patient)
+    return of_folder
+
+
+def _subject(base: Path, path: Path, patient: str | None, of_folder: dict[str, set[str]]) -> str:
+    """Return whom a file shows: PatientID, else its folder's only one, the folder, or the file."""
+    top = _top(base, path)
+    known = of_folder.get(top, set()) if top else set()
+    return patient or (next(iter(known)) if len(known) == 1 else top or path.stem)
 
 
 def _top(base: Path, path: Path) -> str | None:
@@ -213,7 +222,9 @@ def _other_recordings(
             recordings, skipped, is_stills = [], [], False
         for path, reason in skipped:
             if not is_dicom(path):
-                plan.left_out.append(LeftOut(path, "cannot be read", reason))
+                is_unknown = path.is_file() and format_of(path) is None
+                what: RefusedKind = "unknown kind of file" if is_unknown else "cannot be read"
+                plan.left_out.append(LeftOut(path, what, reason))
                 accounted |= {file for file in files if path in (file, *file.parents)}
         for recording in recordings:
             if is_dicom(recording.files[0]):
