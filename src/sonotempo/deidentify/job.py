@@ -12,10 +12,10 @@ from pathlib import Path
 from sonotempo.deidentify.area import GivenArea
 from sonotempo.deidentify.dicom import Removed, write_dicom
 from sonotempo.deidentify.key import Key
-from sonotempo.deidentify.plan import Item, LeftOut, Plan, frame_times_s, left_out_for, make_plan
+from sonotempo.deidentify.plan import Item, Plan, frame_times_s, make_plan
 from sonotempo.deidentify.profile import Profile
 from sonotempo.deidentify.recordings import MasksCropped, write_frames, write_still, write_video
-from sonotempo.deidentify.refused import RefusedError
+from sonotempo.deidentify.refused import LeftOut, RefusedError, left_out_for
 from sonotempo.deidentify.report import Report, Row
 from sonotempo.deidentify.sheet import samples, write_sheet
 from sonotempo.deidentify.steps import Steps

@@ -1,8 +1,10 @@
 """What is not copied, because nobody could be sure what it shows."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from sonotempo.errors import SonotempoError
+from sonotempo.errors import RecordingError, SonotempoError
 
 #: Kinds of refusals, as the report counts them: it names no file.
 Kind = Literal[
@@ -26,3 +28,18 @@ class RefusedError(SonotempoError):
     def __init__(self, kind: Kind, reason: str) -> None:
         super().__init__(reason)
         self.kind: Kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that is not copied."""
+
+    path: Path
+    kind: Kind
+    reason: str
+
+
+def left_out_for(path: Path, error: RefusedError | RecordingError) -> LeftOut:
+    """Return the record of a file that raised an error."""
+    kind: Kind = error.kind if isinstance(error, RefusedError) else "cannot be read"
+    return LeftOut(path, kind, str(error))

@@ -9,7 +9,7 @@ from typing import Any
 
 from sonotempo import __version__
 from sonotempo.deidentify.area import FoundBy
-from sonotempo.deidentify.plan import ItemKind
+from sonotempo.deidentify.discovery import ItemKind
 from sonotempo.deidentify.profile import EDITION
 from sonotempo.errors import ConfigError
 from sonotempo.folders import whole_file
