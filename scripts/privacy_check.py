@@ -5,12 +5,10 @@
 
 A made-up data set holds markers in DICOM attributes, in the pixels, in file names and in the names
 of folders; its commands run with a home folder, a user and a host that are markers too. What each
-artefact says is counted. Three things are kept on purpose (docs/privacy.md): subjects' folder names
-in the files of a run, the absolute paths in a run's ``config.yaml``, and whatever the pictures show
+artefact says is counted. Three things are kept on purpose (docs/privacy.md): the names of subjects'
+folders and recordings, the absolute paths in a run's ``config.yaml``, and whatever the pictures show
 that were not de-identified. The status is 1 if anything else is found.
 """
-
-from __future__ import annotations
 
 import argparse
 import getpass
@@ -19,12 +17,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 from pydicom import Dataset
@@ -36,14 +35,10 @@ from sonotempo.io import open_dataset
 from sonotempo.io.writers import write_sequence
 from sonotempo.structures import NERVE_VESSEL
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-PATIENT, SUBJECT = "ZQXPATIENT", "zqxsubject"
+PATIENT, SUBJECT, NAME = "ZQXPATIENT", "zqxsubject", "zqxname"
 PLACE, USER, HOST = "zqxplace", "zqxuser", "zqxhost"
-MARKERS = {"patient": PATIENT, "subject": SUBJECT, "path": PLACE, "user": USER, "host": HOST}
+MARKERS = {"patient": PATIENT, "subject": SUBJECT, "name": NAME, "path": PLACE, "user": USER}
+MARKERS["host"] = HOST
 _US_MULTI_FRAME = "1.2.840.10008.5.1.4.1.1.3.1"
 _SHAPE, _TISSUE = (120, 160), (slice(30, 110), slice(40, 140))
 _COUNT = 14
@@ -203,17 +198,17 @@ def check_live(place: Workplace, findings: Findings) -> None:
     model = place.root / "model.onnx"
     if not model.is_file():
         check_run(place, findings)
-    cine = place.root / "originals" / f"{SUBJECT}-anna" / f"{PATIENT}.dcm"
+    cine = place.root / "originals" / f"{SUBJECT}-anna" / f"{NAME}.dcm"
     if not cine.is_file():
         _write_patients(place.root / "originals")
     recorded = place.root / "recorded"
     recorded.mkdir()
     options = ("--record-predictions", "--seconds", 3, "--json", recorded / "stats.json")
     place.sonotempo("stream", cine, "--model", model, "--record", recorded / "live.mkv", *options)
-    findings.search("live recording", recorded, lambda _: ())
+    findings.search("live recording", recorded, lambda _: ("subject", "name"))
     masks = place.root / "masks of a cine"
     place.sonotempo("segment", cine, "--model", model, "--out", masks)
-    findings.search("masks of a DICOM file", masks, lambda _: ())
+    findings.search("masks of a DICOM file", masks, lambda _: ("subject", "name"))
 
 
 PARTS: dict[str, Callable[[Workplace, Findings], None]] = {
@@ -239,12 +234,12 @@ def _write_patients(root: Path) -> None:
     anna, ben = root / f"{SUBJECT}-anna", root / f"{SUBJECT}-ben"
     for folder in (anna, ben):
         folder.mkdir(parents=True, exist_ok=True)
-    _dicom(frames).save_as(anna / f"{PATIENT}.dcm", enforce_file_format=True)
-    _write_video(frames, ben / f"{PATIENT}.mkv")
+    _dicom(frames).save_as(anna / f"{NAME}.dcm", enforce_file_format=True)
+    _write_video(frames, ben / f"{NAME}.mkv")
     folder = ben / "sequence"
     write_sequence(
         folder,
-        PATIENT,
+        NAME,
         frames,
         np.zeros_like(frames),
         spacing_mm=(0.1, 0.1),
@@ -257,7 +252,7 @@ def _write_patients(root: Path) -> None:
     images = anna / "images"
     images.mkdir(exist_ok=True)
     for number, frame in enumerate(frames):
-        Pillow.fromarray(frame).save(images / f"{PATIENT}_{number}.png", pnginfo=note)
+        Pillow.fromarray(frame).save(images / f"{NAME}_{number}.png", pnginfo=note)
 
 
 def _dicom(frames: NDArray[np.uint8]) -> Dataset:

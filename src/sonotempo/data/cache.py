@@ -190,7 +190,7 @@ def _write(recording: Recording, folder: Path, input_size: int, area: Box | None
             mask_HW = recording.mask(index)
         except RecordingError as error:
             # Kept with the frames and copied into runs: subject and recording are enough.
-            dropped.append(without_folder(str(error), recording.source.absolute().parents[1]))
+            dropped.append(without_folder(str(error), recording.source.absolute().parent.parent))
             continue
         if mask_HW is None:
             continue

@@ -223,7 +223,7 @@ def _write_about(
             for label, structure in enumerate(card.structures, start=1)
         ],
         "resets": [{"frame": number, "reason": why} for number, why in segmented.resets],
-        "skipped": [without_folder(line, source.parents[1]) for line in segmented.skipped],
+        "skipped": [without_folder(line, source.parent.parent) for line in segmented.skipped],
     }
     try:
         path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
