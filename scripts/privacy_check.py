@@ -6,8 +6,8 @@
 A made-up data set holds markers in DICOM attributes, in the pixels, in file names and in the names
 of folders; its commands run with a home folder, a user and a host that are markers too. What each
 artefact says is counted. Three things are kept on purpose (docs/privacy.md): the names of subjects'
-folders and recordings, the absolute paths in a run's ``config.yaml``, and whatever the pictures show
-that were not de-identified. The status is 1 if anything else is found.
+folders and recordings, the absolute paths in a run's ``config.yaml``, and whatever the pictures
+show that were not de-identified. The status is 1 if anything else is found.
 """
 
 import argparse

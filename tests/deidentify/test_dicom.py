@@ -12,8 +12,8 @@ from pydicom.uid import JPEGBaseline8Bit, generate_uid
 
 from fakes.files import dicom, write_dicom
 from fakes.patients import MARKER, TISSUE, inside, screens
-from sonotempo.deidentify.dicom import check_dicom, stored_area
 from sonotempo.deidentify.dicom import write_dicom as write_clean
+from sonotempo.deidentify.dicom_check import check_dicom, stored_area
 from sonotempo.deidentify.key import Key
 from sonotempo.deidentify.profile import Profile
 from sonotempo.deidentify.refused import RefusedError
@@ -132,10 +132,17 @@ def test_any_planted_value_is_gone_at_any_depth(profile, tmp_path_factory, plant
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("depth", [0, 1, 2])
 @pytest.mark.parametrize("name", ["FrameTime", "PixelSpacing", "WindowCenter", "InstanceNumber"])
-def test_text_where_a_number_belongs_is_gone(profile, tmp_path, name):
+def test_text_where_a_number_belongs_is_gone(profile, tmp_path, name, depth):
     number = "1234567890"
-    data = patient(**{name: [number, number] if name == "PixelSpacing" else number})
+    value = [number, number] if name == "PixelSpacing" else number
+    data = patient()
+    holder = data
+    for _ in range(depth):
+        holder.SharedFunctionalGroupsSequence = [Dataset()]
+        holder = holder.SharedFunctionalGroupsSequence[0]
+    setattr(holder, name, value)
     source = write_dicom(tmp_path / "a.dcm", data)
     source.write_bytes(source.read_bytes().replace(number.encode(), MARKER.encode()))
     try:
@@ -216,6 +223,23 @@ def test_a_region_beyond_the_image_gives_neither_area_nor_spacing(profile, tmp_p
     assert open_recording(tmp_path / "b.dcm").spacing_mm is None
 
 
+def test_a_region_that_is_the_whole_image_counts_if_the_file_says_that_no_text_is_there(
+    profile, tmp_path
+):
+    whole = region(
+        RegionLocationMinX0=0,
+        RegionLocationMinY0=0,
+        RegionLocationMaxX1=FRAMES.shape[2] - 1,
+        RegionLocationMaxY1=FRAMES.shape[1] - 1,
+    )
+    for says, expected in (("YES", None), ("NO", Box(0, 0, *FRAMES.shape[1:]))):
+        data = patient(SequenceOfUltrasoundRegions=[whole], BurnedInAnnotation=says)
+        source = write_dicom(tmp_path / f"{says}.dcm", data)
+        assert stored_area(source) == expected
+        clean(source, tmp_path / "clean.dcm", profile)
+        assert open_recording(tmp_path / "clean.dcm").spacing_mm == pytest.approx((0.1, 0.2))
+
+
 @pytest.mark.parametrize("photometric", ["RGB", "MONOCHROME1", "PALETTE COLOR"])
 def test_colours_and_inverted_grey_look_the_same(profile, tmp_path, photometric):
     extra = {}
@@ -252,6 +276,17 @@ def test_the_time_within_a_series_is_kept(profile, tmp_path):
     assert made.ContentTime == "000101.040000"
     assert made.LongitudinalTemporalInformationModified == "MODIFIED"
     assert leaks(tmp_path / "b.dcm") == []
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", ["BitsStored", "SOPClassUID", "HighBit"])
+def test_a_header_that_makes_no_sense_is_refused(tmp_path, name):
+    data = patient()
+    data[name].VR = "OB"
+    data[name]._value = b"? "
+    source = write_dicom(tmp_path / "a.dcm", data)
+    with pytest.raises(RefusedError):
+        check_dicom(source)
 
 
 @pytest.mark.parametrize(

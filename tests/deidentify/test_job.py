@@ -11,6 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from fakes.files import dicom, write_dicom, write_meta, write_video
 from fakes.patients import MARKER, SHAPE, TISSUE, holds_marker, inside, screens
 from fakes.recordings import half_and_half
+from sonotempo.deidentify import writer
 from sonotempo.deidentify.area import GivenArea
 from sonotempo.deidentify.job import Copying, deidentify
 from sonotempo.errors import ConfigError, RecordingError
@@ -268,13 +269,32 @@ def test_a_recording_that_breaks_off_leaves_nothing_of_it(tmp_path, monkeypatch)
         (folder / "us_0.mhd").write_text("half")
         raise RecordingError("frame 1 cannot be read")
 
-    monkeypatch.setattr("sonotempo.deidentify.job.write_frames", fail)
+    monkeypatch.setattr("sonotempo.deidentify.writer.write_frames", fail)
     request = copying(tmp_path, tmp_path / "in")
     outcome = run(request)
     assert (outcome.written, len(outcome.left_out)) == (0, 2)
     assert [path.name for path in request.target.rglob("*") if path.is_file()] == [
         "deidentified.json"
     ]
+
+
+def test_a_file_that_breaks_a_library_is_left_out_and_the_rest_is_copied(tmp_path, monkeypatch):
+    source = tmp_path / "in" / "anna"
+    for name in ("a", "b"):
+        write_dicom(source / f"{name}.dcm", patient_dicom())
+    write = writer.write_dicom
+
+    def break_on_a(recording, *arguments, **options):
+        if recording.name == "a":
+            raise RecursionError
+        return write(recording, *arguments, **options)
+
+    monkeypatch.setattr(writer, "write_dicom", break_on_a)
+    request = copying(tmp_path, tmp_path / "in")
+    outcome = run(request)
+    assert outcome.written == 1
+    (one,) = outcome.left_out
+    assert "a.dcm is damaged (RecursionError)" in one.reason
 
 
 def test_two_patients_in_a_folder_are_two_subjects_and_their_videos_a_third(tmp_path):

@@ -8,8 +8,9 @@ import typer
 
 from sonotempo.cli.terminal import StepBars, make_console
 from sonotempo.deidentify.area import parse_area
-from sonotempo.deidentify.job import Copying, Outcome, deidentify
+from sonotempo.deidentify.job import Copying, deidentify
 from sonotempo.deidentify.plan import Plan
+from sonotempo.deidentify.writer import Outcome
 from sonotempo.errors import ConfigError
 from sonotempo.inspection import parse_structures
 

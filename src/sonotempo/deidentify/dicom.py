@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.pixels import apply_color_lut, iter_pixels
 from pydicom.uid import (
@@ -22,21 +22,18 @@ from pydicom.uid import (
 )
 
 from sonotempo import __version__
+from sonotempo.deidentify.dicom_check import read_header, tissue
 from sonotempo.deidentify.dicom_kept import cropped_regions, kept
 from sonotempo.deidentify.profile import EDITION, Profile
 from sonotempo.deidentify.refused import RefusedError
 from sonotempo.folders import whole_file
 from sonotempo.io.dicom import UNREADABLE
-from sonotempo.io.dicom_header import region
 from sonotempo.io.dicom_video import is_video
 from sonotempo.recording import Box, Image, Recording
 
-# Ultrasound Image and Multi-frame Image Storage, and their retired forms (PS3.4 B.5, PS3.6).
-_ULTRASOUND = frozenset(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("6", "6.1", "3", "3.1"))
-_CURVES, _OVERLAYS = range(0x5000, 0x5100), range(0x6000, 0x6100)
-_LUTS = ("VOILUTSequence", "ModalityLUTSequence")
 _LOSSLESS = (RLELossless, JPEGLSLossless, JPEG2000Lossless, JPEGLossless, JPEGLosslessSV1)
 _BYTE_BITS = 8
+_LONGEST_TEXT = 64  # of a value of type LO
 # What PS3.3 wants to be there, empty where it is unknown (type 2).
 _MAY_BE_EMPTY = (
     *("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber"),
@@ -69,68 +66,6 @@ class Removed:
     private: int
 
 
-def check_dicom(path: Path) -> None:
-    """Refuse what is no plain ultrasound image, by its header.
-
-    Raises:
-        RefusedError: another kind of object, or drawings, texts or documents besides the pixels.
-    """
-    header = _header(path)
-    if str(header.get("SOPClassUID", "")) not in _ULTRASOUND:
-        name = getattr(header.get("SOPClassUID"), "name", "no SOP class")
-        raise RefusedError(
-            "not an ultrasound image",
-            f"{path} holds no ultrasound image ({name}); only Ultrasound Image and Ultrasound "
-            "Multi-frame Image Storage are copied",
-        )
-    groups = {tag >> 16 for tag in header.keys()}  # noqa: SIM118 (keys only: no value is read)
-    if any(group in _CURVES or group in _OVERLAYS for group in groups) or any(
-        keyword in header for keyword in ("EncapsulatedDocument", "WaveformSequence")
-    ):
-        raise RefusedError(
-            "text, drawings or documents in the file",
-            f"{path} holds overlays, curves, waveforms or a document besides its pixels; export "
-            "it without them",
-        )
-    bits = int(header.get("BitsStored") or 0)
-    if header.get("HighBit", bits - 1) != bits - 1 or (
-        bits > _BYTE_BITS and any(keyword in header for keyword in _LUTS)
-    ):
-        raise RefusedError(
-            "cannot be read",
-            f"{path} stores its grey levels in an unusual way (HighBit {header.get('HighBit')} of "
-            f"{bits} bits, or a look-up table); export it with 8 bits per pixel",
-        )
-    syntax = header.file_meta.TransferSyntaxUID
-    if header.get("PhotometricInterpretation") == "PALETTE COLOR" and not syntax.is_little_endian:
-        raise RefusedError(
-            "cannot be read",
-            f"{path} holds a palette in big-endian order; rewrite it as Explicit VR Little Endian",
-        )
-
-
-def stored_area(path: Path) -> Box | None:
-    """Return the largest region of tissue that a file's header names, if its place is certain.
-
-    Raises:
-        RefusedError: the header cannot be read.
-    """
-    header = _header(path)
-    try:
-        found = region(header)
-    except UNREADABLE:
-        return None
-    return found.area if found.fits else None
-
-
-def patient_id(path: Path) -> str | None:
-    """Return PatientID, or None where it is missing or the file cannot be read."""
-    try:
-        return str(_header(path).get("PatientID") or "").strip() or None
-    except (RefusedError, *UNREADABLE):
-        return None
-
-
 def write_dicom(
     recording: Recording,
     target: Path,
@@ -155,13 +90,13 @@ def write_dicom(
         OSError: the disk refuses.
     """
     path = recording.files[0]
-    header = _header(path)
-    are_certain = stored_area(path) is not None
+    header = read_header(path)
+    has_regions = tissue(header) is not None
     before = {element.tag: element for element in header}
     private = sum(element.tag.is_private for element in before.values())
     profile.apply(header)
     out = kept(header)
-    regions = cropped_regions(header, box) if are_certain else []
+    regions = cropped_regions(header, box) if has_regions else []
     if regions:
         out.SequenceOfUltrasoundRegions = regions
     _describe(out, header, subject)
@@ -187,18 +122,6 @@ def write_dicom(
     )
 
 
-def _header(path: Path) -> Dataset:
-    """Read all elements before the pixels; what follows them is never read."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            return dcmread(path, stop_before_pixels=True)
-    except UNREADABLE as error:
-        raise RefusedError(
-            "cannot be read", f"{path} cannot be read as DICOM: {' '.join(str(error).split())}"
-        ) from error
-
-
 def _describe(out: Dataset, header: Dataset, subject: str) -> None:
     """Add who it now is, and what was done."""
     for keyword in _MAY_BE_EMPTY:
@@ -209,7 +132,10 @@ def _describe(out: Dataset, header: Dataset, subject: str) -> None:
     out.setdefault("Modality", "US")
     out.ImageType = ["DERIVED", "PRIMARY"]
     out.PatientIdentityRemoved = "YES"
-    out.DeidentificationMethod = f"sonotempo {__version__}, PS3.15 {EDITION} basic profile, cropped"
+    out.DeidentificationMethod = [
+        f"sonotempo {__version__}"[:_LONGEST_TEXT],
+        f"DICOM PS3.15 {EDITION} basic profile, known fields only, cropped",
+    ]
     out.DeidentificationMethodCodeSequence = [_code(*one) for one in _METHODS]
     out.LongitudinalTemporalInformationModified = "REMOVED"
     out.BurnedInAnnotation = "NO"
@@ -242,7 +168,7 @@ def _copy_pixels(recording: Recording, box: Box, out: Dataset, file: IO[bytes]) 
     if file.tell() % 2:
         file.write(b"\0")
     file.seek(0)
-    header = _header(recording.files[0])
+    header = read_header(recording.files[0])
     out.Rows, out.Columns = box.shape
     out.SamplesPerPixel = samples
     inverted = header.get("PhotometricInterpretation") == "MONOCHROME1"
@@ -262,7 +188,7 @@ def _copy_pixels(recording: Recording, box: Box, out: Dataset, file: IO[bytes]) 
 def _frames(recording: Recording) -> Iterator[NDArray[Any]]:
     """Yield the frames as stored, colours as RGB; those of a video stream in grey."""
     path = recording.files[0]
-    header = _header(path)
+    header = read_header(path)
     if is_video(header):
         for index in range(len(recording)):
             image_HW: Image = recording.images[index]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sonotempo.deidentify.dicom import check_dicom, stored_area
-from sonotempo.deidentify.refused import Kind, LeftOut, RefusedError, left_out_for
+from sonotempo.deidentify.dicom_check import check_dicom, stored_area
+from sonotempo.deidentify.refused import DAMAGED, Kind, LeftOut, RefusedError, left_out_for
 from sonotempo.errors import RecordingError
 from sonotempo.io import open_dataset, open_recording
 from sonotempo.io.dicom_series import open_dicom_series, series_in
@@ -54,7 +54,7 @@ def dicom_recordings(
         try:
             check_dicom(path)
             sound.append(path)
-        except RefusedError as error:
+        except (RefusedError, *DAMAGED) as error:
             left_out.append(left_out_for(path, error))
     by_folder: dict[Path, list[Path]] = defaultdict(list)
     for path in sound:
@@ -73,7 +73,7 @@ def dicom_recordings(
                 )
                 area = stored_area(group[0])
                 subject = _subject(base, group[0], patients[group[0]], of_folder)
-            except (RecordingError, RefusedError) as error:
+            except (RecordingError, RefusedError, *DAMAGED) as error:
                 left_out.extend(left_out_for(path, error) for path in group)
                 continue
             yield Found(kind, recording, subject, tuple(group), area)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sonotempo.deidentify.area import Area, FoundBy, GivenArea, find_area
-from sonotempo.deidentify.dicom import patient_id
+from sonotempo.deidentify.dicom_check import patient_id
 from sonotempo.deidentify.discovery import (
     Found,
     ItemKind,
@@ -17,7 +17,7 @@ from sonotempo.deidentify.discovery import (
     other_recordings,
     patients_of_folders,
 )
-from sonotempo.deidentify.refused import LeftOut, RefusedError, left_out_for
+from sonotempo.deidentify.refused import DAMAGED, LeftOut, RefusedError, left_out_for
 from sonotempo.deidentify.steps import Steps
 from sonotempo.errors import RecordingError
 from sonotempo.io.formats import is_dicom
@@ -101,7 +101,7 @@ def make_plan(
     for one in found:
         try:
             plan.items.append(_item(base, one, given))
-        except (RefusedError, RecordingError) as error:
+        except (RefusedError, RecordingError, *DAMAGED) as error:
             plan.left_out.append(left_out_for(one.files[0], error))
         progress.advance()
     return plan

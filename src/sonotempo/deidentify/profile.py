@@ -54,6 +54,9 @@ class Profile:
         An element whose value is not what its type says is removed.
         """
         _drop_malformed(dataset)
+        self._apply_to(dataset)
+
+    def _apply_to(self, dataset: Dataset) -> None:
         dataset.remove_private_tags()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of odd values, which go
@@ -61,7 +64,7 @@ class Profile:
         for element in list(dataset):
             if element.VR == "SQ":
                 for item in element.value:
-                    self.apply(item)
+                    self._apply_to(item)
 
 
 def _careful(action: _Action, dataset: Dataset, tag: tuple[int, ...]) -> None:
@@ -76,7 +79,9 @@ def _careful(action: _Action, dataset: Dataset, tag: tuple[int, ...]) -> None:
 def _drop_malformed(dataset: Dataset) -> None:
     for tag in list(dataset.keys()):
         try:
-            dataset[tag].value  # noqa: B018 (a value is converted when it is first read)
+            element = dataset[tag]  # a value is converted when it is first read
+            for item in element.value if element.VR == "SQ" else ():
+                _drop_malformed(item)
         except _MALFORMED:
             del dataset[tag]
 

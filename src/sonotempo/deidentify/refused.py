@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.errors import SonotempoError
 
 #: Kinds of refusals, as the report counts them: it names no file.
 Kind = Literal[
@@ -15,6 +15,10 @@ Kind = Literal[
     "unknown kind of file",
     "link",
 ]
+
+
+#: What else damaged files raise, in libraries that expect none.
+DAMAGED = (RecursionError, MemoryError, OverflowError, ArithmeticError)
 
 
 class RefusedError(SonotempoError):
@@ -39,7 +43,11 @@ class LeftOut:
     reason: str
 
 
-def left_out_for(path: Path, error: RefusedError | RecordingError) -> LeftOut:
+def left_out_for(path: Path, error: Exception) -> LeftOut:
     """Return the record of a file that raised an error."""
-    kind: Kind = error.kind if isinstance(error, RefusedError) else "cannot be read"
-    return LeftOut(path, kind, str(error))
+    if isinstance(error, RefusedError):
+        return LeftOut(path, error.kind, str(error))
+    said = str(error)
+    if not isinstance(error, SonotempoError):
+        said = f"{path} is damaged ({type(error).__name__}); copy or export it again"
+    return LeftOut(path, "cannot be read", said)
