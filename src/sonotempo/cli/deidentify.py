@@ -77,6 +77,9 @@ def _say_plan(plan: Plan, shown: int, sheet: Path) -> None:
     who = ", ".join(f"{count} by {name}" for name, count in found.most_common())
     _say(f"{_count(len(plan.items), 'recording')}; the ultrasound was found: {who}")
     _say(f"{sheet} shows {shown} of them, with names: look at it, and keep it with the key")
+    whole = sum(item.area.box.shape == item.shape_HW for item in plan.items)
+    if whole:
+        _say(f"{_count(whole, 'recording')} kept whole, nothing cut off: look at each of them")
     if len(groups) > shown:
         _say(f"there are {len(groups)} different areas: give --sample {len(groups)} to see each")
 

@@ -1,5 +1,6 @@
 """A sheet of sample frames with the box that is kept, for somebody to look at before it is used."""
 
+import random
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -23,8 +24,13 @@ _READABLE_BY_OWNER = 0o600
 
 
 def samples(plan: Plan, count: int) -> list[Item]:
-    """Return items to look at: one of each size and area first, then more of them in turn."""
-    turns = zip_longest(*plan.by_area().values())
+    """Return items to look at: one of each size and area first, then more of them in turn.
+
+    Those of one area are drawn by chance: neighbours by name look alike.
+    """
+    chance = random.Random(0)  # the same sheet for the same data
+    groups = [chance.sample(group, len(group)) for group in plan.by_area().values()]
+    turns = zip_longest(*groups)
     return [item for item in chain.from_iterable(turns) if item is not None][:count]
 
 
