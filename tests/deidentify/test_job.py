@@ -1,6 +1,7 @@
 """A folder of every kind of recording, with a name in all of them, copied without it."""
 
 import json
+import sys
 import time
 
 import numpy as np
@@ -145,7 +146,7 @@ def test_the_report_names_attributes_and_no_file(done):
     assert "PatientID" in row["replaced"]
     assert row["found_by"] == "changing pixels"
     assert row["original_HW"] == list(SHAPE)
-    assert "PS3.15" in content["dicom_profile"]
+    assert "PS3.15" in content["dicom"]
 
 
 def test_masks_and_numbers_of_a_stream_are_kept_and_its_messages_are_not(done):
@@ -276,6 +277,18 @@ def test_a_recording_that_breaks_off_leaves_nothing_of_it(tmp_path, monkeypatch)
     assert [path.name for path in request.target.rglob("*") if path.is_file()] == [
         "deidentified.json"
     ]
+
+
+def test_without_the_extra_only_dicom_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dicomanonymizer", None)
+    source = tmp_path / "in" / "anna"
+    source.mkdir(parents=True)
+    write_meta(source / "a.mha", FRAMES)
+    assert run(copying(tmp_path, tmp_path / "in")).written == 1
+    write_dicom(source / "a.dcm", patient_dicom())
+    with pytest.raises(ConfigError, match=r"pip install 'sonotempo\[deidentify\]'"):
+        run(copying(tmp_path, tmp_path / "in", name="more"))
+    assert not (tmp_path / "more").exists()
 
 
 def test_a_file_that_breaks_a_library_is_left_out_and_the_rest_is_copied(tmp_path, monkeypatch):

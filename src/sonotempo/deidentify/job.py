@@ -62,12 +62,13 @@ def deidentify(
     _check_paths(request)
     key = Key.load(request.key)
     report = Report.load(request.target, key.fingerprint)
-    profile = Profile(key.uid)
     plan = make_plan(
         request.source, request.structures, request.area, progress, (request.key, request.sheet)
     )
     if not plan.items:
         raise RecordingError(_nothing(request.source, plan))
+    has_dicom = any(item.kind.startswith("DICOM") for item in plan.items)
+    profile = Profile(key.uid) if has_dicom else None
     shown = samples(plan, request.sample)
     make_folder(request.sheet.parent, "--key", ConfigError)
     with writing(request.sheet, "--key", ConfigError):

@@ -90,6 +90,9 @@ class Report:
             ) from error
         return cls(fingerprint, {row.file: row for row in rows})
 
+    def _has_dicom(self) -> bool:
+        return any(row.kind.startswith("DICOM") for row in self.rows.values())
+
     def save(self, folder: Path) -> None:
         """Write the report.
 
@@ -99,14 +102,20 @@ class Report:
         content = {
             "format": _FORMAT,
             "sonotempo": __version__,
-            "dicom_profile": f"PS3.15 Basic Application Level Confidentiality Profile, {EDITION}",
-            "dicom_library": f"dicom-anonymizer {version('dicom-anonymizer')}",
+            "dicom": _dicom_profile() if self._has_dicom() else None,
             "key": self.key,
             "left_out": dict(self.left_out),
             "files": [asdict(self.rows[name]) for name in sorted(self.rows)],
         }
         with whole_file(folder / REPORT_FILE) as draft:
             draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _dicom_profile() -> str:
+    return (
+        f"PS3.15 Basic Application Level Confidentiality Profile, {EDITION}, by dicom-anonymizer "
+        f"{version('dicom-anonymizer')}; then known fields only"
+    )
 
 
 def _row(fields: dict[str, Any]) -> Row:

@@ -55,7 +55,7 @@ class Writer:
         given: the area that the user gives, if any.
         key: new names.
         report: of what is there already; it grows.
-        profile: for DICOM.
+        profile: for DICOM; None if there is none in the plan.
         progress: shows the work.
     """
 
@@ -66,7 +66,7 @@ class Writer:
         *,
         key: Key,
         report: Report,
-        profile: Profile,
+        profile: Profile | None,
         progress: Steps,
     ) -> None:
         self._target = target
@@ -158,6 +158,7 @@ class Writer:
         )
 
     def _dicom(self, item: Item, path: Path, target: Path, time_s: float | None) -> Removed:
+        assert self._profile is not None
         recording = item.recording if item.kind == "DICOM" else open_dicom(Request(path))
         return write_dicom(
             recording,
