@@ -1,4 +1,4 @@
-"""`sonotempo data`: inspect recordings, and preview the training input."""
+"""`sonotempo data`: inspect recordings, preview the training input, exchange and share data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from sonotempo.cli.terminal import Config, Overrides, make_console
 
-group = typer.Typer(help="Inspect recordings, and preview the training input.")
+group = typer.Typer(help="Inspect recordings, preview the training input, share data.")
 
 
 @group.command("inspect")
@@ -136,3 +136,35 @@ def import_nnunet(
 
     count = nnunet.import_nnunet(predictions, dataset, out)
     make_console().print(f"{count} masks: {out}", markup=False, soft_wrap=True)
+
+
+@group.command("deidentify")
+def deidentify(  # noqa: PLR0917
+    source: Annotated[Path, typer.Argument(help="A folder of recordings, or one of them.")],
+    target: Annotated[Path, typer.Argument(help="A new folder for the copies.")],
+    key: Annotated[
+        Path | None,
+        typer.Option(help="The file of old and new names; by default TARGET-key.csv."),
+    ] = None,
+    area: Annotated[
+        str | None,
+        typer.Option(
+            help="What to keep of every picture: TOP,LEFT,BOTTOM,RIGHT in pixels, or 'whole'. By "
+            "default what the file says, else what changes."
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask: somebody has looked at the sheet.")
+    ] = False,
+    sample: Annotated[int, typer.Option(min=1, help="How many recordings the sheet shows.")] = 12,
+    structures: Annotated[
+        str, typer.Option(help="The names of labels that are stored by name.")
+    ] = "nerve+vessel",
+) -> None:
+    """Copy recordings without names, dates and the text around the ultrasound.
+
+    A sheet of samples shows what is kept; nothing is copied before you have confirmed it.
+    """
+    from sonotempo.cli.deidentify import run_deidentify
+
+    run_deidentify(source, target, key, area, yes=yes, sample=sample, structures=structures)
