@@ -21,6 +21,7 @@ from napari_sonotempo.shared.lazy_stack import LazyMasks
 from napari_sonotempo.shared.looked_at import looked_at, model_of
 from napari_sonotempo.shared.notify import has_viewer, tell, tell_warning
 from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.folders import short_name
 from sonotempo.io import open_recording
 from sonotempo.io.writers import write_frame
 from sonotempo.label_origin import Origin, write_origins
@@ -322,7 +323,7 @@ def _write_frame(folder: Path, position: int, edited: _Edited) -> None:
 
 
 def _described(edited: _Edited) -> str:
-    source = edited.recording.source
+    source = short_name(edited.recording.source)
     lines = [_WRITER_LINE, f"source: {source}", *metadata_lines(edited.structures)]
     if edited.model:
         count, unseen = len(edited.positions), len(edited.unseen)

@@ -1,4 +1,4 @@
-"""`sonotempo data`: inspect recordings, and preview the training input."""
+"""`sonotempo data`: inspect recordings, preview the training input, exchange and share data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from sonotempo.cli.terminal import Config, Overrides, make_console
 
-group = typer.Typer(help="Inspect recordings, and preview the training input.")
+group = typer.Typer(help="Inspect recordings, preview the training input, share data.")
 
 
 @group.command("inspect")
@@ -28,6 +28,61 @@ def inspect(
 
     table = inspection_table(path, parse_structures(structures), layout, frames_root)
     make_console().print(table)
+
+
+@group.command("framing")
+def framing(  # noqa: PLR0917
+    recording: Annotated[Path, typer.Argument(help="A recording: a file or a folder.")],
+    area: Annotated[
+        str,
+        typer.Option(
+            help="TOP,LEFT,BOTTOM,RIGHT of the ultrasound image; find: look for it; whole: all of "
+            "the frame."
+        ),
+    ] = "",
+    mm_per_px: Annotated[float | None, typer.Option(help="The size of a pixel.")] = None,
+    depth_mm: Annotated[float | None, typer.Option(help="The depth of the area instead.")] = None,
+    ruler: Annotated[
+        str, typer.Option(help="ROW,COLUMN,ROW,COLUMN,MM instead: two ticks and their distance.")
+    ] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="Forget what was set.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write a PNG of a frame with the box, to look at.")
+    ] = None,
+) -> None:
+    """Set the image area and scale of a recording that does not know them, or show them."""
+    from sonotempo import recording_framing as work
+    from sonotempo.io import open_recording
+
+    console = make_console()
+    if remove:
+        console.print(f"deleted {work.remove_framing(recording)}", markup=False, soft_wrap=True)
+        return
+    if area or ruler or mm_per_px is not None or depth_mm is not None:
+        _, file = work.set_framing(
+            recording, area=area, mm_per_px=mm_per_px, depth_mm=depth_mm, ruler=ruler
+        )
+        console.print(f"kept in {file}", markup=False, soft_wrap=True)
+    opened = open_recording(recording)
+    frame = opened[0]
+    rows, columns = frame.image_HW.shape
+    shown, spacing_mm = frame.area, frame.spacing_mm
+    where = (
+        "the whole frame"
+        if shown is None
+        else f"{shown.top},{shown.left},{shown.bottom},{shown.right}"
+    )
+    if frame.sector is not None:
+        where += ", of which a sector shows ultrasound"
+    scale = "unknown" if spacing_mm is None else f"{spacing_mm[0]:.4g} mm per pixel"
+    if spacing_mm is not None:
+        depth = (rows if shown is None else shown.shape[0]) * spacing_mm[0]
+        scale += f", the image is {depth:.1f} mm deep"
+    console.print(f"frames: {rows}x{columns} pixels (rows x columns)", markup=False)
+    console.print(f"area:   {where}\nscale:  {scale}", markup=False, soft_wrap=True)
+    if picture is not None:
+        work.draw_framing(opened, picture)
+        console.print(f"wrote {picture}", markup=False, soft_wrap=True)
 
 
 @group.command("preview")
@@ -162,3 +217,35 @@ def suggest(  # noqa: PLR0917
     console.print(suggestions_table(found))
     if out is not None:
         console.print(f"queue: {out}", markup=False, soft_wrap=True)
+
+
+@group.command("deidentify")
+def deidentify(  # noqa: PLR0917
+    source: Annotated[Path, typer.Argument(help="A folder of recordings, or one of them.")],
+    target: Annotated[Path, typer.Argument(help="A new folder for the copies.")],
+    key: Annotated[
+        Path | None,
+        typer.Option(help="The file of old and new names; by default TARGET-key.csv."),
+    ] = None,
+    area: Annotated[
+        str | None,
+        typer.Option(
+            help="What to keep of every picture: TOP,LEFT,BOTTOM,RIGHT in pixels, or 'whole'. By "
+            "default what the file says, else what changes."
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask: somebody has looked at the sheet.")
+    ] = False,
+    sample: Annotated[int, typer.Option(min=1, help="How many recordings the sheet shows.")] = 12,
+    structures: Annotated[
+        str, typer.Option(help="The names of labels that are stored by name.")
+    ] = "nerve+vessel",
+) -> None:
+    """Copy recordings without names, dates and the text around the ultrasound.
+
+    A sheet of samples shows what is kept; nothing is copied before you have confirmed it.
+    """
+    from sonotempo.cli.deidentify import run_deidentify
+
+    run_deidentify(source, target, key, area, yes=yes, sample=sample, structures=structures)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
-from sonotempo.folders import make_folder, writing
+from sonotempo.folders import make_folder, without_folder, writing
 from sonotempo.label_origin import Origin
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
@@ -214,7 +214,8 @@ def _write(recording: Recording, folder: Path, input_size: int, area: Box | None
         try:
             mask_HW = recording.mask(index)
         except RecordingError as error:
-            dropped.append(str(error))
+            # Kept with the frames and copied into runs: subject and recording are enough.
+            dropped.append(without_folder(str(error), recording.source.absolute().parent.parent))
             continue
         if mask_HW is None:
             continue

@@ -14,7 +14,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from sonotempo.arms import ARMS, arm_named
@@ -29,6 +29,7 @@ from sonotempo.training.device import device_of
 from sonotempo.training.initial_weights import start_from_file
 from sonotempo.training.progress import EpochProgress, RunProgress
 from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
+from sonotempo.training.tensorboard import NamelessTensorBoard
 from sonotempo.training.weights import WeightsMetadata, load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def train_job(
             precision=_precision(experiment),
             logger=[
                 CSVLogger(job.folder, name="log"),
-                TensorBoardLogger(job.folder, name="tensorboard"),
+                NamelessTensorBoard(job.folder, name="tensorboard"),
             ],
             callbacks=[
                 ModelCheckpoint(
