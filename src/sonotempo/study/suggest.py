@@ -215,7 +215,7 @@ def _by_fold(
     for fold in folds:
         metadata = read_weights_metadata(_weights(run, arm, fold))
         of_content = {one.subject for one in recordings if metadata.has_seen(one)}
-        # By name too: other recordings of a subject are no news to a fold that has seen it.
+        # By name too: a fold knows a subject whose other recordings it was trained on.
         known = split[metadata.fold].train if metadata.fold in split else ()
         seen[fold] = of_content | set(known)
     sorted_by: dict[str, list[CachedRecording]] = {}
