@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sonotempo.arms import arm_named
 from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.label_origin import Use
 from sonotempo.measures import TESTABLE
 from sonotempo.structures import StructureSet, structure_set
 
@@ -43,6 +44,9 @@ class DataConfig(Section):
         layout: how it is arranged, see :func:`sonotempo.io.open_dataset`.
         structures: a named set, or your own names in label order from 1.
         frames_root: the recordings that an annotation export was made from.
+        use: the origins of the masks to train on: ``human``, ``accepted`` (made by a model or
+            carried by motion, then accepted by a person), ``propagated``, ``model``. Of these, only
+            human and accepted ones are ever scored by.
         area: top, left, bottom, right in pixels of the part that shows ultrasound, where the
             files do not say.
         input_size: side of the square network grid in pixels.
@@ -54,6 +58,7 @@ class DataConfig(Section):
     layout: Literal["auto", "annotation_web", "stills", "recordings"] = "auto"
     structures: str | list[str] = "nerve+vessel"
     frames_root: Path | None = None
+    use: Annotated[tuple[Use, ...], Field(min_length=1)] = ("human", "accepted")
     area: tuple[int, int, int, int] | None = None
     input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 256
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -68,6 +73,16 @@ class DataConfig(Section):
     @classmethod
     def _home_is_found(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser()
+
+    @field_validator("use")
+    @classmethod
+    def _something_is_scored_by(cls, use: tuple[Use, ...]) -> tuple[Use, ...]:
+        if not {"human", "accepted"} & set(use):
+            raise ValueError(
+                f"{list(use)} holds nothing to score by; add human, accepted or both: only masks "
+                "that a person stands behind are references"
+            )
+        return tuple(one for one in get_args(Use) if one in use)  # their order means nothing
 
     @field_validator("structures")
     @classmethod

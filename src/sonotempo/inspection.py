@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.io import DataSet, Layout, open_dataset, open_recording
 from sonotempo.io.orientation import AS_SHOWN
+from sonotempo.label_origin import counted_origins
 from sonotempo.recording import Recording
 from sonotempo.structures import StructureSet, structure_set
 
@@ -64,6 +66,7 @@ def _describe_set(table: Table, dataset: DataSet) -> None:
     known = "" if dataset.subjects_known else f" (unknown: every {one} counts as one)"
     table.add_row("subjects", f"{len(dataset.subjects)}{known}")
     table.add_row("frames", f"{dataset.frame_count}, {dataset.labelled_count} of them labelled")
+    _describe_origins(table, dataset.recordings)
     share = dataset.consecutive_share
     table.add_row(
         "consecutive frames",
@@ -91,6 +94,7 @@ def _describe(table: Table, recording: Recording) -> None:
     seconds = (recording.timestamps_ns[-1] - recording.timestamps_ns[0]) / 1e9
     table.add_row("subject", escape(recording.subject))
     table.add_row("frames", f"{len(recording)}, {len(recording.labelled)} of them labelled")
+    _describe_origins(table, [recording])
     table.add_row("segments without a gap", str(len(recording.segments())))
     table.add_row("duration", f"{seconds:.2f} s")
     table.add_row("size", f"{height} x {width} pixels (rows x columns)")
@@ -102,6 +106,13 @@ def _describe(table: Table, recording: Recording) -> None:
         table.add_row("orientation", f"stored as {recording.stored_as}; turned to {AS_SHOWN}")
     if recording.rate_is_assumed:
         table.add_row("frame rate", "unknown; 25 frames per second assumed")
+
+
+def _describe_origins(table: Table, recordings: Sequence[Recording]) -> None:
+    """Say how many masks come from where, if any file says it; else people made them all."""
+    if any(recording.origins for recording in recordings):
+        counts = Counter(one.origin(index).text for one in recordings for index in one.labelled)
+        table.add_row("masks by origin", escape(counted_origins(counts)))
 
 
 def _counted(stored: Counter[str]) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.label_origin import Origin
 from sonotempo.structures import StructureSet
 
 # A mask of 0 and 255 marks one structure.
@@ -114,6 +115,8 @@ class Recording:
         area: the part of every frame that shows ultrasound, or None for all of it.
         frame_numbers: int64, one per frame, strictly increasing; by default 0, 1, 2…
         mask_readers: a function for the index of each labelled frame that reads its mask.
+        origins: where the masks come from, by the index of their frame; a mask without an entry was
+            made by a person.
         files: every file with pixels or masks of the recording.
         spacings_mm: one per frame if they may differ (change of depth); else empty.
         pixel_aspect: height of a pixel divided by its width, for where the spacing is unknown.
@@ -134,6 +137,7 @@ class Recording:
     mask_readers: Mapping[int, Callable[[], Image]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    origins: Mapping[int, Origin] = field(default_factory=lambda: MappingProxyType({}))
     files: tuple[Path, ...] = ()
     spacings_mm: tuple[Spacing | None, ...] = ()
     pixel_aspect: float = 1.0
@@ -203,6 +207,10 @@ class Recording:
     def labelled(self) -> tuple[int, ...]:
         """The indices of the frames that have a mask, in order."""
         return tuple(sorted(self.mask_readers))
+
+    def origin(self, index: int) -> Origin:
+        """Return where the mask of a frame comes from: a person, unless the files say otherwise."""
+        return self.origins.get(index, Origin())
 
     def mask(self, index: int) -> Image | None:
         """Read the mask of a frame as uint8 HW, or return None if it is unlabelled.

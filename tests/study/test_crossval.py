@@ -12,13 +12,15 @@ import pytest
 import torch
 import yaml
 
-from fakes.experiments import TINY, Told, tiny_experiment, write_config
+from fakes.experiments import TINY, FinishedRun, Told, tiny_experiment, write_config
 from fakes.shapes import moving_shapes, write_shapes
-from sonotempo.config import FoldsConfig, TrainConfig
+from sonotempo.config import DataConfig, FoldsConfig, TrainConfig
 from sonotempo.config_file import experiment_from, load_run
 from sonotempo.data.folds import load_folds
 from sonotempo.errors import ConfigError, RecordingError, SonotempoError
+from sonotempo.evaluation.scoring.provenance import read_facts
 from sonotempo.io.writers import write_sequence
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.study import crossval as crossval_module
 from sonotempo.study.crossval import crossvalidate
 from sonotempo.training.cohort import open_cohort
@@ -390,3 +392,37 @@ def test_the_data_of_a_run_are_never_changed(finished_run, shapes, tmp_path):
         return [(f.relative_to(root), hashlib.sha256(f.read_bytes()).digest()) for f in files]
 
     assert content(tmp_path) == content(shapes)
+
+
+def test_a_fold_that_nothing_can_be_scored_by_is_refused(shapes, tmp_path):
+    root = Path(shutil.copytree(shapes, tmp_path / "data"))
+    for number in (1, 2, 3):
+        folder = root / f"subject-{number:02d}" / "sequence-0"
+        write_origins(folder, {frame: Origin("propagated") for frame in range(6)})
+    experiment = tiny_experiment(root, tmp_path / "cache")
+    data = experiment.data.model_copy(update={"use": ("human", "propagated")})
+    with Told() as progress, pytest.raises(ConfigError, match=r"fold \d has no reference: nobody"):
+        crossvalidate(experiment.model_copy(update={"data": data}), tmp_path / "run", progress)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_says_which_masks_it_used(shapes, tmp_path):
+    root = Path(shutil.copytree(shapes, tmp_path / "data"))
+    for number in range(4):
+        folder = root / f"subject-{number:02d}" / "sequence-0"
+        write_origins(folder, {frame: Origin("propagated") for frame in (1, 2, 4, 5)})
+    run = FinishedRun.of(
+        root,
+        arms=("frame",),
+        data=DataConfig(
+            root=root, input_size=32, cache=tmp_path / "cache", use=("human", "propagated")
+        ),
+    )
+    said = "references: 8 human; for training alone: 16 propagated"
+    assert said in run.table.markdown()
+    assert said in run.text
+    frames = pd.read_parquet(run.folder / "frames.parquet")
+    assert set(frames.frame) == {0, 3}
+    facts = read_facts(run.folder / "frame" / "fold-00" / "facts.json")
+    assert facts.labelled_frames == 6
+    assert facts.trained_origins == {"propagated": 4}

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
 from sonotempo.folders import make_folder, writing
+from sonotempo.label_origin import Origin
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
 from sonotempo.structures import StructureSet
@@ -51,6 +52,8 @@ class CachedRecording:
         reference_px: labelled pixels of each structure in the original frames.
         cropped_px: how many of those the fit cut off.
         dropped_masks: why a mask was left out, one sentence each.
+        origins: where the masks come from, by index, used or not; a mask without an entry was made
+            by a person.
         masks_file: the file with the masks of the labelled frames.
     """
 
@@ -68,6 +71,7 @@ class CachedRecording:
     reference_px: tuple[int, ...]
     cropped_px: tuple[int, ...]
     dropped_masks: tuple[str, ...]
+    origins: Mapping[int, Origin] = field(default_factory=dict)
     masks_file: str = "masks.npy"
 
     def __len__(self) -> int:
@@ -77,6 +81,15 @@ class CachedRecording:
     def is_still(self) -> bool:
         """Whether it is a single image, which only motion can make a clip of."""
         return len(self) == 1
+
+    def origin(self, index: int) -> Origin:
+        """Return where the mask of a frame comes from, as in :meth:`Recording.origin`."""
+        return self.origins.get(index, Origin())
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        """The indices of the frames whose mask is a reference: a person stands behind it."""
+        return tuple(index for index in self.labelled if self.origin(index).is_truth)
 
     def frames_TSS(self) -> NDArray[np.uint8]:
         """Map the fitted frames, uint8 TSS."""
@@ -93,9 +106,15 @@ class CachedRecording:
         return consecutive_runs(self.frame_numbers)
 
     def as_recording(self, structures: StructureSet) -> Recording:
-        """Return it as a recording whose frames are already square, for evaluation."""
+        """Return it as a recording whose frames are already square, for evaluation.
+
+        It has the masks to score by: those of :attr:`scored`.
+        """
+        scored = frozenset(self.scored)
         masks = {
-            index: partial(self._mask, position) for position, index in enumerate(self.labelled)
+            index: partial(self._mask, position)
+            for position, index in enumerate(self.labelled)
+            if index in scored
         }
         # Square but for the rounding of its rows; exactly square, it is not fitted again.
         square_mm = tuple(pair and (pair[1], pair[1]) for pair in self.spacings_mm)
@@ -111,6 +130,7 @@ class CachedRecording:
             spacings_mm=() if is_constant else square_mm,
             frame_numbers=np.asarray(self.frame_numbers, np.int64),
             mask_readers=masks,
+            origins={index: self.origins[index] for index in masks if index in self.origins},
         )
 
     def _mask(self, position: int) -> Image:
@@ -167,6 +187,7 @@ def cache_recording(
         source=recording.source,
         input_size=input_size,
         spacings_mm=spacings_mm,
+        origins=dict(recording.origins),
         **known,
     )
 
@@ -290,4 +311,7 @@ def _key(content: str, recording: Recording, input_size: int, area: Box | None) 
         "frame_numbers": recording.frame_numbers.tolist(),
         "labelled": recording.labelled,
     }
+    scored = [index for index in recording.labelled if recording.origin(index).is_truth]
+    if len(scored) < len(recording.labelled):
+        settings["scored"] = scored
     return hashlib.blake2b(json.dumps(settings).encode(), digest_size=12).hexdigest()

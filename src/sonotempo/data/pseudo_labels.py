@@ -20,6 +20,7 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.errors import RecordingError
 from sonotempo.flow import HELD, Motion, Track, moved_mask, track
 from sonotempo.folders import whole_file, writing
+from sonotempo.label_origin import Origin
 from sonotempo.recording import Image
 
 #: The product of the consistencies along the way that ends it.
@@ -53,7 +54,14 @@ def with_pseudo_labels(recording: CachedRecording, reach: int) -> CachedRecordin
                 np.save(draft, np.stack([found[index] for index in labelled]))
             with whole_file(about) as draft:
                 draft.write_text(json.dumps({"labelled": labelled, "sum": _sum(masks)}), "utf-8")
-    return replace(recording, labelled=tuple(labelled), masks_file=masks.name)
+    own = frozenset(recording.labelled)
+    carried = {index: Origin("propagated") for index in labelled if index not in own}
+    return replace(
+        recording,
+        labelled=tuple(labelled),
+        origins={**recording.origins, **carried},
+        masks_file=masks.name,
+    )
 
 
 def carried_masks(recording: CachedRecording, reach: int) -> dict[int, Image]:

@@ -50,7 +50,7 @@ def recalibrate(
         model, shown_recordings(recordings, experiment), progress.advance
     )
     card = with_temperatures(card, reliabilities)
-    frames = sum(len(recording.labelled) for recording in recordings)
+    frames = sum(len(recording.scored) for recording in recordings)
     said = f"{calibration_words(card, reliabilities, frames)} of {data.name}"
     kept = (check for check in card.checks if not check.startswith(CALIBRATED))
     card = replace(card, checks=(*kept, said))

@@ -3,7 +3,9 @@
 An export holds ``<dataset>/<subject>/<sequence>/<name>_<frame>.{mhd,png}`` with
 ``<name>_<frame>_gt.mhd`` masks (or labelme ``.json`` shapes) for the annotated key frames only,
 so frame numbers have gaps, which the original recordings can fill. The export does not name
-labels: label value ``i`` is the ``i``-th structure that the user names.
+labels: label value ``i`` is the ``i``-th structure that the user names. ``origins.json`` in a
+sequence's folder, where there is one, says which masks nobody has drawn
+(:mod:`sonotempo.label_origin`).
 
 Source: https://github.com/smistad/annotationweb (spline segmentation exporter).
 """
@@ -23,6 +25,7 @@ from sonotempo.io.labelme import is_labelme, read_shapes
 from sonotempo.io.metaimage import open_metaimage_frames, read_mask
 from sonotempo.io.metaimage_header import read_header
 from sonotempo.io.skipped import Skipped
+from sonotempo.label_origin import ORIGINS_FILE, Origin, read_origins
 from sonotempo.recording import Image, Recording
 from sonotempo.structures import StructureSet
 
@@ -56,10 +59,11 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
 
     Returns:
         The recording, and the skipped frames and masks with the reasons (missing pixels, or a
-        mask whose size differs from its image).
+        mask whose size differs from its image); an origin without a mask is among them.
 
     Raises:
-        RecordingError: no frame can be used, or the folder mixes file types or recordings.
+        RecordingError: no frame can be used, the folder mixes file types or recordings, or its
+            ``origins.json`` is damaged.
     """
     folder = request.path
     parts = folder.resolve().parts
@@ -93,7 +97,9 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
     opener = open_metaimage_frames if are_meta == {True} else open_image_frames
     name = request.name or f"{subject}/{parts[-1]}"
     recording = opener(tuple(frames), replace(request, subject=subject, name=name))
-    return _with_labels(recording, in_order(frames).paths, labels), tuple(skipped)
+    recording = _with_labels(recording, in_order(frames).paths, labels)
+    recording, unknown = _with_origins(recording, read_origins(folder))
+    return recording, (*skipped, *unknown)
 
 
 def paired(annotated: Recording, whole: Recording) -> Recording:
@@ -122,6 +128,9 @@ def paired(annotated: Recording, whole: Recording) -> Recording:
         structures=annotated.structures,
         spacing_mm=whole.spacing_mm or annotated.spacing_mm,
         mask_readers=MappingProxyType(readers),
+        origins=MappingProxyType(
+            {position[numbers[i]]: origin for i, origin in annotated.origins.items()}
+        ),
         files=(*whole.files, *sorted(frames)),
     )
 
@@ -211,3 +220,25 @@ def _with_labels(
         mask_readers=MappingProxyType(readers),
         files=(*recording.files, *label_files),
     )
+
+
+def _with_origins(
+    recording: Recording, by_number: Mapping[int, Origin]
+) -> tuple[Recording, tuple[Skipped, ...]]:
+    """Add where the masks come from; return what is said of frames that have no mask, too."""
+    index_of = {int(recording.frame_numbers[index]): index for index in recording.labelled}
+    origins = {index_of[number]: one for number, one in by_number.items() if number in index_of}
+    without = [
+        number
+        for number in sorted(set(by_number) - set(index_of))
+        # One that is there but cannot be used is reported by itself.
+        if not any(recording.source.glob(f"*_{number}{MASK_ENDING}.mhd"))
+    ]
+    skipped: tuple[Skipped, ...] = ()
+    if without:
+        path = recording.source / ORIGINS_FILE
+        said = f"frame {without[0]}" if len(without) == 1 else f"{len(without)} frames"
+        skipped = (
+            Skipped(path, f"{path} says where the mask of {said} comes from, but there is none"),
+        )
+    return replace(recording, origins=MappingProxyType(origins)), skipped

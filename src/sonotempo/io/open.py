@@ -18,6 +18,7 @@ from sonotempo.io.formats import (
 )
 from sonotempo.io.frame_files import image_files, listing
 from sonotempo.io.frame_order import frame_number
+from sonotempo.label_origin import ORIGINS_FILE
 from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
 
@@ -165,8 +166,10 @@ def open_frames(request: Request) -> Recording:
     folder = request.path
     if is_annotated(folder):
         recording, skipped = open_annotated(request)
-        if skipped:
-            raise RecordingError(skipped[0].reason)
+        # An origin without a mask hides nothing: the file's other origins hold.
+        unusable = [one for one in skipped if one.path.name != ORIGINS_FILE]
+        if unusable:
+            raise RecordingError(unusable[0].reason)
         return recording
     if image_files(folder):
         return open_image_folder(request)

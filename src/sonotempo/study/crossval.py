@@ -66,13 +66,14 @@ def crossvalidate(
         progress.say(f"skipped: {line}")
     if len(cohort.skipped) > 5:
         progress.say(f"skipped {len(cohort.skipped)} in all; see {run / 'skipped.txt'}")
-    for sentence in cohort.facts.sentences():
+    for sentence in (*cohort.facts.sentences(), *cohort.notes):
         progress.say(f"note: {sentence}")
     if any(arm_named(arm).starts_from for arm in experiment.arms):
         _require_consecutive(cohort.recordings)
     _require_same_data(run, cohort.recordings)
     folds = _folds(run, experiment, cohort.recordings)
     _require_batches(experiment, cohort.recordings, folds)
+    _require_references(cohort.recordings, folds)
     scored = _scored_data(experiment, cohort)
     _claim(run, experiment, cohort, folds, scored)
     jobs = [Job(arm, fold, run) for fold in folds for arm in in_training_order(experiment.arms)]
@@ -155,6 +156,18 @@ def _require_batches(
                 f"leave a batch of one frame, and data.input_size={size} leaves a single pixel at "
                 "the deepest level: too little for batch normalisation; set "
                 f"data.input_size={2 * size}, or another train.batch_size"
+            )
+
+
+def _require_references(recordings: Sequence[CachedRecording], folds: Sequence[Fold]) -> None:
+    """Refuse a fold that nothing can be scored by: its masks are for training alone."""
+    with_references = {recording.subject for recording in recordings if recording.scored}
+    for fold in folds:
+        if not with_references & set(fold.test):
+            raise ConfigError(
+                f"fold {fold.number} has no reference: nobody has made or accepted a mask of its "
+                f"test subjects ({', '.join(fold.test)}); review some of their masks, or set "
+                "folds.count lower"
             )
 
 
@@ -283,6 +296,7 @@ def _scored_data(experiment: Experiment, cohort: CohortOnGrid) -> ScoredData:
         data=cohort.facts,
         notes=(
             *([experiment.note] if experiment.note else []),
+            *cohort.notes,
             _cropped(cohort.recordings, experiment),
         ),
     )

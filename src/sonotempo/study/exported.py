@@ -83,7 +83,8 @@ def evaluate_exported(
     cohort = open_cohort(experiment, progress)
     trained = _trained_on(card, like)
     seen = {one.subject for one in cohort.recordings if one.content in trained}
-    unseen = [one for one in cohort.recordings if one.subject not in seen]
+    scored_by = [one for one in cohort.recordings if one.scored]
+    unseen = [one for one in scored_by if one.subject not in seen]
     if not unseen:
         raise RecordingError(
             f"every subject in {data} was used to train {model}; give data that it has not seen"
@@ -109,7 +110,7 @@ def evaluate_exported(
         rules=experiment.evaluate,
         structures=experiment.structures.names,
         data=cohort.facts,
-        notes=_notes(model, card, like, len(cohort.recordings) - len(unseen)),
+        notes=(*cohort.notes, *_notes(model, card, like, len(scored_by) - len(unseen))),
     )
     table = run_table(
         evaluation.frames,

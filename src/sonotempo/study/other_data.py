@@ -105,13 +105,14 @@ def evaluate_weights(
     if stress:
         experiment = with_stress(experiment)
     cohort = open_cohort(experiment, progress)
+    scored_by = [one for one in cohort.recordings if one.scored]
     parts: list[Evaluation] = []
     done_of: dict[str, set[str]] = {}
     for arm, file in files:
         metadata = read_weights_metadata(file)
         done = done_of.setdefault(arm, set())
         seen = {r.subject for r in cohort.recordings if r.content in metadata.trained_on}
-        unseen = [r for r in cohort.recordings if r.subject not in seen and r.key not in done]
+        unseen = [r for r in scored_by if r.subject not in seen and r.key not in done]
         done.update(recording.key for recording in unseen)
         model = as_run(arm, load_weights(file)[0], experiment.controls)
         progress.step(f"{arm}, fold {metadata.fold}: scoring", len(unseen))
@@ -134,14 +135,19 @@ def evaluate_weights(
         raise RecordingError(
             f"every subject in {data} was used to train {weights}; give data that it has not seen"
         )
-    left_out = len(cohort.recordings) - max(len(done) for done in done_of.values())
+    left_out = len(scored_by) - max(len(done) for done in done_of.values())
     scored = ScoredData(
         rules=experiment.evaluate,
         structures=experiment.structures.names,
         data=cohort.facts,
-        notes=(f"{left_out} recordings left out: these weights were trained on their subjects",)
-        if left_out
-        else (),
+        notes=(
+            *cohort.notes,
+            *(
+                [f"{left_out} recordings left out: these weights were trained on their subjects"]
+                if left_out
+                else []
+            ),
+        ),
     )
     table = run_table(
         evaluation.frames,

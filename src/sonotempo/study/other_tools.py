@@ -57,15 +57,16 @@ def evaluate_masks(
     name = arm or masks.resolve().name
     cohort = open_cohort(experiment, progress)
     originals = {one.name: one for one in open_experiment_data(experiment).recordings}
-    found = find_masks(masks, [_scored_part(originals[one.name], one) for one in cohort.recordings])
+    scored_by = [one for one in cohort.recordings if one.scored]
+    found = find_masks(masks, [_scored_part(originals[one.name], one) for one in scored_by])
     progress.step(f"{name}: reading masks", 1)
     require_complete(masks, found.recordings)
-    progress.step(f"{name}: scoring", len(cohort.recordings))
+    progress.step(f"{name}: scoring", len(scored_by))
     folds = _test_folds(like)
     frames, temporal = [], []
     for shown, cached, drawn in zip(
-        shown_recordings(cohort.recordings, experiment),
-        cohort.recordings,
+        shown_recordings(scored_by, experiment),
+        scored_by,
         found.recordings,
         strict=True,
     ):
@@ -83,7 +84,7 @@ def evaluate_masks(
         rules=experiment.evaluate,
         structures=experiment.structures.names,
         data=cohort.facts,
-        notes=_notes(name, masks, found.unused),
+        notes=(*cohort.notes, *_notes(name, masks, found.unused)),
     )
     table = run_table(
         evaluation.frames,
@@ -112,7 +113,7 @@ def _notes(name: str, masks: Path, unused: Sequence[Path]) -> tuple[str, ...]:
 
 def _scored_part(original: Recording, cached: CachedRecording) -> Recording:
     """Return a recording whose labelled frames are those with a usable reference."""
-    readers = {index: original.mask_readers[index] for index in cached.labelled}
+    readers = {index: original.mask_readers[index] for index in cached.scored}
     return replace(original, mask_readers=readers)
 
 
@@ -121,7 +122,7 @@ def _fitted(
 ) -> dict[int, Image]:
     """Return the masks on the network grid, by the index of the frame that is shown."""
     # A still is shown at the end of a clip; elsewhere frames are where they were.
-    place = dict(zip(cached.labelled, shown.labelled, strict=True))
+    place = dict(zip(cached.scored, shown.labelled, strict=True))
     if not cached.is_still:
         place = {index: index for index in drawn.files}
     fitted = {}

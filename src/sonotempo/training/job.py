@@ -112,7 +112,7 @@ def _score(
 ) -> Evaluation:
     """Score the test subjects; masks are written recording by recording."""
     model = as_run(job.arm, load_weights(job.weights)[0], experiment.controls)
-    test = [r for r in recordings if r.subject in job.fold.test and r.labelled]
+    test = [r for r in recordings if r.subject in job.fold.test and r.scored]
     progress.step(f"{job.arm}, fold {job.fold.number}: scoring", len(test))
     predictor = TorchPredictor(
         model, experiment.data.input_size, job.arm, device=device_of(experiment)
@@ -137,7 +137,7 @@ def _score_oracle(
     recordings: Sequence[CachedRecording],
     progress: RunProgress,
 ) -> Evaluation:
-    test = [r for r in recordings if r.subject in job.fold.test and r.labelled]
+    test = [r for r in recordings if r.subject in job.fold.test and r.scored]
     progress.step(f"{job.arm}, fold {job.fold.number}: scoring", len(test))
     return score_oracle(
         test,
