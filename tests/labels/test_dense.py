@@ -140,12 +140,21 @@ def test_a_damaged_frame_is_left_out_and_a_damaged_mask_made_again(tmp_path):
     assert made.frame_numbers.tolist() == [10, 11, 13, 14, 15]
 
 
+def test_a_recording_without_a_label_is_left_out_until_it_has_one(tmp_path):
+    root, out = export(tmp_path / "in"), tmp_path / "out"
+    export(root, "bert", labelled=(0,), origins={0: Origin("model", "frame")})
+    why = "bert/one: left out: it has no mask that a person made or accepted"
+    assert run(root, out)[1].lines == (why,)
+    export(root, "bert", labelled=(0,), origins={0: Origin("model", "frame", is_accepted=True)})
+    assert run(root, out)[1].propagated == 5
+
+
 def test_a_recording_without_frames_is_left_out_and_the_others_written(tmp_path):
     root = export(export(tmp_path / "in"), "bert")
     for path in (root / "anna" / "one").glob("*.zraw"):
         path.write_bytes(b"no pixels")
     first, second = run(root, tmp_path / "out")
-    assert first.lines[0].startswith("anna/one: left out: no frame can be read")
+    assert first.lines[0].startswith("anna/one: left out: the mask of frame 10: ")
     assert second.propagated == 4
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "bert",

@@ -3,8 +3,9 @@
 OUT/propagation.json               how the masks were carried; a rerun must have the same settings
 OUT/<subject>/<sequence>/          a recording in the layout of Annotation Web, with origins.json
 
-A recording appears when it is whole, and stays as it is from then on: somebody may have corrected
-or accepted masks in it. A rerun adds those that are missing.
+A recording appears when it is whole, and only if it has a label to carry. It stays as it
+is from then on, for somebody may have corrected or accepted masks in it. A rerun adds those that
+are missing.
 """
 
 import json
@@ -82,7 +83,7 @@ class DenseRecording:
         stops: why masks end, one sentence each.
         passed_over: a sentence for each frame that masks passed over.
         was_there: whether it is from an earlier run, so that nothing else is known of it.
-        failed: why the recording could not be written; empty if it was.
+        failed: why the recording was left out; empty if it was not.
     """
 
     name: str
@@ -160,13 +161,13 @@ def _each(
         try:
             with _whole_folder(folder, out) as draft:
                 made = _write(recording, draft, settings, model, on_frame)
-        except _NothingReadableError as error:
+        except _LeftOutError as error:
             made = DenseRecording(recording.name, failed=str(error))
         yield made
 
 
-class _NothingReadableError(RecordingError):
-    """A recording without a single frame to write."""
+class _LeftOutError(RecordingError):
+    """A recording in which nothing can be carried."""
 
 
 def _check(dataset: DataSet, out: Path) -> None:
@@ -270,7 +271,10 @@ def _write(
     keys = {index: own[index] for index in _sources(recording) if index in own}
     origins = {index: one for index, one in recording.origins.items() if index in own}
     written: set[int] = set()
-    stops = [] if keys else ["no mask that a person made or accepted"]
+    if not keys:
+        why = problems[0] if problems else "it has no mask that a person made or accepted"
+        raise _LeftOutError(why)
+    stops: list[str] = []
     write = _Writer(recording, folder)
     for one in propagate(
         recording,
@@ -297,8 +301,6 @@ def _write(
         except SonotempoError as error:
             problems.append(f"frame {recording.frame_numbers[index]} cannot be read ({error})")
         on_frame()
-    if not written:
-        raise _NothingReadableError(f"no frame can be read; {problems[0]}")
     numbers = recording.frame_numbers
     write_origins(folder, {int(numbers[index]): one for index, one in origins.items()})
     return DenseRecording(
