@@ -37,7 +37,8 @@ from sonotempo.evaluation.scoring.files import read_scores, write_scores
 from sonotempo.evaluation.scoring.frames import per_subject
 from sonotempo.io import open_dataset
 from sonotempo.label_origin import Use
-from sonotempo.labels.dense import PropagationSettings, write_dense
+from sonotempo.labels.dense import write_dense
+from sonotempo.labels.settings import PropagationSettings
 from sonotempo.phantom.cohort import write_cohort
 from sonotempo.phantom.settings import PhantomConfig, Procedure
 from sonotempo.structures import structure_set

@@ -9,8 +9,9 @@ from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.io import open_dataset
 from sonotempo.io.writers import write_frame, write_sequence
 from sonotempo.label_origin import Origin, read_origins
-from sonotempo.labels import dense
-from sonotempo.labels.dense import PropagationSettings, propagation_settings, write_dense
+from sonotempo.labels import dense, dense_recording
+from sonotempo.labels.dense import write_dense
+from sonotempo.labels.settings import PropagationSettings, propagation_settings
 from sonotempo.structures import NERVE_VESSEL
 
 FRAMES, TRUTH = scene(steady(6), labels=(1, 2))
@@ -183,7 +184,7 @@ def test_an_interrupted_recording_leaves_nothing(tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dense, "write_origins", interrupted)
+    monkeypatch.setattr(dense_recording, "write_origins", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(root, out)
     assert [path.name for path in out.rglob("*")] == [dense.SETTINGS_FILE]
@@ -193,7 +194,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(dense, "write_frame", full)
+    monkeypatch.setattr(dense_recording, "write_frame", full)
     with pytest.raises(RecordingError, match=r"No space left on device\); give another folder"):
         run(export(tmp_path / "in"), tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").rglob("*")] == [dense.SETTINGS_FILE]

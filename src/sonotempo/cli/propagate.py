@@ -39,7 +39,8 @@ def propagate(  # noqa: PLR0917
     from sonotempo.cli.stopping import stops_on_signals
     from sonotempo.inspection import checked_layout, parse_structures
     from sonotempo.io import open_dataset
-    from sonotempo.labels.dense import propagation_settings, write_dense
+    from sonotempo.labels.dense import write_dense
+    from sonotempo.labels.settings import propagation_settings
 
     settings = propagation_settings(frames, direction, model or "")
     named = parse_structures(structures)
