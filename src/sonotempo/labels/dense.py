@@ -9,7 +9,6 @@ are missing.
 """
 
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from sonotempo.io.dataset import DataSet
 from sonotempo.labels.dense_recording import (
     DenseRecording,
     LeftOutError,
+    plain,
     sources,
     write_recording,
 )
@@ -147,16 +147,11 @@ def _folders(dataset: DataSet, out: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for recording in dataset.recordings:
         name = recording.name.removeprefix(f"{recording.subject}/")
-        folder = out / _plain(recording.subject) / _plain(name)
+        folder = out / plain(recording.subject) / plain(name)
         while folder in found.values():
             folder = folder.with_name(f"{folder.name}-2")
         found[recording.name] = folder
     return found
-
-
-def _plain(name: str) -> str:
-    """Return a name that is valid on every file system."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "recording"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """One sparsely labelled recording, written with a mask in every frame that one reaches."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,11 @@ class DenseRecording:
         )
 
 
+def plain(name: str) -> str:
+    """Return a name that is valid on every file system."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "recording"
+
+
 def sources(recording: Recording) -> tuple[int, ...]:
     """Return the frames whose mask a person stands behind."""
     return tuple(
@@ -71,6 +77,13 @@ def write_recording(
     model: Predictor | None,
     on_frame: Callable[[], None],
 ) -> DenseRecording:
+    """Carry the masks of a recording to its other frames, and write all of it into a folder.
+
+    Raises:
+        LeftOutError: it has no mask to carry.
+        OSError: the disk refuses.
+        ModelError: the model fails.
+    """
     own, problems = _own_masks(recording)
     keys = {index: own[index] for index in sources(recording) if index in own}
     origins = {index: one for index, one in recording.origins.items() if index in own}
@@ -141,7 +154,7 @@ class _Writer:
     def __init__(self, recording: Recording, folder: Path) -> None:
         self._recording = recording
         self._folder = folder
-        self._stem = _plain(Path(recording.name).name)
+        self._stem = plain(Path(recording.name).name)
 
     def __call__(self, index: int, mask_HW: Image | None) -> None:
         """Write one frame.
