@@ -83,3 +83,84 @@ def import_nnunet(
 
     count = nnunet.import_nnunet(predictions, dataset, out)
     make_console().print(f"{count} masks: {out}", markup=False, soft_wrap=True)
+
+
+@group.command("agreement")
+def agreement(  # noqa: PLR0917
+    readers: Annotated[
+        list[Path], typer.Argument(help="One folder for each person who labelled the same frames.")
+    ],
+    structures: Annotated[
+        str, typer.Option(help="A named set, or names separated by commas.")
+    ] = "nerve+vessel",
+    layout: Annotated[
+        str, typer.Option(help="auto, annotation_web, stills or recordings.")
+    ] = "auto",
+    tolerance_mm: Annotated[
+        float, typer.Option(min=0.01, help="How far apart two boundaries that agree may lie (NSD).")
+    ] = 1.0,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV to write, for `sonotempo compare --agreement`.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over subjects.")] = 0,
+) -> None:
+    """Compare the labels of several people, frame by frame: Dice and NSD of every structure."""
+    from sonotempo.config import EvaluateConfig
+    from sonotempo.evaluation.report.agreement_table import agreement_table
+    from sonotempo.inspection import parse_layout, parse_structures
+    from sonotempo.study.agreement import compare_readers
+    from sonotempo.training.progress import RunProgress
+
+    console = make_console()
+    rules = EvaluateConfig(nsd_tolerance_mm=tolerance_mm)
+    with RunProgress(console) as progress:
+        found = compare_readers(
+            readers,
+            parse_structures(structures),
+            progress,
+            layout=parse_layout(layout),
+            rules=rules,
+            seed=seed,
+            out=out,
+        )
+    console.print(agreement_table(found))
+    if out is not None:
+        console.print(f"agreement: {out}", markup=False, soft_wrap=True)
+
+
+@group.command("suggest")
+def suggest(  # noqa: PLR0917
+    run: Annotated[Path, typer.Argument(help="A run folder: its two arms predict every frame.")],
+    data: Annotated[Path, typer.Argument(help="Recordings with few labels, or with none.")],
+    count: Annotated[int, typer.Option(min=1, help="How many frames at most.")] = 20,
+    per_recording: Annotated[int, typer.Option(min=1, help="How many of one recording.")] = 3,
+    apart: Annotated[
+        int, typer.Option(min=1, help="Fewest frames between two of one recording.")
+    ] = 10,
+    frames_root: Annotated[
+        Path | None, typer.Option(help="The original recordings of an annotation export.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV to write.")] = None,
+    cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
+) -> None:
+    """Suggest frames to label next: the arms disagree or are unsure, or no label is near."""
+    from sonotempo.study.suggest import suggest_frames
+    from sonotempo.study.suggest_table import suggestions_table
+    from sonotempo.training.progress import RunProgress
+
+    console = make_console()
+    with RunProgress(console) as progress:
+        found = suggest_frames(
+            run,
+            data,
+            cache,
+            progress,
+            count=count,
+            per_recording=per_recording,
+            apart=apart,
+            frames_root=frames_root,
+            out=out,
+        )
+    console.print(suggestions_table(found))
+    if out is not None:
+        console.print(f"queue: {out}", markup=False, soft_wrap=True)

@@ -40,6 +40,8 @@ class CachedRecording:
         key: content of its files and settings of its fit, as hexadecimal digits.
         content: of its files alone: weights know by it what they were trained on, whatever the grid
             and however this version reads the files.
+        frames_sum: of the fitted frames alone: weights know by it what they were trained on where
+            masks were added since.
         subject: who was scanned.
         name: unique within its data set.
         source: the file or folder it came from.
@@ -60,6 +62,7 @@ class CachedRecording:
     folder: Path
     key: str
     content: str
+    frames_sum: str
     subject: str
     name: str
     source: Path
@@ -175,13 +178,14 @@ def cache_recording(
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     facts: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
-    del facts["sums"]
+    sums: dict[str, str] = facts.pop("sums")
     spacings_mm = tuple(pair and (pair[0], pair[1]) for pair in facts.pop("spacings_mm"))
     known: dict[str, Any] = {name: tuple(values) for name, values in facts.items()}
     return CachedRecording(
         folder=folder,
         key=key,
         content=content,
+        frames_sum=sums["frames.npy"],
         subject=recording.subject,
         name=recording.name,
         source=recording.source,
