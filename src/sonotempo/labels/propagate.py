@@ -76,9 +76,9 @@ def propagate(
         direction: ``forward`` from each key frame to the next, ``backward``, or both.
         reach: to fill only frames so near to the key frame that their mask comes from.
         model: refines outlines (:mod:`sonotempo.labels.refine`); it must know label values as the
-            masks use them. Of several predictions of a frame, the last counts. It is reset at the
-            start of every stretch and after every frame without a mask, and sees frames in the order
-            in which they are yielded.
+            masks use them. Of several predictions of a frame, the last counts. It sees frames in
+            the order in which they are yielded, and is reset at the start of every stretch and
+            after every frame without a mask.
 
     Yields:
         Key frames within the range, and every frame that a mask reaches or passes over, stretch
