@@ -1,13 +1,17 @@
-"""`sonotempo data`: inspect recordings, preview the training input, exchange and share data."""
+"""`sonotempo data`: inspect, label, exchange and share data."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sonotempo.cli.propagate import propagate
 from sonotempo.cli.terminal import Config, Overrides, make_console
 
-group = typer.Typer(help="Inspect recordings, preview the training input, share data.")
+group = typer.Typer(
+    help="Inspect recordings, carry labels, preview the training input, share data."
+)
+group.command("propagate")(propagate)
 
 
 @group.command("inspect")
