@@ -177,7 +177,7 @@ def test_a_short_compressed_frame_says_so_when_read(tmp_path):
     path = write_meta(tmp_path / "us_0.mhd", noise(50, 60), compressed=True)
     packed = tmp_path / "us_0.zraw"
     packed.write_bytes(packed.read_bytes()[:100])
-    with pytest.raises(RecordingError, match=r"us_0\.mhd cannot be read"):
+    with pytest.raises(RecordingError, match=r"us_0\.zraw is cut short"):
         read_frame(path)
 
 

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.containment import Inside
+from sonotempo.io.guard import read_safely
 from sonotempo.io.stream_files import is_later_part, is_stream
 from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
@@ -32,6 +34,8 @@ class Request:
         subject: who was scanned; None to take it from the file or its path.
         name: of the recording; None to make it from the path.
         pitch_mm: distance between a Clarius probe's elements; only raw files need it.
+        inside: where the files that a header names may lie; None for at or below the header's
+            folder.
     """
 
     path: Path
@@ -39,6 +43,7 @@ class Request:
     subject: str | None = None
     name: str | None = None
     pitch_mm: float | None = None
+    inside: Inside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class Format:
                 f"{request.path} needs the package {error.name!r} to be read; install it with: "
                 f"pip install 'sonotempo[{self.extra}]'"
             ) from error
-        return read(request)
+        return read_safely(request.path, lambda: read(request))
 
 
 def is_dicom(path: Path) -> bool:

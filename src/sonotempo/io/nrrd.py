@@ -1,6 +1,6 @@
 """NRRD files as recordings: images, and sequences (``.seq.nrrd``) of PLUS and 3D Slicer.
 
-pynrrd reads headers and compressed pixels. Which axis is what follows from the kinds of the axes:
+pynrrd reads headers. Which axis is what follows from the kinds of the axes:
 one of kind ``list`` or ``time`` counts frames, one of a colour or vector kind holds the channels.
 
 Format: https://teem.sourceforge.net/nrrd/format.html
@@ -9,11 +9,10 @@ Format: https://teem.sourceforge.net/nrrd/format.html
 import math
 import re
 import threading
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 from urllib.parse import unquote
 
 import nrrd
@@ -21,10 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded, shortened, shown
+from sonotempo.io.containment import Inside
 from sonotempo.io.formats import Request
 from sonotempo.io.grey import grey
+from sonotempo.io.limits import limits
 from sonotempo.io.orientation import is_on_its_side, orientation, turned
 from sonotempo.io.timing import times_from
+from sonotempo.io.unpacking import Packed, unpacked
 from sonotempo.recording import Image, Recording, Spacing
 
 _OF_TIME = frozenset({"list", "time"})
@@ -37,16 +40,34 @@ _STAMP = re.compile(r"Seq_Frame(\d+)_Timestamp")
 _STATUS = re.compile(r"Seq_Frame(\d+)_ImageStatus")
 _INDEX_VALUES = re.compile(r"axis \d+ index values")
 _UNITS_NS = {"s": 1e9, "sec": 1e9, "second": 1e9, "seconds": 1e9, "ms": 1e6, "": 1e9}
-_UNREADABLE = (
-    nrrd.NRRDError,
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    EOFError,
-    zlib.error,
-)
+_PACKINGS: dict[str, Literal["zlib", "bzip2"]] = {
+    "gzip": "zlib",
+    "gz": "zlib",
+    "bzip2": "bzip2",
+    "bz2": "bzip2",
+}
+_TEXTS = frozenset({"ascii", "text", "txt"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the pixels are.
+
+    Attributes:
+        path: the file that holds them.
+        offset: of their first byte, compressed or not.
+        skipped_bytes: of the unpacked pixels; at the start, not part of the image.
+        encoding: as the header writes it, in lower case.
+        sizes: of all axes, fastest first.
+        frames: how many frames there are, for messages.
+    """
+
+    path: Path
+    offset: int
+    skipped_bytes: int
+    encoding: str
+    sizes: tuple[int, ...]
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +91,11 @@ def open_nrrd(request: Request) -> Recording:
         RecordingError: not an NRRD file, a volume, pixels that do not have 8 bits, or cut short.
     """
     path = request.path
-    try:
+    with guarded(f"{path} cannot be read as NRRD", "copy or export it again", RecordingError):
         with path.open("rb") as file:
-            header = dict(nrrd.read_header(file))
-        sizes = [int(size) for size in header["sizes"]]
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+            header = dict(nrrd.read_header(_header_lines(file, path)))
+            end = file.tell()
+        sizes = tuple(int(size) for size in header["sizes"])
     if str(header.get("type")).lower() not in _EIGHT_BITS:
         raise RecordingError(
             f"{path} holds pixels of type {header.get('type')}, whose white level is unknown; "
@@ -83,6 +103,10 @@ def open_nrrd(request: Request) -> Recording:
         )
     axes = _axes(header, sizes, path)
     count = 1 if axes.time is None else sizes[axes.time]
+    width = sizes[axes.column] * (1 if axes.colour is None else sizes[axes.colour])
+    limits().check_frame(path, sizes[axes.row], width)
+    limits().check_frames(path, count)
+    place = _place(path, header, end, request.inside)
     status = _by_frame(header, _STATUS)
     valid = [i for i in range(count) if status.get(i, "OK").upper() != "INVALID"]
     if not valid:
@@ -98,14 +122,14 @@ def open_nrrd(request: Request) -> Recording:
         source=path,
         subject=request.subject or path.name.split(".")[0],
         name=request.name or path.name.split(".")[0],
-        images=_NrrdFrames(path, header, axes, numbers, stored),
+        images=_NrrdFrames(path, replace(place, sizes=sizes, frames=count), axes, numbers, stored),
         timestamps_ns=times.timestamps_ns,
         rate_is_assumed=times.are_assumed,
         stored_as=stored,
         structures=request.structures,
         spacing_mm=_spacing(header, axes, stored),
         frame_numbers=numbers,
-        files=_files(path, header),
+        files=tuple(dict.fromkeys((path, place.path))),
     )
 
 
@@ -118,13 +142,13 @@ class _NrrdFrames:
     def __init__(
         self,
         path: Path,
-        header: dict[str, Any],
+        place: _Place,
         axes: _Axes,
         numbers: NDArray[np.int64],
         stored: str,
     ) -> None:
         self._path = path
-        self._header = header
+        self._place = place
         self._axes = axes
         self._numbers = numbers
         self._stored = stored
@@ -144,10 +168,7 @@ class _NrrdFrames:
 
     def _read(self) -> NDArray[np.uint8]:
         axes = self._axes
-        try:
-            pixels = _pixels(self._path, self._header)
-        except _UNREADABLE as error:
-            raise _unreadable(self._path, error) from error
+        pixels = _pixels(self._place)
         # Fastest first in the file, so last first as numpy's axes.
         wanted = [axes.row, axes.column]
         if axes.time is not None:
@@ -162,17 +183,39 @@ class _NrrdFrames:
         return ordered if axes.colour is not None else ordered[..., None]
 
 
-def _pixels(path: Path, header: dict[str, Any]) -> NDArray[np.uint8]:
+def _header_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Yield the lines up to the empty one; the file then stands at the first byte after it."""
+    budget = limits()
+    while line := file.readline(budget.text_bytes):
+        budget.check_header(path, file.tell())
+        yield line
+
+
+def _pixels(place: _Place) -> NDArray[np.uint8]:
     """Return the pixels with the file's fastest axis first."""
-    sizes = tuple(int(size) for size in header["sizes"])
-    if header.get("encoding") == "raw" and not _data_file(header):
-        # Pixels that follow the header end the file.
-        offset = path.stat().st_size - math.prod(sizes)
-        if offset < 0:
-            raise ValueError("it is cut short")
-        return np.memmap(path, np.uint8, "r", offset=offset, shape=sizes, order="F")
-    pixels: NDArray[np.uint8] = nrrd.read(str(path), index_order="F")[0]
-    return pixels
+    count = math.prod(place.sizes)
+    end = place.path.stat().st_size
+    values: NDArray[np.uint8]
+    if place.encoding in _TEXTS:
+        with place.path.open("rb") as file:
+            file.seek(place.offset)
+            values = np.fromfile(file, np.uint8, count, sep=" ")
+        held = len(values)
+    elif place.encoding == "raw":
+        held = end - place.offset
+        if held >= count:
+            values = np.memmap(place.path, np.uint8, "r", offset=place.offset, shape=(count,))
+    else:
+        packing = _PACKINGS[place.encoding]
+        size_bytes = place.skipped_bytes + count
+        whole = unpacked(Packed(place.path, place.offset, size_bytes, place.frames, packing))
+        values, held = whole[place.skipped_bytes :], count
+    if held < count:
+        raise RecordingError(
+            f"{place.path} is cut short: it holds {max(held, 0) * place.frames // count} of "
+            f"{place.frames} frames; copy or export it again"
+        )
+    return values.reshape(place.sizes, order="F")
 
 
 def _axes(header: dict[str, Any], sizes: Sequence[int], path: Path) -> _Axes:
@@ -185,11 +228,12 @@ def _axes(header: dict[str, Any], sizes: Sequence[int], path: Path) -> _Axes:
     is_cine = any(map(_STAMP.fullmatch, header)) or all(kind in _UNKNOWN_KINDS for kind in kinds)
     if len(places) == 3 and time is None and is_cine:
         time = places.pop()
-    if len(places) != 2 or sizes[places[0]] < 1:
+    if len(places) != 2 or min(sizes) < 1:
+        by_size = shortened(" x ".join(map(str, sizes)))
+        named = shortened(", ".join(kind or "unknown" for kind in kinds))
         raise RecordingError(
-            f"{path} holds volumes (sizes {' x '.join(map(str, sizes))}, kinds "
-            f"{', '.join(kind or 'unknown' for kind in kinds)}), not images over time; export a "
-            "cine of two-dimensional images"
+            f"{path} holds volumes (sizes {by_size}, kinds {named}), not images over time; export "
+            "a cine of two-dimensional images"
         )
     if colour is not None and sizes[colour] not in (1, 3, 4):
         raise RecordingError(
@@ -243,22 +287,49 @@ def _data_file(header: dict[str, Any]) -> str:
     return str(header.get("data file") or header.get("datafile") or "")
 
 
-def _files(path: Path, header: dict[str, Any]) -> tuple[Path, ...]:
+def _place(path: Path, header: dict[str, Any], end: int, inside: Inside | None) -> _Place:
+    """Find the pixels: after the header, or in another file.
+
+    Args:
+        path: of the header.
+        header: as pynrrd reads it.
+        end: of the header, in bytes.
+        inside: where another file may lie.
+    """
     named = _data_file(header)
-    if not named:
-        return (path,)
     if named.upper().startswith("LIST") or "%" in named:
         raise RecordingError(
-            f"{path} stores its pixels in several files (data file: {named}); save it as one .nrrd"
+            f"{path} stores its pixels in several files (data file: {shortened(named, 60)}); save "
+            "it as one .nrrd"
         )
-    pixels = path.parent / named
+    pixels = (inside or Inside(path.parent)).named(named, path, "data file") if named else path
     if not pixels.is_file():
         raise RecordingError(
-            f"{path} stores its pixels in {named!r}, which is missing; copy it into {path.parent}"
+            f"{path} stores its pixels in {shown(named)}, which is missing; copy it into "
+            f"{path.parent}"
         )
-    return path, pixels
-
-
-def _unreadable(path: Path, error: Exception) -> RecordingError:
-    why = " ".join(str(error).split()) or type(error).__name__
-    return RecordingError(f"{path} cannot be read as NRRD ({why}); copy or export it again")
+    encoding = str(header.get("encoding")).lower()
+    if encoding not in ("raw", *_PACKINGS, *_TEXTS):
+        raise RecordingError(
+            f"{path} stores its pixels with the encoding {shown(encoding)}; save it as raw or gzip"
+        )
+    lines = int(header.get("line skip", header.get("lineskip", 0)))
+    skipped_bytes = int(header.get("byte skip", header.get("byteskip", 0)))
+    with pixels.open("rb") as file:
+        file.seek(0 if named else end)
+        for _ in range(lines):
+            if not file.readline(limits().text_bytes):
+                break
+        offset = file.tell()
+    begin = offset
+    if encoding == "raw" and (skipped_bytes == -1 or not named):
+        # Pixels that follow the header end the file, as do those after a foreign header.
+        offset = pixels.stat().st_size - math.prod(int(size) for size in header["sizes"])
+    elif encoding == "raw":
+        offset += skipped_bytes
+    if offset < begin or skipped_bytes < -1 or (skipped_bytes == -1 and encoding != "raw"):
+        raise RecordingError(
+            f"{path} is cut short, or its pixels begin where there is nothing (byte skip "
+            f"{skipped_bytes}); copy or export it again"
+        )
+    return _Place(pixels, offset, max(skipped_bytes, 0), encoding, (), 1)
