@@ -1,9 +1,10 @@
 """Recordings stored as one file per frame: their files, and lazy reading."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.containment import Inside
 from sonotempo.io.formats import IMAGES
 from sonotempo.recording import Image
 
@@ -29,25 +30,59 @@ class FrameFiles:
         return self._read(self._paths[index])
 
 
-def listing(folder: Path) -> list[Path]:
+def listing(folder: Path, inside: Inside | None = None) -> list[Path]:
     """Return the content of a folder sorted by name, without hidden files.
+
+    Args:
+        folder: to list.
+        inside: leaves out links that lead elsewhere; None keeps all.
 
     Raises:
         RecordingError: the folder cannot be read.
     """
     try:
         shown = (path for path in folder.iterdir() if not path.name.startswith("."))
-        return sorted(shown, key=lambda path: path.name)  # much faster than comparing paths
+        entries = sorted(shown, key=lambda path: path.name)  # much faster than comparing paths
     except OSError as error:
         raise RecordingError(
             f"{folder} cannot be read: {error.strerror or error}; check its permissions"
         ) from error
+    return entries if inside is None else [path for path in entries if inside.holds_entry(path)]
 
 
-def image_files(folder: Path) -> list[Path]:
+def folders_in(root: Path, inside: Inside) -> Iterator[Path]:
+    """Yield a folder and all folders below it, in order; each once, whatever links lead to it.
+
+    Links are followed last, so that a folder is found where it is, and not where a link is.
+    """
+    seen: set[Path] = set()
+    waiting, links = [root], list[Path]()
+    while waiting or links:
+        folder = waiting.pop() if waiting else links.pop(0)
+        real = folder.resolve()
+        if real in seen:
+            continue
+        seen.add(real)
+        yield folder
+        inner = [path for path in listing(folder, inside) if path.is_dir()]
+        links += [path for path in inner if path.is_symlink()]
+        waiting += [path for path in reversed(inner) if not path.is_symlink()]
+
+
+def links_out(root: Path, inside: Inside) -> list[Path]:
+    """Return the links at or below a folder that lead elsewhere and are not followed."""
+    return [
+        path
+        for folder in folders_in(root, inside)
+        for path in listing(folder)
+        if not inside.holds_entry(path)
+    ]
+
+
+def image_files(folder: Path, inside: Inside | None = None) -> list[Path]:
     """Return the image files directly in a folder, sorted by name.
 
     Raises:
         RecordingError: the folder cannot be read.
     """
-    return [path for path in listing(folder) if IMAGES.matches(path) and path.is_file()]
+    return [path for path in listing(folder, inside) if IMAGES.matches(path) and path.is_file()]

@@ -76,11 +76,9 @@ class Limits:
             OSError: it cannot be read.
             UnicodeDecodeError: it is no text.
         """
-        with path.open("rb") as file:
-            content = file.read(self.text_bytes + 1)
-        if len(content) > self.text_bytes:
+        if path.stat().st_size > self.text_bytes:
             raise self._exceeded(path, f"a text of more than {self.text_bytes} bytes", "text_bytes")
-        return content.decode(encoding)
+        return path.read_text(encoding)
 
     def _exceeded(self, path: Path, what: str, name: str) -> RecordingError:
         return RecordingError(
