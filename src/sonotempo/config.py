@@ -43,6 +43,8 @@ class DataConfig(Section):
         layout: how it is arranged, see :func:`sonotempo.io.open_dataset`.
         structures: a named set, or your own names in label order from 1.
         frames_root: the recordings that an annotation export was made from.
+        follow_links: whether links, and the files that headers name, may lead outside these
+            folders.
         area: top, left, bottom, right in pixels of the part that shows ultrasound, where the
             files do not say.
         input_size: side of the square network grid in pixels.
@@ -54,6 +56,7 @@ class DataConfig(Section):
     layout: Literal["auto", "annotation_web", "stills", "recordings"] = "auto"
     structures: str | list[str] = "nerve+vessel"
     frames_root: Path | None = None
+    follow_links: bool = False
     area: tuple[int, int, int, int] | None = None
     input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 256
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)] = 0.9

@@ -29,7 +29,12 @@ def parse_structures(text: str) -> StructureSet:
 
 
 def inspection_table(
-    path: Path, structures: StructureSet, layout: str, frames_root: Path | None
+    path: Path,
+    structures: StructureSet,
+    layout: str,
+    frames_root: Path | None,
+    *,
+    follow_links: bool = False,
 ) -> Table:
     """Open a recording, or a folder as a data set, and describe it.
 
@@ -49,10 +54,11 @@ def inspection_table(
             structures,
             layout=layout,  # type: ignore[arg-type]  # checked above
             frames_root=frames_root,
+            follow_links=follow_links,
         )
         _describe_set(table, dataset)
     else:
-        _describe(table, open_recording(path, structures))
+        _describe(table, open_recording(path, structures, follow_links=follow_links))
     return table
 
 

@@ -5,6 +5,7 @@ outside the folder that the user named is not read, so that a data set from else
 other files into results.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Inside:
         >>> Inside(Path("data")).holds(Path("data/../secret.png"))
         False
         """
-        return self.follow_links or path.resolve().is_relative_to(self.root.resolve())
+        return self.follow_links or real_path(path).is_relative_to(real_path(self.root))
 
     def holds_entry(self, path: Path) -> bool:
         """Like :meth:`holds`, for an entry of a folder that is inside: only links can leave."""
@@ -63,6 +64,11 @@ class Inside:
     def left_out(self, path: Path) -> str:
         """Return why a link is not followed."""
         return f"{path} is a link that leads outside {self.root}; {FOLLOW_LINKS}"
+
+
+def real_path(path: Path) -> Path:
+    """Return where links lead; unlike ``Path.resolve``, without an error for a link to itself."""
+    return Path(os.path.realpath(path))
 
 
 #: What the user does to reach files elsewhere.

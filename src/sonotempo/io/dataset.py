@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.containment import Inside
+from sonotempo.io.containment import Inside, real_path
 from sonotempo.io.formats import Request, is_dicom
 from sonotempo.io.frame_files import folders_in, image_files, links_out
 from sonotempo.io.guard import read_safely
@@ -274,11 +274,11 @@ def _candidates(inside: Inside) -> list[Path]:
             held = contents(folder, inside)
             found += [*held.recordings, *held.unknown]
     # A file is found where it is, and not where a link is.
-    seen = {path.resolve() for path in found if not path.is_symlink()}
+    seen = {real_path(path) for path in found if not path.is_symlink()}
     kept = []
     for path in found:
-        if not path.is_symlink() or path.is_dir() or path.resolve() not in seen:
-            seen.add(path.resolve())
+        if not path.is_symlink() or path.is_dir() or real_path(path) not in seen:
+            seen.add(real_path(path))
             kept.append(path)
     return kept
 

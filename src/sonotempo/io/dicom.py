@@ -16,14 +16,14 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.pixels.utils import get_expected_length
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
+from pydicom.uid import RLELossless
 
 from sonotempo.errors import RecordingError
 from sonotempo.guard import guarded, shown
 from sonotempo.io.code_stream import code_stream_size
+from sonotempo.io.dicom_file import DicomFile
 from sonotempo.io.dicom_header import frame_times_ns, pixel_aspect, region
 from sonotempo.io.dicom_pixels import ToGrey
 from sonotempo.io.dicom_video import is_video, open_dicom_video
@@ -58,7 +58,7 @@ def open_dicom(request: Request) -> Recording:
     path = request.path
     with (
         guarded(f"{path} cannot be read as DICOM", REMEDY, RecordingError),
-        path.open("rb") as file,
+        DicomFile(path) as file,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)  # values that are odd but readable
@@ -163,20 +163,14 @@ class _DicomFrames:
             if self._compressed is not None:
                 self._compressed.check(self._path, index, self._frames)
             warnings.simplefilter("ignore", UserWarning)  # odd but readable
-            pixels = pixel_array(self._path, index=index, **self._options)
+            with DicomFile(self._path) as file:
+                pixels = pixel_array(file, index=index, **self._options)
         return self._to_grey(pixels)
 
 
 def _header(file: BinaryIO, path: Path) -> Dataset:
     """Read everything before the pixels."""
     try:
-        # A deflated file is unpacked as a whole to be read, however large that is.
-        meta = read_file_meta_info(path)
-        if UID(str(meta.get("TransferSyntaxUID") or "")) == DeflatedExplicitVRLittleEndian:
-            raise RecordingError(
-                f"{path} is a deflated DICOM file, whose frames cannot be read one by one; rewrite "
-                "it uncompressed, for example with 'gdcmconv --raw'"
-            )
         header = dcmread(file, stop_before_pixels=True)
     except InvalidDicomError as error:
         raise RecordingError(

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset, dcmread
-from pydicom.filereader import read_file_meta_info
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from sonotempo.errors import RecordingError
 from sonotempo.guard import guarded
 from sonotempo.io.dicom import REMEDY, open_dicom
+from sonotempo.io.dicom_file import DicomFile
 from sonotempo.io.formats import Request
 from sonotempo.io.timing import times_from
 from sonotempo.recording import Image, Recording
@@ -137,12 +136,9 @@ def _frame(path: Path) -> _Frame | None:
 
 
 def _header(path: Path) -> Dataset:
-    meta = read_file_meta_info(path)
-    if str(meta.get("TransferSyntaxUID")) == DeflatedExplicitVRLittleEndian:
-        raise RecordingError(f"{path} is deflated")
-    with warnings.catch_warnings():
+    with DicomFile(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        return dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS))
 
 
 def _time_s(header: Dataset) -> float | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.containment import Inside
+from sonotempo.io.containment import Inside, real_path
 from sonotempo.io.formats import IMAGES
 from sonotempo.recording import Image
 
@@ -59,7 +59,7 @@ def folders_in(root: Path, inside: Inside) -> Iterator[Path]:
     waiting, links = [root], list[Path]()
     while waiting or links:
         folder = waiting.pop() if waiting else links.pop(0)
-        real = folder.resolve()
+        real = real_path(folder)
         if real in seen:
             continue
         seen.add(real)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from sonotempo.errors import RecordingError
 from sonotempo.guard import guarded
@@ -31,7 +30,7 @@ def read_safely(path: Path, read: Callable[[], Recording]) -> Recording:
         return replace(
             recording,
             images=_Images(recording.source, recording.images),
-            mask_readers=MappingProxyType(masks),
+            mask_readers=masks,
         )
 
 

@@ -43,9 +43,9 @@ def open_image_folder(request: Request) -> Recording:
         raise RecordingError(
             f"{request.path} holds no images; expected files ending in {', '.join(IMAGES.suffixes)}"
         )
-    return open_image_frames(
-        frames, request, _masks_of(frames, mask_folder(request.path), request.bounds)
-    )
+    inside = request.bounds
+    masks = _masks_of(frames, mask_folder(request.path, inside), inside)
+    return open_image_frames(frames, request, masks)
 
 
 def open_image_frames(
@@ -105,12 +105,19 @@ def open_still(request: Request, mask: Path | None = None) -> Recording:
     )
 
 
-def mask_folder(folder: Path) -> Path | None:
-    """Return the folder of masks that belongs to a folder of images, or None."""
+def mask_folder(folder: Path, inside: Inside) -> Path | None:
+    """Return the folder of masks that belongs to a folder of images, or None.
+
+    Raises:
+        RecordingError: it is a link that leads outside.
+    """
     named = [folder.with_name(f"{folder.name}_masks")]
     if folder.name == "images":
         named.append(folder.with_name("masks"))
-    return next((path for path in named if path.is_dir()), None)
+    found = next((path for path in named if path.is_dir()), None)
+    if found is not None and not inside.holds_entry(found):
+        raise RecordingError(inside.left_out(found))
+    return found
 
 
 def read_grey(path: Path) -> Image:
