@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from sonotempo.errors import RecordingError
 from sonotempo.folders import whole_file, writing
+from sonotempo.guard import guarded, shown
 
 #: ``empty``: somebody has confirmed that nothing is in view.
 Kind = Literal["human", "propagated", "model", "empty"]
@@ -68,19 +69,15 @@ def read_origins(folder: Path) -> dict[int, Origin]:
     path = folder / ORIGINS_FILE
     if not path.is_file():
         return {}
-    try:
+    remedy = "restore it, or delete it if people made all masks of this folder"
+    with guarded(f"{path} does not say where the masks come from", remedy, RecordingError):
         content = json.loads(path.read_text("utf-8"))
         if content["format"] != _FORMAT:
-            raise ValueError(f"format {content['format']}, this version reads {_FORMAT}")
+            raise ValueError(f"format {shown(content['format'])}, this version reads {_FORMAT}")
         found = {int(number): Origin(**one) for number, one in content["frames"].items()}
         for one in found.values():
             if one.kind not in get_args(Kind):
-                raise ValueError(f"unknown origin {one.kind!r}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordingError(
-            f"{path} does not say where the masks come from ({error}); restore it, or delete it "
-            "if people made all masks of this folder"
-        ) from error
+                raise ValueError(f"unknown origin {shown(one.kind)}")
     return found
 
 
@@ -91,7 +88,9 @@ def write_origins(folder: Path, origins: Mapping[int, Origin]) -> None:
         RecordingError: the folder cannot be written.
     """
     frames = {str(number): asdict(origins[number]) for number in sorted(origins)}
-    with writing(folder, "the folder of the masks", RecordingError):
-        with whole_file(folder / ORIGINS_FILE) as draft:
-            content = {"format": _FORMAT, "frames": frames}
-            draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    with (
+        writing(folder, "the folder of the masks", RecordingError),
+        whole_file(folder / ORIGINS_FILE) as draft,
+    ):
+        content = {"format": _FORMAT, "frames": frames}
+        draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

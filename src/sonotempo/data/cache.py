@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
 from sonotempo.folders import make_folder, writing
+from sonotempo.guard import guarded
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
 from sonotempo.structures import StructureSet
@@ -228,9 +229,10 @@ def _sums(folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
 def _is_whole(folder: Path) -> bool:
     """Whether a recording is in the cache as it was written: one flipped bit and it is not."""
     try:
-        facts = json.loads((folder / "recording.json").read_text(encoding="utf-8"))
-        return bool(facts["sums"] == _sums(folder, facts))
-    except (OSError, ValueError, KeyError, TypeError):
+        with guarded(f"{folder} is damaged", "it is fitted again", RecordingError):
+            facts = json.loads((folder / "recording.json").read_text(encoding="utf-8"))
+            return bool(facts["sums"] == _sums(folder, facts))
+    except RecordingError:
         return False
 
 

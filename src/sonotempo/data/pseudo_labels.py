@@ -20,6 +20,7 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.errors import RecordingError
 from sonotempo.flow import HELD, Motion, Track, moved_mask, track
 from sonotempo.folders import whole_file, writing
+from sonotempo.guard import guarded
 from sonotempo.recording import Image
 
 #: The product of the consistencies along the way that ends it.
@@ -130,9 +131,10 @@ def _agreement(one_SS: Image, other_SS: Image) -> float:
 def _kept(masks: Path, about: Path) -> list[int] | None:
     """Return which frames an earlier run labelled; None if there was none, or it is damaged."""
     try:
-        facts = json.loads(about.read_text("utf-8"))
-        return list(facts["labelled"]) if facts["sum"] == _sum(masks) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        with guarded(f"{about} is damaged", "it is made again", RecordingError):
+            facts = json.loads(about.read_text("utf-8"))
+            return list(facts["labelled"]) if facts["sum"] == _sum(masks) else None
+    except RecordingError:
         return None
 
 

@@ -23,6 +23,7 @@ class Limits:
         unpacked_bytes: what compressed pixels may become on the disk: 32 GiB.
         header_bytes: of a header that may describe every frame, and of lists with a line a frame.
         text_bytes: of a description: JSON, YAML, a table.
+        mask_bytes: of the masks of one recording in a run folder: 16 384 frames of 256 by 256.
     """
 
     frame_pixels: int = 1 << 26
@@ -30,6 +31,7 @@ class Limits:
     unpacked_bytes: int = 1 << 35
     header_bytes: int = 1 << 30
     text_bytes: int = 1 << 26
+    mask_bytes: int = 1 << 30
 
     def check_frame(self, path: Path, height: int, width: int) -> None:
         """Refuse a frame of more pixels.
@@ -67,6 +69,15 @@ class Limits:
         """
         if size_bytes > self.header_bytes:
             raise self._exceeded(path, f"a header of {size_bytes} bytes or more", "header_bytes")
+
+    def check_masks(self, path: Path, size_bytes: int) -> None:
+        """Refuse masks of more bytes.
+
+        Raises:
+            RecordingError: they have more.
+        """
+        if size_bytes > self.mask_bytes:
+            raise self._exceeded(path, f"masks of {size_bytes} bytes", "mask_bytes")
 
     def text_of(self, path: Path, encoding: str = "utf-8") -> str:
         """Read a description.

@@ -12,6 +12,7 @@ from sonotempo.config import ModelConfig
 from sonotempo.errors import ConfigError, SonotempoError
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
 from sonotempo.folders import whole_file
+from sonotempo.guard import guarded
 from sonotempo.models import Segmenter, build_model
 from sonotempo.structures import StructureSet, structure_set
 
@@ -70,7 +71,8 @@ def read_weights_metadata(path: Path) -> WeightsMetadata:
     Raises:
         ConfigError: the file is missing, not a safetensors file, or was not written by sonotempo.
     """
-    try:
+    remedy = "give a weights.safetensors from a run folder"
+    with guarded(f"{path} is not a weights file of sonotempo", remedy, ConfigError):
         with safe_open(str(path), "pt") as file:
             facts = json.loads((file.metadata() or {})["sonotempo"])
         structures, area = facts.pop("structures"), facts.pop("area")
@@ -81,12 +83,6 @@ def read_weights_metadata(path: Path) -> WeightsMetadata:
             trained_on=tuple(facts.pop("trained_on")),
             **facts,
         )
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"{path} is not a weights file of sonotempo ({type(error).__name__}: {reason}); "
-            "give a weights.safetensors from a run folder"
-        ) from error
 
 
 def load_weights(path: Path) -> tuple[Segmenter, WeightsMetadata]:
@@ -100,13 +96,10 @@ def load_weights(path: Path) -> tuple[Segmenter, WeightsMetadata]:
     _check_sum(path)
     # The file contains all weights: no pretrained ones are downloaded.
     config = metadata.model.model_copy(update={"pretrained": False})
-    model = build_model(metadata.arm, config, metadata.structure_set.channels)
-    try:
+    what = f"the weights in {path} do not fit the network that they describe"
+    with guarded(what, "copy the file again, or train that fold again", ConfigError):
+        model = build_model(metadata.arm, config, metadata.structure_set.channels)
         load_model(model, str(path))
-    except RuntimeError as error:
-        raise ConfigError(
-            f"the weights in {path} do not fit the network that they describe: {error}"
-        ) from error
     return model.eval(), metadata
 
 

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from sonotempo.errors import ModelError, SonotempoError
+from sonotempo.errors import ModelError
 from sonotempo.flow import MOTION_CHANNELS, grid_side
+from sonotempo.guard import guarded, shown
 from sonotempo.live.models.graph import Interface, fits, listed, read_interface
 from sonotempo.recording import Box
 from sonotempo.structures import StructureSet
@@ -186,7 +187,7 @@ def read_card(path: Path) -> ModelCard:
 
 def _card_from(text: str, path: Path) -> ModelCard:
     """Read a card from its metadata text; ``path`` names the file in errors."""
-    try:
+    with guarded(f"the description in {path} is damaged", "export the model again", ModelError):
         facts: dict[str, Any] = json.loads(text)
         if facts.pop("format") > _FORMAT:
             raise ModelError(
@@ -196,7 +197,7 @@ def _card_from(text: str, path: Path) -> ModelCard:
         for rule, known in _RULES.items():
             if (wanted := facts.pop(rule)) != known:
                 raise ModelError(
-                    f"{path} needs another {rule} ({wanted!r}) than this version applies "
+                    f"{path} needs another {rule} ({shown(wanted)}) than this version applies "
                     f"({known!r}); export it again with this version"
                 )
         card = TypeAdapter(ModelCard).validate_python(facts)
@@ -206,14 +207,6 @@ def _card_from(text: str, path: Path) -> ModelCard:
                     f"{len(member.temperatures)} temperatures of {len(card.structures)} structures"
                 )
         return card
-    except ModelError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, SonotempoError) as error:
-        reason = "; ".join(str(error).splitlines())
-        raise ModelError(
-            f"the description in {path} is damaged ({type(error).__name__}: {reason}); export the "
-            "model again"
-        ) from error
 
 
 def _require_interface(card: ModelCard, interface: Interface, path: Path) -> None:
