@@ -157,6 +157,14 @@ class ModelCard:
         return json.dumps(asdict(self) | {"format": _FORMAT} | _RULES)
 
 
+def input_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every input of a model's graph; the image is the first."""
+    shapes: dict[str, tuple[int, ...]] = {card.image: (1, 1, card.input_size, card.input_size)}
+    if card.motion is not None:
+        shapes[card.motion] = (1, MOTION_CHANNELS, *[grid_side(card.input_size)] * 2)
+    return shapes | {state.input: state.shape for state in card.states}
+
+
 def describes_itself(path: Path) -> bool:
     """Whether an ONNX file has a card.
 
@@ -212,16 +220,13 @@ def _card_from(text: str, path: Path) -> ModelCard:
 def _require_interface(card: ModelCard, interface: Interface, path: Path) -> None:
     """Refuse a graph that differs from its card."""
     size, channels = card.input_size, card.structures.channels
-    takes: dict[str, tuple[int, ...]] = {card.image: (1, 1, size, size)}
-    if card.motion is not None:
-        takes[card.motion] = (1, MOTION_CHANNELS, *[grid_side(size)] * 2)
+    takes = input_shapes(card)
     gives: dict[str, tuple[int, ...]] = {}
     for member in card.members:
         gives[member.probabilities] = (1, channels, size, size)
         if member.logits is not None:
             gives[member.logits] = (1, channels, size, size)
     for state in card.states:
-        takes[state.input] = state.shape
         gives[state.output] = state.shape
     for kind, described, there in (
         ("takes", takes, interface.inputs),
