@@ -2,9 +2,10 @@
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import nrrd
@@ -183,7 +184,7 @@ def _image(folder: Path, suffix: str, mode: str = "L") -> Seed:
 def _stack(folder: Path, suffix: str) -> Seed:
     first, *rest = (Pillow.fromarray(frame) for frame in frames_THW())
     path = folder / f"a{suffix}"
-    options = {} if suffix == ".tif" else {"duration": 40}
+    options: dict[str, Any] = {} if suffix == ".tif" else {"duration": 40}
     first.save(path, save_all=True, append_images=rest, **options)
     return Seed(path.name, (path.name,))
 
@@ -236,16 +237,15 @@ def _base64(content: bytes) -> str:
 
 
 def _stream(folder: Path) -> Seed:
-    frames: Sequence[Frames] = frames_THW()
-    with RingBuffer(seconds=9, rate_hz=1, height_px=64, width_px=64) as buffer:
-        with buffer.writer() as writer:
-            recorder = Recorder(buffer.reader("now"), folder / "a.mkv")
-            for i, image_HW in enumerate(frames):
-                shown = image_HW if i < 2 else image_HW[:16]  # a second segment
-                writer.write(
-                    np.ascontiguousarray(shown), probe_ns=i * 40_000_000, host_ns=i * 10**7
-                )
-            recorder.stop()
+    with (
+        RingBuffer(seconds=9, rate_hz=1, height_px=64, width_px=64) as buffer,
+        buffer.writer() as writer,
+    ):
+        recorder = Recorder(buffer.reader("now"), folder / "a.mkv")
+        for i, image_HW in enumerate(frames_THW()):
+            shown = np.ascontiguousarray(image_HW if i < 2 else image_HW[:16])  # a second segment
+            writer.write(shown, probe_ns=i * 40_000_000, host_ns=i * 10**7)
+        recorder.stop()
     return Seed("a.mkv", ("a.jsonl", "a.mkv", "a.segment-2.mkv"))
 
 
