@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from sonotempo.errors import ModelError
+from sonotempo.errors import ModelError, SonotempoError
 from sonotempo.flow import MOTION_CHANNELS, grid_side
 from sonotempo.guard import guarded, shown
 from sonotempo.live.models.graph import Interface, fits, listed, read_interface
@@ -208,7 +208,10 @@ def _card_from(text: str, path: Path) -> ModelCard:
                     f"{path} needs another {rule} ({shown(wanted)}) than this version applies "
                     f"({known!r}); export it again with this version"
                 )
-        card = TypeAdapter(ModelCard).validate_python(facts)
+        try:
+            card = TypeAdapter(ModelCard).validate_python(facts)
+        except SonotempoError as error:  # what is wrong with a part of it
+            raise ValueError(str(error)) from error
         for member in card.members:
             if len(member.temperatures) not in (0, len(card.structures)):
                 raise ValueError(
