@@ -1,19 +1,15 @@
-"""A DICOM file as pydicom reads it, without allocating more than the file holds."""
+"""A DICOM file as pydicom reads it, without unpacking it as a whole."""
 
-import io
-import os
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.bounded_file import BoundedFile
 
-_SMALL_BYTES = 1 << 16
 
+class DicomFile(BoundedFile):
+    """An open file that cannot be inflated.
 
-class DicomFile(io.BufferedReader):
-    """An open file whose elements cannot announce more than is left of it.
-
-    pydicom reads the rest of a file in one piece only to inflate it, however large that becomes;
-    such files are refused.
+    pydicom reads the rest of a file in one piece only to inflate it, however large that becomes.
 
     Args:
         path: the file.
@@ -23,9 +19,8 @@ class DicomFile(io.BufferedReader):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path))
+        super().__init__(path)
         self._path = path
-        self._end = os.fstat(self.fileno()).st_size
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read at most so many bytes.
@@ -38,6 +33,4 @@ class DicomFile(io.BufferedReader):
                 f"{self._path} is a deflated DICOM file, whose frames cannot be read one by one; "
                 "rewrite it uncompressed, for example with 'gdcmconv --raw'"
             )
-        if size > _SMALL_BYTES:
-            size = min(size, max(0, self._end - self.tell()))
         return super().read(size)

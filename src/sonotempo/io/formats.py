@@ -58,8 +58,8 @@ class Format:
     Attributes:
         name: for messages.
         suffixes: of its file names, in lower case.
-        reader: ``module:function``, imported when the first such file is opened: pydicom, PyAV
-            and SimpleITK are slow to import, and a program seldom needs all of them.
+        reader: ``module:function``, imported when the first such file is opened: pydicom and
+            PyAV are slow to import, and a program seldom needs both.
         extra: the optional dependency group that the reader needs, if any.
         recognise: tests a path where the suffix alone does not decide.
     """

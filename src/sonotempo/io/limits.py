@@ -18,7 +18,7 @@ class Limits:
     """The limits of one file; ``frame_pixels`` is set by ``SONOTEMPO_MAX_FRAME_PIXELS``, and so on.
 
     Attributes:
-        frame_pixels: of one frame, rows times columns: 8192 by 8192.
+        frame_pixels: of one frame, rows times columns: 8192 by 4096, more than a screen of 8K.
         frames: of one recording: 18 hours at 30 frames a second.
         unpacked_bytes: what compressed pixels may become on the disk: 32 GiB.
         header_bytes: of a header that may describe every frame, and of lists with a line a frame.
@@ -26,7 +26,7 @@ class Limits:
         mask_bytes: of the masks of one recording in a run folder: 16 384 frames of 256 by 256.
     """
 
-    frame_pixels: int = 1 << 26
+    frame_pixels: int = 1 << 25
     frames: int = 2_000_000
     unpacked_bytes: int = 1 << 35
     header_bytes: int = 1 << 30

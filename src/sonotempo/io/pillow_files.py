@@ -13,6 +13,7 @@ from PIL import UnidentifiedImageError
 
 from sonotempo.errors import RecordingError
 from sonotempo.guard import guarded
+from sonotempo.io.bounded_file import BoundedFile
 from sonotempo.io.limits import limits
 
 #: What is opened, whatever the suffix of the file.
@@ -28,12 +29,15 @@ def opened_image(
     Raises:
         RecordingError: it cannot be read, is too large, or ``check`` refuses it.
     """
-    with guarded(f"{path} cannot be read as an image", "copy or export it again", RecordingError):
+    with (
+        guarded(f"{path} cannot be read as an image", "copy or export it again", RecordingError),
+        BoundedFile(path) as file,
+    ):
         try:
             with warnings.catch_warnings():
                 # Our own limit is lower and has a sentence.
                 warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-                image = Pillow.open(path, formats=PILLOW_FORMATS)
+                image = Pillow.open(file, formats=PILLOW_FORMATS)
         except UnidentifiedImageError as error:
             raise RecordingError(
                 f"{path} cannot be read as an image (its content is not {_KINDS}); copy or export "
