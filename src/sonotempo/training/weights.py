@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
@@ -98,9 +100,21 @@ def load_weights(path: Path) -> tuple[Segmenter, WeightsMetadata]:
     config = metadata.model.model_copy(update={"pretrained": False})
     what = f"the weights in {path} do not fit the network that they describe"
     with guarded(what, "copy the file again, or train that fold again", ConfigError):
+        _check_size(path, metadata, config)
         model = build_model(metadata.arm, config, metadata.structure_set.channels)
         load_model(model, str(path))
     return model.eval(), metadata
+
+
+def _check_size(path: Path, metadata: WeightsMetadata, config: ModelConfig) -> None:
+    """Refuse a description of a network that the file cannot fill, before memory is allocated."""
+    with safe_open(str(path), "pt") as file:
+        held = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    with torch.device("meta"):
+        network = build_model(metadata.arm, config, metadata.structure_set.channels)
+    needed = sum(part.numel() for part in network.parameters())
+    if needed > held:
+        raise ValueError(f"it has {needed} parameters, and the file holds {held} numbers")
 
 
 def file_sha256(path: Path) -> str:
