@@ -92,7 +92,30 @@ def _dicom(folder: Path, kind: str) -> Seed:
         data.PixelData = encapsulate([_picture(frame, "JPEG") for frame in frames])
         data["PixelData"].VR = "OB"
     data.save_as(folder / "a.dcm", enforce_file_format=True)
+    if kind == "lossless JPEG":
+        _as_lossless_jpeg(folder / "a.dcm")
     return Seed("a.dcm", ("a.dcm",))
+
+
+def _as_lossless_jpeg(path: Path) -> None:
+    import gdcm  # noqa: PLC0415
+
+    reader, change, writer = (
+        gdcm.ImageReader(),
+        gdcm.ImageChangeTransferSyntax(),
+        gdcm.ImageWriter(),
+    )
+    reader.SetFileName(str(path))
+    reader.Read()
+    syntax = gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1)
+    change.SetTransferSyntax(syntax)
+    change.SetInput(reader.GetImage())
+    change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    writer.SetFileName(str(path))
+    writer.Write()
 
 
 def _picture(pixels: Frames, kind: str) -> bytes:
@@ -255,6 +278,7 @@ SEEDS: dict[str, Callable[[Path], Seed]] = {
     "DICOM palette": lambda folder: _dicom(folder, "palette"),
     "DICOM RLE": lambda folder: _dicom(folder, "RLE"),
     "DICOM JPEG": lambda folder: _dicom(folder, "JPEG"),
+    "DICOM lossless JPEG": lambda folder: _dicom(folder, "lossless JPEG"),
     "MetaImage": lambda folder: _metaimage(folder, False),
     "MetaImage zlib": lambda folder: _metaimage(folder, True),
     "NRRD": lambda folder: _nrrd(folder, "raw"),

@@ -5,8 +5,8 @@ Calls go down this list only:
 - ``dataset``: a folder of many recordings, and what was ``skipped``.
 - ``open``: a file or folder as one recording.
 - ``annotation_web`` (with ``labelme`` polygons): exports of the annotation tool.
-- ``dicom`` (with ``dicom_header``), ``metaimage`` (with ``metaimage_header``), ``video``,
-  ``images``, ``clarius_raw``: one reader per format.
+- ``dicom`` (with ``dicom_header`` and ``dicom_frames``), ``metaimage`` (with ``metaimage_header``),
+  ``nrrd`` (with ``nrrd_pixels``), ``video``, ``images``, ``clarius_raw``: one reader per format.
 - ``stream_recording`` (on ``video``, with ``stream_files`` for the names): recorded streams.
 - ``formats``: the list of formats with their readers, and which one a path is.
 - ``writers``: frames and masks to files.

@@ -12,11 +12,12 @@ from typing import Literal
 import numpy as np
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.containment import Inside, real_path
+from sonotempo.io.candidates import candidates
+from sonotempo.io.containment import Inside
 from sonotempo.io.formats import Request, is_dicom
-from sonotempo.io.frame_files import folders_in, image_files, links_out
+from sonotempo.io.frame_files import image_files, links_out
 from sonotempo.io.guard import read_safely
-from sonotempo.io.open import contents, open_file, open_frames, open_one
+from sonotempo.io.open import open_file, open_frames, open_one
 from sonotempo.io.skipped import Skipped
 from sonotempo.recording import Recording
 from sonotempo.structures import StructureSet
@@ -234,7 +235,7 @@ def _recordings(
 ) -> tuple[list[Recording], bool]:
     """Return the recordings, and whether the subjects of all of them are known."""
     root = bounds.root
-    paths = _candidates(bounds)
+    paths = candidates(bounds)
     plain = Counter(_name(path, root) for path in paths)
     recordings: list[Recording] = []
     known = True
@@ -261,31 +262,6 @@ def _recordings(
             recording = replace(recording, subject=path.stem)
         recordings.append(recording)
     return recordings, known
-
-
-def _candidates(inside: Inside) -> list[Path]:
-    """Return the recordings of a data set, and files of unknown format to be reported.
-
-    Every folder and file counts once, whatever links lead to it.
-    """
-    found: list[Path] = []
-    for folder in folders_in(inside.root, inside):
-        if folder == inside.root or not _holds_masks(folder):
-            held = contents(folder, inside)
-            found += [*held.recordings, *held.unknown]
-    # A file is found where it is, and not where a link is.
-    seen = {real_path(path) for path in found if not path.is_symlink()}
-    kept = []
-    for path in found:
-        if not path.is_symlink() or path.is_dir() or real_path(path) not in seen:
-            seen.add(real_path(path))
-            kept.append(path)
-    return kept
-
-
-def _holds_masks(folder: Path) -> bool:
-    images = "images" if folder.name == "masks" else folder.name.removesuffix("_masks")
-    return images != folder.name and folder.with_name(images).is_dir()
 
 
 def _name(path: Path, root: Path) -> str:

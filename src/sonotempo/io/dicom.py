@@ -1,45 +1,37 @@
 """DICOM ultrasound files as recordings: single images and cines, frame by frame.
 
-pydicom decodes the pixels, with its own RLE decoder, Pillow (JPEG, JPEG 2000), python-gdcm (JPEG
-lossless) and pyjpegls (JPEG-LS). ``dicom_header`` reads the region of tissue, spacing and time.
+``dicom_frames`` decodes the pixels; ``dicom_header`` reads the region of tissue, spacing and time.
 """
 
 import math
 import os
-import threading
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import get_decoder, pixel_array
+from pydicom.pixels import get_decoder
 from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import RLELossless
 
 from sonotempo.errors import RecordingError
 from sonotempo.guard import guarded, shown
-from sonotempo.io.code_stream import code_stream_size
 from sonotempo.io.dicom_file import DicomFile
+from sonotempo.io.dicom_frames import REMEDY, DicomFrames, StoredFrames
 from sonotempo.io.dicom_header import frame_times_ns, pixel_aspect, region
 from sonotempo.io.dicom_pixels import ToGrey
 from sonotempo.io.dicom_video import is_video, open_dicom_video
 from sonotempo.io.formats import Request
 from sonotempo.io.limits import limits
 from sonotempo.io.timing import times_from
-from sonotempo.recording import Image, Recording
+from sonotempo.recording import Recording
 
 _ENHANCED_VOLUME = "1.2.840.10008.5.1.4.1.1.6.2"
 # The first bytes of JPEG and JPEG-LS, of a JPEG 2000 code stream, and of a JP2 file.
 _BEGINNINGS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0c")
-
-#: What the user does with a damaged file.
-REMEDY = "copy or export the file again"
-
-_Offsets = tuple[list[int], list[int]]
 
 
 def open_dicom(request: Request) -> Recording:
@@ -66,20 +58,20 @@ def open_dicom(request: Request) -> Recording:
         if is_video(header):
             return open_dicom_video(request, header)
         announced = _frames(header, path)
-        frames, offsets, begins = _check_whole(file, header, announced, path)
-        to_grey = ToGrey(header, path)
+        stored = _check_whole(file, header, announced, path)
+        frames = stored.count
+        images = DicomFrames(path, header, stored, ToGrey(header, path))
         found = region(header)
         numbers = np.arange(frames, dtype=np.int64)
         times_ns = frame_times_ns(header, frames)
         patient = str(header.get("PatientID") or "").strip()
         aspect = pixel_aspect(header)
-        compressed = _Compressed((header.Rows, header.Columns), begins) if begins else None
     times = times_from(times_ns, numbers)
     return Recording(
         source=path,
         subject=request.subject or patient or path.resolve().parent.name,
         name=request.name or path.stem,
-        images=_DicomFrames(path, to_grey, frames, offsets, compressed),
+        images=images,
         timestamps_ns=times.timestamps_ns,
         rate_is_assumed=times.are_assumed,
         pixel_aspect=aspect,
@@ -88,84 +80,6 @@ def open_dicom(request: Request) -> Recording:
         area=found.area,
         files=(path,),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Compressed:
-    """The code streams of JPEG and JPEG 2000 frames.
-
-    Attributes:
-        shape_HW: of each frame, as the file's header says.
-        begins: offset of each code stream, in bytes.
-    """
-
-    shape_HW: tuple[int, int]
-    begins: tuple[int, ...]
-
-    def check(self, path: Path, index: int, frames: int) -> None:
-        """Refuse a frame that is larger or smaller than the header says, before it is decoded.
-
-        Raises:
-            RecordingError: its size differs.
-        """
-        is_known = len(self.begins) == frames
-        with path.open("rb") as file:
-            for begin in self.begins[index : index + 1] if is_known else self.begins:
-                size_HW = code_stream_size(file, begin)
-                if size_HW != self.shape_HW:
-                    found = "has no size" if size_HW is None else f"has {size_HW[0]}x{size_HW[1]}"
-                    raise RecordingError(
-                        f"frame {index} of {path} {found}, but the header announces "
-                        f"{self.shape_HW[0]}x{self.shape_HW[1]} pixels (rows x columns); {REMEDY}"
-                    )
-
-
-class _DicomFrames:
-    """The frames of one DICOM file, located by offset and decoded on demand.
-
-    Args:
-        path: the file.
-        to_grey: turns decoded pixels into grey.
-        frames: number of frames.
-        offsets: start and length of each compressed frame, which save pydicom a walk through the
-            file for every frame; None to let pydicom find them.
-        compressed: the code streams, unless the frames are RLE or not compressed.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        to_grey: ToGrey,
-        frames: int,
-        offsets: _Offsets | None,
-        compressed: _Compressed | None,
-    ) -> None:
-        self._path = path
-        self._to_grey = to_grey
-        self._frames = frames
-        self._compressed = compressed
-        # The number is given because the file's own may be missing.
-        self._options: dict[str, Any] = {"number_of_frames": frames}
-        if offsets is not None:
-            self._options["extended_offsets"] = offsets
-        # pydicom's table of decoders and gdcm's reader are not documented as thread-safe.
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return self._frames
-
-    def __getitem__(self, index: int, /) -> Image:
-        with (
-            self._lock,
-            guarded(f"frame {index} of {self._path} cannot be decoded", REMEDY, RecordingError),
-            warnings.catch_warnings(),
-        ):
-            if self._compressed is not None:
-                self._compressed.check(self._path, index, self._frames)
-            warnings.simplefilter("ignore", UserWarning)  # odd but readable
-            with DicomFile(self._path) as file:
-                pixels = pixel_array(file, index=index, **self._options)
-        return self._to_grey(pixels)
 
 
 def _header(file: BinaryIO, path: Path) -> Dataset:
@@ -225,7 +139,7 @@ def _frames(header: Dataset, path: Path) -> int | None:
 
 def _check_whole(
     file: BinaryIO, header: Dataset, announced: int | None, path: Path
-) -> tuple[int, _Offsets | None, tuple[int, ...]]:
+) -> StoredFrames:
     """Check by sizes alone that all pixels exist.
 
     Args:
@@ -235,8 +149,7 @@ def _check_whole(
         path: of the file, for messages.
 
     Returns:
-        The number of frames, where compressed ones start for pydicom, and the offset of each code
-        stream of JPEG or JPEG 2000.
+        Where the frames are.
     """
     end = os.fstat(file.fileno()).st_size
     syntax = header.file_meta.TransferSyntaxUID
@@ -254,7 +167,7 @@ def _check_whole(
     if not syntax.is_encapsulated:
         length = int.from_bytes(head[-4:], "little" if syntax.is_little_endian else "big")
         available = min(end - file.tell(), length)
-        return _check_sizes(available, header, announced, path), None, ()
+        return StoredFrames(_check_sizes(available, header, announced, path))
     parse_basic_offsets(file)
     first = file.tell()
     count, starts = parse_fragments(file)
@@ -274,8 +187,8 @@ def _check_whole(
     elif found > announced:
         raise _too_many(path, announced, found)
     if count > frames:  # several fragments per frame: pydicom joins them
-        return frames, None, begins
-    return frames, ([start - first for start in starts], lengths), begins
+        return StoredFrames(frames, None, begins)
+    return StoredFrames(frames, ([start - first for start in starts], lengths), begins)
 
 
 def _check_sizes(available: int, header: Dataset, announced: int | None, path: Path) -> int:

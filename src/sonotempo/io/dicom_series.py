@@ -14,8 +14,9 @@ from pydicom import Dataset, dcmread
 
 from sonotempo.errors import RecordingError
 from sonotempo.guard import guarded
-from sonotempo.io.dicom import REMEDY, open_dicom
+from sonotempo.io.dicom import open_dicom
 from sonotempo.io.dicom_file import DicomFile
+from sonotempo.io.dicom_frames import REMEDY
 from sonotempo.io.formats import Request
 from sonotempo.io.timing import times_from
 from sonotempo.recording import Image, Recording

@@ -9,10 +9,10 @@ Format: https://teem.sourceforge.net/nrrd/format.html
 import math
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any
 from urllib.parse import unquote
 
 import nrrd
@@ -20,14 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
-from sonotempo.guard import guarded, shortened, shown
-from sonotempo.io.containment import Inside
+from sonotempo.guard import guarded, shortened
 from sonotempo.io.formats import Request
 from sonotempo.io.grey import grey
 from sonotempo.io.limits import limits
+from sonotempo.io.nrrd_pixels import Place, find_pixels, header_lines, pixels_of
 from sonotempo.io.orientation import is_on_its_side, orientation, turned
 from sonotempo.io.timing import times_from
-from sonotempo.io.unpacking import Packed, unpacked
 from sonotempo.recording import Image, Recording, Spacing
 
 _OF_TIME = frozenset({"list", "time"})
@@ -40,34 +39,6 @@ _STAMP = re.compile(r"Seq_Frame(\d+)_Timestamp")
 _STATUS = re.compile(r"Seq_Frame(\d+)_ImageStatus")
 _INDEX_VALUES = re.compile(r"axis \d+ index values")
 _UNITS_NS = {"s": 1e9, "sec": 1e9, "second": 1e9, "seconds": 1e9, "ms": 1e6, "": 1e9}
-_PACKINGS: dict[str, Literal["zlib", "bzip2"]] = {
-    "gzip": "zlib",
-    "gz": "zlib",
-    "bzip2": "bzip2",
-    "bz2": "bzip2",
-}
-_TEXTS = frozenset({"ascii", "text", "txt"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the pixels are.
-
-    Attributes:
-        path: the file that holds them.
-        offset: of their first byte, compressed or not.
-        skipped_bytes: of the unpacked pixels; at the start, not part of the image.
-        encoding: as the header writes it, in lower case.
-        sizes: of all axes, fastest first.
-        frames: how many frames there are, for messages.
-    """
-
-    path: Path
-    offset: int
-    skipped_bytes: int
-    encoding: str
-    sizes: tuple[int, ...]
-    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +64,7 @@ def open_nrrd(request: Request) -> Recording:
     path = request.path
     with guarded(f"{path} cannot be read as NRRD", "copy or export it again", RecordingError):
         with path.open("rb") as file:
-            header = dict(nrrd.read_header(_header_lines(file, path)))
+            header = dict(nrrd.read_header(header_lines(file, path)))
             end = file.tell()
         sizes = tuple(int(size) for size in header["sizes"])
     if str(header.get("type")).lower() not in _EIGHT_BITS:
@@ -106,7 +77,7 @@ def open_nrrd(request: Request) -> Recording:
     width = sizes[axes.column] * (1 if axes.colour is None else sizes[axes.colour])
     limits().check_frame(path, sizes[axes.row], width)
     limits().check_frames(path, count)
-    place = _place(path, header, end, request.inside)
+    place = find_pixels(path, header, end, request.inside)
     status = _by_frame(header, _STATUS)
     valid = [i for i in range(count) if status.get(i, "OK").upper() != "INVALID"]
     if not valid:
@@ -142,7 +113,7 @@ class _NrrdFrames:
     def __init__(
         self,
         path: Path,
-        place: _Place,
+        place: Place,
         axes: _Axes,
         numbers: NDArray[np.int64],
         stored: str,
@@ -168,7 +139,7 @@ class _NrrdFrames:
 
     def _read(self) -> NDArray[np.uint8]:
         axes = self._axes
-        pixels = _pixels(self._place)
+        pixels = pixels_of(self._place)
         # Fastest first in the file, so last first as numpy's axes.
         wanted = [axes.row, axes.column]
         if axes.time is not None:
@@ -181,41 +152,6 @@ class _NrrdFrames:
         if axes.time is None:
             ordered = ordered[None]
         return ordered if axes.colour is not None else ordered[..., None]
-
-
-def _header_lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    """Yield the lines up to the empty one; the file then stands at the first byte after it."""
-    budget = limits()
-    while line := file.readline(budget.text_bytes):
-        budget.check_header(path, file.tell())
-        yield line
-
-
-def _pixels(place: _Place) -> NDArray[np.uint8]:
-    """Return the pixels with the file's fastest axis first."""
-    count = math.prod(place.sizes)
-    end = place.path.stat().st_size
-    values: NDArray[np.uint8]
-    if place.encoding in _TEXTS:
-        with place.path.open("rb") as file:
-            file.seek(place.offset)
-            values = np.fromfile(file, np.uint8, count, sep=" ")
-        held = len(values)
-    elif place.encoding == "raw":
-        held = end - place.offset
-        if held >= count:
-            values = np.memmap(place.path, np.uint8, "r", offset=place.offset, shape=(count,))
-    else:
-        packing = _PACKINGS[place.encoding]
-        size_bytes = place.skipped_bytes + count
-        whole = unpacked(Packed(place.path, place.offset, size_bytes, place.frames, packing))
-        values, held = whole[place.skipped_bytes :], count
-    if held < count:
-        raise RecordingError(
-            f"{place.path} is cut short: it holds {max(held, 0) * place.frames // count} of "
-            f"{place.frames} frames; copy or export it again"
-        )
-    return values.reshape(place.sizes, order="F")
 
 
 def _axes(header: dict[str, Any], sizes: Sequence[int], path: Path) -> _Axes:
@@ -281,55 +217,3 @@ def _step(header: dict[str, Any], axis: int) -> float:
             return step
     spacings = header.get("spacings")
     return float(spacings[axis]) if spacings is not None and len(spacings) > axis else 1.0
-
-
-def _data_file(header: dict[str, Any]) -> str:
-    return str(header.get("data file") or header.get("datafile") or "")
-
-
-def _place(path: Path, header: dict[str, Any], end: int, inside: Inside | None) -> _Place:
-    """Find the pixels: after the header, or in another file.
-
-    Args:
-        path: of the header.
-        header: as pynrrd reads it.
-        end: of the header, in bytes.
-        inside: where another file may lie.
-    """
-    named = _data_file(header)
-    if named.upper().startswith("LIST") or "%" in named:
-        raise RecordingError(
-            f"{path} stores its pixels in several files (data file: {shortened(named, 60)}); save "
-            "it as one .nrrd"
-        )
-    pixels = (inside or Inside(path.parent)).named(named, path, "data file") if named else path
-    if not pixels.is_file():
-        raise RecordingError(
-            f"{path} stores its pixels in {shown(named)}, which is missing; copy it into "
-            f"{path.parent}"
-        )
-    encoding = str(header.get("encoding")).lower()
-    if encoding not in ("raw", *_PACKINGS, *_TEXTS):
-        raise RecordingError(
-            f"{path} stores its pixels with the encoding {shown(encoding)}; save it as raw or gzip"
-        )
-    lines = int(header.get("line skip", header.get("lineskip", 0)))
-    skipped_bytes = int(header.get("byte skip", header.get("byteskip", 0)))
-    with pixels.open("rb") as file:
-        file.seek(0 if named else end)
-        for _ in range(lines):
-            if not file.readline(limits().text_bytes):
-                break
-        offset = file.tell()
-    begin = offset
-    if encoding == "raw" and (skipped_bytes == -1 or not named):
-        # Pixels that follow the header end the file, as do those after a foreign header.
-        offset = pixels.stat().st_size - math.prod(int(size) for size in header["sizes"])
-    elif encoding == "raw":
-        offset += skipped_bytes
-    if offset < begin or skipped_bytes < -1 or (skipped_bytes == -1 and encoding != "raw"):
-        raise RecordingError(
-            f"{path} is cut short, or its pixels begin where there is nothing (byte skip "
-            f"{skipped_bytes}); copy or export it again"
-        )
-    return _Place(pixels, offset, max(skipped_bytes, 0), encoding, (), 1)
