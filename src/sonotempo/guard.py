@@ -54,7 +54,8 @@ def in_few_words(error: BaseException) -> str:
     >>> in_few_words(MemoryError()), in_few_words(KeyError("sizes"))
     ('it needs more memory than there is', "KeyError: 'sizes'")
     """
-    if isinstance(error, MemoryError):
+    # libav has an error of its own for a size that it does not even try.
+    if isinstance(error, MemoryError) and not getattr(error, "errno", None):
         return "it needs more memory than there is"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
