@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _lock(uv: Path) -> None:
-    command = [
+    command: list[str | Path] = [
         *(uv, "pip", "compile", "pyproject.toml", "--extra", "all", "--extra", "dev"),
         *("--constraint", CONSTRAINTS.name, "--python-version", "3.11", "--universal"),
         *("--generate-hashes", "--no-header", "--quiet", "--output-file", LOCK.name),
@@ -61,7 +61,7 @@ def _lock(uv: Path) -> None:
 
 
 def _list(cyclonedx: Path, target: Path) -> None:
-    command = [
+    command: list[str | Path] = [
         *(cyclonedx, "requirements", LOCK, "--pyproject", ROOT / "pyproject.toml"),
         *("--output-reproducible", "--of", "JSON", "-o", target.resolve()),
     ]
