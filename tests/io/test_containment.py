@@ -196,3 +196,45 @@ def test_labelme_reads_the_image_next_to_it_whatever_it_names(tmp_path):
     (recording,) = open_dataset(tmp_path / "data", NERVE_VESSEL).recordings
     assert recording.mask(0).any()
     assert {path.parent for path in recording.files} == {folder}
+
+
+def test_a_still_counts_once_whatever_links_lead_to_it(tmp_path):
+    for folder in ("images", "masks"):
+        write_png(tmp_path / folder / "b.png", noise(4, 5, high=2))
+    (tmp_path / "images" / "a.png").symlink_to(tmp_path / "images" / "b.png")
+    found = open_dataset(tmp_path, NERVE_VESSEL)
+    assert [(one.name, one.labelled) for one in found.recordings] == [("b", (0,))]
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_used(tmp_path, monkeypatch):
+    write_meta(tmp_path / "s1" / "a.mha", noise(3, 4, 5))
+    write_meta(tmp_path / "s2" / "a.mha", noise(3, 4, 5))
+    listed = Path.iterdir
+
+    def iterdir(path):
+        if path.name == "s2":  # what permissions do, for root too
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = open_dataset(tmp_path, NERVE_VESSEL)
+    assert [one.name for one in found.recordings] == ["s1/a"]
+    assert [(one.path.name, "Permission denied" in one.reason) for one in found.skipped] == [
+        ("s2", True)
+    ]
+
+
+def test_original_recordings_of_an_export_stay_in_their_folder(tmp_path):
+    write_png(tmp_path / "export" / "anna" / "one" / "us_1.png", noise(4, 5))
+    write_meta(tmp_path / "export" / "anna" / "one" / "us_1_gt.mhd", noise(4, 5, high=2))
+    for i in range(3):
+        write_png(tmp_path / "far" / f"us_{i}.png", noise(4, 5, seed=i))
+    (tmp_path / "frames" / "anna").mkdir(parents=True)
+    (tmp_path / "frames" / "anna" / "one").symlink_to(tmp_path / "far")
+    options = {"layout": "annotation_web", "frames_root": tmp_path / "frames"}
+    with pytest.raises(RecordingError, match="is a link that leads outside"):
+        open_dataset(tmp_path / "export", NERVE_VESSEL, **options)
+    (whole,) = open_dataset(
+        tmp_path / "export", NERVE_VESSEL, follow_links=True, **options
+    ).recordings
+    assert len(whole) == 3

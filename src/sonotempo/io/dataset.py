@@ -13,9 +13,9 @@ import numpy as np
 
 from sonotempo.errors import RecordingError
 from sonotempo.io.candidates import candidates
-from sonotempo.io.containment import Inside
+from sonotempo.io.containment import Inside, real_path
 from sonotempo.io.formats import Request, is_dicom
-from sonotempo.io.frame_files import image_files, links_out
+from sonotempo.io.frame_files import image_files, out_of_reach
 from sonotempo.io.guard import read_safely
 from sonotempo.io.open import open_file, open_frames, open_one
 from sonotempo.io.skipped import Skipped
@@ -113,7 +113,7 @@ def open_dataset(
             f"{root} has the layout {found!r}, which already holds its frames; leave "
             "data.frames_root empty or set data.layout to annotation_web"
         )
-    skipped = [Skipped(link, inside.left_out(link)) for link in links_out(root, inside)]
+    skipped = out_of_reach(root, inside)
     match found:
         case "annotation_web":
             recordings = _exported(inside, structures, _folder(frames_root), skipped)
@@ -171,6 +171,8 @@ def _exported(
             return recording
         source = recorded_sequence(frames_root, folder)
         whole = Inside(frames_root, inside.follow_links)
+        if not whole.holds(source):
+            raise RecordingError(whole.left_out(source))
         return paired(recording, open_one(Request(source, structures, inside=whole)))
 
     recordings = []
@@ -218,7 +220,11 @@ def _stills(inside: Inside, structures: StructureSet, skipped: list[Skipped]) ->
     images, masks = folders
     by_stem = {path.stem: path for path in image_files(masks, Inside(masks, inside.follow_links))}
     recordings = []
-    for image in image_files(images, inside):
+    seen: set[Path] = set()
+    for image in sorted(image_files(images, inside), key=Path.is_symlink):  # stable: links last
+        if real_path(image) in seen:
+            continue
+        seen.add(real_path(image))
         mask = by_stem.pop(image.stem, None)
         request = Request(image, structures, inside=inside)
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from sonotempo.errors import RecordingError
 from sonotempo.io.containment import Inside, real_path
 from sonotempo.io.formats import IMAGES
+from sonotempo.io.skipped import Skipped
 from sonotempo.recording import Image
 
 
@@ -50,10 +51,20 @@ def listing(folder: Path, inside: Inside | None = None) -> list[Path]:
     return entries if inside is None else [path for path in entries if inside.holds_entry(path)]
 
 
-def folders_in(root: Path, inside: Inside) -> Iterator[Path]:
+def folders_in(
+    root: Path, inside: Inside, unreadable: list[Skipped] | None = None
+) -> Iterator[Path]:
     """Yield a folder and all folders below it, in order; each once, whatever links lead to it.
 
     Links are followed last, so that a folder is found where it is, and not where a link is.
+
+    Args:
+        root: where to begin.
+        inside: leaves out links that lead elsewhere.
+        unreadable: gets the folders that cannot be listed, which are not yielded.
+
+    Raises:
+        RecordingError: the root cannot be read.
     """
     seen: set[Path] = set()
     waiting, links = [root], list[Path]()
@@ -63,20 +74,26 @@ def folders_in(root: Path, inside: Inside) -> Iterator[Path]:
         if real in seen:
             continue
         seen.add(real)
+        try:
+            inner = [path for path in listing(folder, inside) if path.is_dir()]
+        except RecordingError as error:
+            if folder == root:
+                raise
+            if unreadable is not None:
+                unreadable.append(Skipped(folder, str(error)))
+            continue
         yield folder
-        inner = [path for path in listing(folder, inside) if path.is_dir()]
         links += [path for path in inner if path.is_symlink()]
         waiting += [path for path in reversed(inner) if not path.is_symlink()]
 
 
-def links_out(root: Path, inside: Inside) -> list[Path]:
-    """Return the links at or below a folder that lead elsewhere and are not followed."""
-    return [
-        path
-        for folder in folders_in(root, inside)
-        for path in listing(folder)
-        if not inside.holds_entry(path)
-    ]
+def out_of_reach(root: Path, inside: Inside) -> list[Skipped]:
+    """Return links that lead elsewhere and are not followed, and folders that cannot be read."""
+    found: list[Skipped] = []
+    for folder in folders_in(root, inside, found):
+        links = (path for path in listing(folder) if not inside.holds_entry(path))
+        found += [Skipped(path, inside.left_out(path)) for path in links]
+    return found
 
 
 def image_files(folder: Path, inside: Inside | None = None) -> list[Path]:
