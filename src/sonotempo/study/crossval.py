@@ -257,7 +257,8 @@ def _folds(
                 odd = sorted(known ^ set(strata))
                 raise ConfigError(
                     f"{path} and the data name different subjects "
-                    f"({shortened(', '.join(odd[:5]))}); the data have changed since this run began: choose another --out"
+                    f"({shortened(', '.join(odd[:5]))}); the data have changed since this run "
+                    "began: choose another --out"
                 )
         return folds
     subjects = {subject: tuple(sorted(shown)) for subject, shown in strata.items()}
