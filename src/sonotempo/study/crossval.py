@@ -29,7 +29,7 @@ from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
 from sonotempo.evaluation.scoring.scored_data import ScoredData
 from sonotempo.folders import make_folder, without_folder, writing
-from sonotempo.guard import guarded
+from sonotempo.guard import guarded, shortened
 from sonotempo.models import build_model
 from sonotempo.models.summary import cost_of
 from sonotempo.study.examples import draw_run_examples
@@ -183,8 +183,9 @@ def _require_same_data(run: Path, recordings: Sequence[CachedRecording]) -> None
     now = _keys(recordings)
     odd = sorted(name for name in {**earlier, **now} if earlier.get(name) != now.get(name))
     if odd:
+        names = shortened(", ".join(odd[:5]))
         raise ConfigError(
-            f"{len(odd)} recordings are not those that {run} began with ({', '.join(odd[:5])}); "
+            f"{len(odd)} recordings are not those that {run} began with ({names}); "
             "the data have changed: choose another --out"
         )
 
@@ -276,8 +277,9 @@ def _folds(
             if known != set(strata):
                 odd = sorted(known ^ set(strata))
                 raise ConfigError(
-                    f"{path} and the data name different subjects ({', '.join(odd[:5])}); the "
-                    "data have changed since this run began: choose another --out"
+                    f"{path} and the data name different subjects "
+                    f"({shortened(', '.join(odd[:5]))}); the data have changed since this run "
+                    "began: choose another --out"
                 )
         return folds
     subjects = {subject: tuple(sorted(shown)) for subject, shown in strata.items()}
