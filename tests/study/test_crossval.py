@@ -153,6 +153,7 @@ def test_data_whose_content_has_changed_are_refused_by_name(
 ):
     monkeypatch.setattr(crossval_module, "run_job", lambda job, *_: stop())
     run, root = copied(finished_run, tmp_path), tmp_path / "data"
+    (run / "frame" / "fold-00" / "finished.json").unlink()
     shutil.copytree(shapes, root)
     moved = with_root(finished_run.experiment, root, run)
     with pytest.raises(SonotempoError, match="began"):  # the same content elsewhere is fine
