@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import queue
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import IO, Self
 import torch
 
 from sonotempo.config import Experiment
+from sonotempo.study.engine.child import framed
 from sonotempo.study.engine.outcome import Outcome
 from sonotempo.training.device import device_of
 
@@ -116,7 +116,7 @@ class _Process:
     def send(self, call: Callable[[], str]) -> None:
         # If the process has ended, the thread reports the call as lost.
         with suppress(BrokenPipeError):
-            pickle.dump(call, self._pipe())
+            self._pipe().write(framed(call))
             self._pipe().flush()
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any, Self
@@ -24,6 +25,7 @@ except ModuleNotFoundError as error:
 
 # Without GPUs a job takes this many cores, or all of the smallest node.
 _CORES = 4
+_ANSWER_S = 10
 
 
 class RayWorkers:
@@ -153,6 +155,9 @@ def _connect(address: str | None) -> None:
     options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     if address is None:
         address = "local"
+    else:
+        _require_answer(address)
+    if address == "local":
         options |= {"include_dashboard": False, "num_cpus": available_cores()}
     try:
         ray.init(address=address, **options)
@@ -165,6 +170,24 @@ def _connect(address: str | None) -> None:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray's exits without a word
+
+
+def _require_answer(address: str) -> None:
+    """Refuse a machine that does not answer: Ray would try for minutes.
+
+    Raises:
+        ConfigError: nothing answers at ``host:port``; other addresses are left to Ray.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+    except OSError as error:
+        raise ConfigError(
+            f"nothing answers at engine.address={address} ({error.strerror or error}); give the "
+            "address that `ray start --head` printed, or auto on a machine of the cluster"
+        ) from error
 
 
 def ray_workers(experiment: Experiment) -> RayWorkers:
