@@ -9,8 +9,8 @@ bytes of the undisturbed run: weights, scores, masks, tables and pictures. No pr
 file, shared memory or half-written file may be left. Prints a table; the exit status is 1 if
 anything differs or is left.
 
-It takes about ten minutes on two cores (``--quick``: one, with 3 kills of ``engine=local``) and
-needs Linux, whose /proc tells which processes belong to it.
+It takes about ten minutes on two cores (``--quick``: one, with one kill of ``engine=local`` and one
+of its worker) and needs Linux, whose /proc tells which processes belong to it.
 """
 
 import argparse
@@ -259,12 +259,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--kills", type=int, default=20, help="with each engine")
     parser.add_argument("--epochs", type=int, default=60, help="of every training")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--quick", action="store_true", help="3 kills of engine=local")
+    parser.add_argument("--quick", action="store_true", help="2 kills of engine=local")
     options = parser.parse_args(arguments)
     engines = {"sequential": ["engine=sequential"], "local": ["engine=local", "engine.jobs=2"]}
     kills, epochs = options.kills, options.epochs
     if options.quick:
-        kills, epochs, engines = 3, 20, {"local": engines["local"]}
+        kills, epochs, engines = 2, 20, {"local": engines["local"]}
     console = Console()
     with tempfile.TemporaryDirectory(prefix="sonotempo-kill-") as place:
         killer = Killer(Path(place), prepare(Path(place), epochs), random.Random(options.seed))

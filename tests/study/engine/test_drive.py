@@ -15,7 +15,7 @@ FOLDS = tuple(Fold(number, ("a",), ("b",), ("c",)) for number in (0, 1))
 
 
 class ScriptedWorkers:
-    """Finishes the oldest call at every look, and ends others as it is told to."""
+    """Finishes the oldest call at every look, or ends it in the way that is scripted."""
 
     slots, threads, described = 2, 1, "scripted"
 

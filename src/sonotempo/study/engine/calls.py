@@ -38,7 +38,8 @@ class JobCall:
         Raises:
             SonotempoError: this machine does not see the run or the cache, or the job's own error.
         """
-        require_shared((self.job.run / "config.yaml", self.recordings[0].folder))
+        require_shared(self.job.run / "config.yaml")
+        require_shared(self.recordings[0].folder)
         use_threads(self.threads)
         run_job(self.job, self.experiment, self.recordings, Reporter(self.report))
         return ""
@@ -50,18 +51,17 @@ def use_threads(threads: int) -> None:
     cv2.setNumThreads(threads)
 
 
-def require_shared(paths: Sequence[Path]) -> None:
+def require_shared(path: Path) -> None:
     """Refuse to work where the driver's files are not seen.
 
     Raises:
-        SonotempoError: one of the paths does not exist here.
+        SonotempoError: the path does not exist here.
     """
-    for path in paths:
-        if not path.exists():
-            raise SonotempoError(
-                f"a worker does not see {path}: the run folder (--out) and data.cache must be in "
-                "folders that all machines share under the same path"
-            )
+    if not path.exists():
+        raise SonotempoError(
+            f"a worker does not see {path}: the run folder (--out) and data.cache must be in "
+            "folders that all machines share under the same path"
+        )
 
 
 def absolute(

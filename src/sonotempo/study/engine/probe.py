@@ -62,7 +62,7 @@ class ProbeCall:
 
     def __call__(self) -> str:
         """Return what each arm took, as JSON."""
-        require_shared([self.recordings[0].folder])
+        require_shared(self.recordings[0].folder)
         use_threads(self.threads)
         with tempfile.TemporaryDirectory(prefix="sonotempo-plan-") as folder:
             found = {
