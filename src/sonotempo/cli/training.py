@@ -31,7 +31,10 @@ def crossval(  # noqa: PLR0917
         typer.Option("--plan", help="Only measure how long it would take; nothing is trained."),
     ] = False,
 ) -> None:
-    """Train and score every arm in every fold; the same command again continues."""
+    """Train and score every arm in every fold; the same command again continues.
+
+    engine=local engine.jobs=N runs N jobs side by side, engine=ray on a cluster.
+    """
     from sonotempo.config_file import load_experiment
 
     experiment = load_experiment(config, overrides or [])

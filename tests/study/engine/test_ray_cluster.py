@@ -12,8 +12,12 @@ import pytest
 
 from fakes.experiments import Told, tiny_experiment, write_config
 from fakes.runs import files_that_count
+from sonotempo.cli.stopping import StopRequest
 from sonotempo.config import TrainConfig
 from sonotempo.study.crossval import crossvalidate
+
+pytest.importorskip("ray")
+from sonotempo.study.engine.ray_cluster import RayWorkers
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Ray's test cluster needs Linux or macOS")
 
@@ -83,3 +87,19 @@ def test_a_node_that_dies_half_way_changes_nothing_in_the_result(shapes, tmp_pat
     (lost,) = [line for line in lines if "lost its process" in line]
     assert lost.startswith("frame, fold ")
     assert files_that_count(tmp_path / "wide") == files_that_count(tmp_path / "in turn")
+
+
+def test_a_signal_inside_rays_code_is_still_that_signal():
+    """Ray's compiled code wraps what a signal's handler raises in a SystemError."""
+    workers = RayWorkers.__new__(RayWorkers)
+    workers._tasks, workers._started = {}, False
+
+    def wrap(cause):
+        with workers:
+            raise SystemError("returned a result with an exception set") from cause
+
+    with pytest.raises(StopRequest) as stopped:
+        wrap(StopRequest(15))
+    assert stopped.value.number == 15
+    with pytest.raises(SystemError, match="returned a result"):
+        wrap(None)

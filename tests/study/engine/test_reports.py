@@ -79,6 +79,7 @@ def test_an_attempt_whose_report_is_gone_ends_and_does_not_write_into_the_next(r
     later.read()
     assert later.step == ""
     later.remove()
+    later.read()
     assert list(later.path.parent.iterdir()) == []
 
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, Self
 
 from sonotempo import __version__
@@ -26,6 +27,8 @@ except ModuleNotFoundError as error:
 # Without GPUs a job takes this many cores, or all of the smallest node.
 _CORES = 4
 _ANSWER_S = 10
+# Each call that waits holds the facts on all recordings in Ray's memory.
+_WAITING = 2
 
 
 class RayWorkers:
@@ -99,19 +102,27 @@ class RayWorkers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for task in self._tasks:
             ray.cancel(task, force=True)
         self._tasks.clear()
         self._leave()
+        # What a signal raises while Ray's C code runs comes out of it as the cause of another.
+        if isinstance(error, SystemError) and error.__cause__ is not None:
+            raise error.__cause__
 
     def _leave(self) -> None:
         if self._started:
             ray.shutdown()
 
     def room(self) -> int:
-        """Return how many more calls can be started: Ray keeps what has to wait."""
-        return 1_000_000
+        """Return how many more calls can be started; the few that wait let a cluster grow."""
+        return max(0, self.slots + _WAITING - len(self._tasks))
 
     def start(self, key: str, call: Callable[[], str]) -> None:
         """Submit a call."""

@@ -139,9 +139,12 @@ class Report:
         self.path.unlink(missing_ok=True)
 
     def _events(self) -> Iterator[dict[str, Any]]:
-        with self.path.open("rb") as file:
-            file.seek(self._offset)
-            lines = file.read()
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                lines = file.read()
+        except FileNotFoundError:
+            return  # somebody removed it: the attempt ends as lost
         whole = lines[: lines.rfind(b"\n") + 1]
         self._offset += len(whole)
         for line in whole.splitlines():
