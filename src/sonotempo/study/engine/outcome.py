@@ -4,6 +4,7 @@ import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from sonotempo.errors import SonotempoError
@@ -88,7 +89,13 @@ class Workers(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
         """End every process at once."""
 
     def room(self) -> int:
