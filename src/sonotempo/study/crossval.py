@@ -18,6 +18,7 @@ from sonotempo.evaluation.report.bars import draw_bars
 from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
 from sonotempo.study.engine.drive import RunWork, needs_of, run_side_by_side
+from sonotempo.study.engine.reports import remove_reports
 from sonotempo.study.engine.schedule import Schedule
 from sonotempo.study.engine.workers import workers_for
 from sonotempo.study.examples import draw_run_examples
@@ -72,6 +73,8 @@ def crossvalidate_seeds(
     works = [work_of(one, progress, only_folds) for one in prepared]
     for one in prepared:
         one.claim()
+    for work in works:
+        _remove_leftovers(work)
     if any(not job.finished for work in works for job in work.jobs):
         _run(works, progress)
     return [_tabulated(one, progress) for one in prepared]
@@ -116,6 +119,14 @@ def work_of(prepared: PreparedRun, progress: RunProgress, only_folds: Collection
             raise ConfigError(unknown_option("fold", str(number), [str(one) for one in numbers]))
     wanted = tuple(job for job in jobs if not only_folds or job.fold.number in only_folds)
     return RunWork(prepared.experiment, recordings, wanted)
+
+
+def _remove_leftovers(work: RunWork) -> None:
+    """Remove what a killed start left: reports, and checkpoints of jobs that it had finished."""
+    for job in work.jobs:
+        remove_reports(job.folder)
+        if job.finished:
+            job.checkpoint.unlink(missing_ok=True)
 
 
 def _run(works: Sequence[RunWork], progress: RunProgress) -> None:

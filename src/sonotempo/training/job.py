@@ -66,6 +66,11 @@ class Job:
         return (self.folder / "finished.json").is_file()
 
     @property
+    def checkpoint(self) -> Path:
+        """The last epoch of a training that is not finished."""
+        return self.folder / "resume.ckpt"
+
+    @property
     def trained(self) -> bool:
         """Whether other jobs can start from its weights, or run them."""
         own = self.folder / WEIGHTS_FILE
@@ -114,7 +119,7 @@ def run_job(
     with whole_file(job.folder / "finished.json") as draft:
         facts_of_job = {"arm": job.arm, "fold": job.fold.number, "frames": len(scores.frames)}
         draft.write_text(json.dumps(facts_of_job) + "\n", encoding="utf-8")
-    (job.folder / "resume.ckpt").unlink(missing_ok=True)
+    job.checkpoint.unlink(missing_ok=True)
 
 
 def _score(

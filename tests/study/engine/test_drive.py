@@ -78,11 +78,9 @@ def test_a_finished_job_is_not_started_again(work):
     for job in work.jobs[:3]:
         job.folder.mkdir(parents=True)
         (job.folder / "finished.json").touch()
-        (job.folder / ".progress-old.jsonl").touch()
     workers = ScriptedWorkers()
     run(work, workers)
     assert len(workers.started) == 5
-    assert not list(work.jobs[0].run.rglob(".progress*"))
 
 
 def test_a_lost_job_starts_again_and_is_spoken_of(work):

@@ -11,7 +11,7 @@ from sonotempo.data.pseudo_labels import with_pseudo_labels
 from sonotempo.study.engine.board import Board
 from sonotempo.study.engine.calls import JobCall, absolute
 from sonotempo.study.engine.outcome import Workers
-from sonotempo.study.engine.reports import Report, remove_reports
+from sonotempo.study.engine.reports import Report
 from sonotempo.study.engine.schedule import Schedule, longest_chain_first
 from sonotempo.training.job import Job
 from sonotempo.training.progress import RunProgress
@@ -69,8 +69,6 @@ def run_side_by_side(works: Sequence[RunWork], workers: Workers, progress: RunPr
     shared = {id(work): absolute(work.experiment, work.recordings) for work in works}
     threads = workers.threads
     reports: dict[Job, Report] = {}
-    for job in of:
-        remove_reports(job.folder)
     with ExitStack() as stack:
         stack.enter_context(progress.paused())
         board = stack.enter_context(Board(needs, names, schedule, workers, progress.console))
