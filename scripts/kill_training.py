@@ -76,6 +76,11 @@ class Result:
     left: list[str] = field(default_factory=list)
     gone_s: float = 0
 
+    @property
+    def kills(self) -> int:
+        """Of the command and of its workers."""
+        return self.commands + self.workers
+
 
 class Killer:
     """Runs the command again and again, and kills it in between.
@@ -126,12 +131,15 @@ class Killer:
     def disturb(self, name: str, engine: Sequence[str], kills: int, span_s: float) -> Result:
         """Kill until there were enough kills, run by run, and compare what they leave."""
         result = Result(name)
-        while result.commands + result.workers < kills:
-            run = self.folder / f"{name}-{result.runs}"
+        while result.kills < kills:
+            run, before = self.folder / f"{name}-{result.runs}", result.kills
             while True:
                 process = self.start(run, engine)
                 if self._ends(process, result, kills, span_s):
                     break
+                print(f"{name}: {result.kills} of {kills} kills", file=sys.stderr)
+            if result.kills == before:  # the machine is faster now than it was in peace
+                span_s /= 2
             if process.returncode:
                 raise SystemExit(f"{run} ended with status {process.returncode}")
             result.runs += 1
@@ -145,7 +153,7 @@ class Killer:
         self, process: "subprocess.Popen[str]", result: Result, kills: int, span_s: float
     ) -> bool:
         """Let the command run for a while; return whether it ended by itself."""
-        while result.commands + result.workers < kills:
+        while result.kills < kills:
             try:
                 process.wait(self._chance.uniform(0, span_s))
             except subprocess.TimeoutExpired:
@@ -256,8 +264,8 @@ def table(results: Sequence[Result], peaceful_s: float) -> Table:
 def main(arguments: Sequence[str]) -> int:
     """Kill, continue and compare; return 1 if anything differs or is left."""
     parser = argparse.ArgumentParser(description="Is a killed training the same in the end?")
-    parser.add_argument("--kills", type=int, default=20, help="with each engine")
-    parser.add_argument("--epochs", type=int, default=60, help="of every training")
+    parser.add_argument("--kills", type=int, default=12, help="with each engine")
+    parser.add_argument("--epochs", type=int, default=40, help="of every training")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--quick", action="store_true", help="2 kills of engine=local")
     options = parser.parse_args(arguments)
@@ -269,10 +277,9 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="sonotempo-kill-") as place:
         killer = Killer(Path(place), prepare(Path(place), epochs), random.Random(options.seed))
         peaceful_s = killer.peaceful_s(Path(place) / "peace")
-        # A killed command gets through a third of the work on average, so that a run takes several.
+        # On average a command is killed after a fifth of the work, so that a run takes several.
         results = [
-            killer.disturb(name, words, kills, 2 / 3 * peaceful_s)
-            for name, words in engines.items()
+            killer.disturb(name, words, kills, 0.4 * peaceful_s) for name, words in engines.items()
         ]
     console.print(table(results, peaceful_s))
     for one in results:
