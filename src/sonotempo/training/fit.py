@@ -83,7 +83,7 @@ def train_job(
         seed=seed,
         companion=companion,
     )
-    checkpoint = job.folder / "resume.ckpt"
+    checkpoint = job.checkpoint
     resumes = _is_sound(checkpoint, job, progress)
     progress.step(
         f"{job.arm}, fold {fold.number}: training", stage.epochs, _epochs_done(checkpoint)
@@ -101,7 +101,7 @@ def train_job(
             callbacks=[
                 ModelCheckpoint(
                     dirpath=job.folder,
-                    filename="resume",
+                    filename=checkpoint.stem,
                     enable_version_counter=False,
                     save_on_train_epoch_end=True,
                 ),
