@@ -162,3 +162,15 @@ def test_damaged_files_are_refused_at_every_length(tmp_path):
         except ModelError:
             refused += 1
     assert refused > 50
+
+
+def test_flipped_bytes_are_refused_with_a_sentence(tmp_path):
+    write_model(tmp_path / "a.onnx")
+    content = (tmp_path / "a.onnx").read_bytes()
+    flipped = tmp_path / "flipped.onnx"
+    for place in range(0, len(content), max(1, len(content) // 80)):
+        flipped.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+        try:
+            read_card(flipped)
+        except ModelError as error:
+            assert str(flipped) in str(error)  # noqa: PT017

@@ -1,5 +1,6 @@
 """The masks that an arm drew of a recording, on disk: one compressed .npz file a recording."""
 
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ def read_masks(folder: Path, recording: str) -> DrawnMasks:
     with guarded(f"{path} holds no masks", "delete it and score the arm again", SonotempoError):
         with zipfile.ZipFile(path) as archive:
             limits().check_masks(path, sum(part.file_size for part in archive.infolist()))
+            for part in archive.infolist():
+                _check_part(archive, part)
         with np.load(path, allow_pickle=False) as file:
             masks_TSS, numbers = file["masks_TSS"], file["frame_numbers"]
             name = str(file["recording"])
@@ -86,3 +89,17 @@ def read_masks(folder: Path, recording: str) -> DrawnMasks:
             "recordings differ only in '/' and '__'; rename one and score the arm again"
         )
     return DrawnMasks(recording, numbers.astype(np.int64), masks_TSS)
+
+
+def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Refuse an array that announces more than its part of the file holds."""
+    with archive.open(part) as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+    if math.prod(shape) * dtype.itemsize > part.file_size:
+        raise ValueError(f"{part.filename} announces more than it holds")

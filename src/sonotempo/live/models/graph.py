@@ -9,6 +9,7 @@ from typing import Any
 import onnxruntime
 
 from sonotempo.errors import ModelError
+from sonotempo.guard import guarded
 from sonotempo.live.models.screening import require_contained
 
 #: The sides of a tensor; those that the graph leaves open are None.
@@ -30,12 +31,14 @@ def read_interface(path: Path) -> Interface:
     Raises:
         ModelError: no such file, not an ONNX model, or one that needs other code or other files.
     """
-    session = open_session(path)
-    return Interface(
-        inputs={one.name: _shape(one.shape) for one in session.get_inputs()},
-        outputs={one.name: _shape(one.shape) for one in session.get_outputs()},
-        metadata=dict(session.get_modelmeta().custom_metadata_map),
-    )
+    remedy = "it is damaged, or another kind of file: export or copy it again"
+    with guarded(f"{path} cannot be read as an ONNX model", remedy, ModelError):
+        session = open_session(path)
+        return Interface(
+            inputs={one.name: _shape(one.shape) for one in session.get_inputs()},
+            outputs={one.name: _shape(one.shape) for one in session.get_outputs()},
+            metadata=dict(session.get_modelmeta().custom_metadata_map),
+        )
 
 
 def open_session(path: Path) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from sonotempo.calibration import structure_confidences
 from sonotempo.errors import ModelError
 from sonotempo.flow import Motion, Track, carried, track
+from sonotempo.guard import guarded
 from sonotempo.live.closing import Closing
 from sonotempo.live.models.card import ModelCard, input_shapes
 from sonotempo.live.models.engines import FloatArray, open_engine
@@ -101,7 +102,8 @@ class OnnxPredictor(Closing):
         self.preprocess_ns = 0
         self.inference_ns = 0
         # The first run of a network allocates and compiles; do it before a stream starts.
-        self._engine.step(self._image_11SS)
+        with guarded(f"{path} cannot run", "export the model again", ModelError):
+            self._engine.step(self._image_11SS)
         self.reset()
 
     @property
