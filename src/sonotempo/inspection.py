@@ -28,6 +28,26 @@ def parse_structures(text: str) -> StructureSet:
     return structure_set(text)
 
 
+def open_data(
+    path: Path, structures: StructureSet, layout: str, frames_root: Path | None
+) -> DataSet:
+    """Open a folder as a data set, as the options of a command say.
+
+    Raises:
+        RecordingError: nothing can be read.
+        ConfigError: the layout does not exist.
+    """
+    layouts = ("auto", *get_args(Layout))
+    if layout not in layouts:
+        raise ConfigError(unknown_option("layout", layout, layouts))
+    return open_dataset(
+        path,
+        structures,
+        layout=layout,  # type: ignore[arg-type]  # checked above
+        frames_root=frames_root,
+    )
+
+
 def inspection_table(
     path: Path, structures: StructureSet, layout: str, frames_root: Path | None
 ) -> Table:
@@ -37,20 +57,11 @@ def inspection_table(
         RecordingError: nothing can be read.
         ConfigError: the layout does not exist.
     """
-    layouts = ("auto", *get_args(Layout))
-    if layout not in layouts:
-        raise ConfigError(unknown_option("layout", layout, layouts))
     table = Table(title=escape(str(path)), show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     if path.is_dir():
-        dataset = open_dataset(
-            path,
-            structures,
-            layout=layout,  # type: ignore[arg-type]  # checked above
-            frames_root=frames_root,
-        )
-        _describe_set(table, dataset)
+        _describe_set(table, open_data(path, structures, layout, frames_root))
     else:
         _describe(table, open_recording(path, structures))
     return table

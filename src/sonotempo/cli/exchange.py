@@ -1,0 +1,144 @@
+"""What `sonotempo data export` and `import` do: options into calls, bars, and what is printed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from sonotempo.data.folds import Fold, load_folds
+from sonotempo.errors import ConfigError
+from sonotempo.exchange.incoming import ImportRequest, write_incoming
+from sonotempo.exchange.nnunet import check_name
+from sonotempo.exchange.outgoing import outgoing
+from sonotempo.exchange.sources import read
+from sonotempo.exchange.targets import Export, export, target_named
+from sonotempo.inspection import open_data, parse_structures
+from sonotempo.io import DataSet
+from sonotempo.recording import Recording
+
+_SKIPPED_SHOWN = 10
+_STRUCTURES = "nerve+vessel"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """The options of the command, as they were typed; None where they were not."""
+
+    structures: str | None
+    layout: str | None
+    frames_root: Path | None
+    all_frames: bool
+    shapes: str
+    folds: Path | None
+    run: Path | None
+
+
+def export_data(console: Console, src: Path, dst: Path, to: str, options: ExportOptions) -> None:
+    """Export a data set and print what was written.
+
+    Raises:
+        ConfigError: options that do not exist or do not go together, or a folder that is not empty.
+        RecordingError: the data cannot be read, or the format cannot hold them.
+    """
+    with_folds = options.folds is not None or options.run is not None
+    target = target_named(
+        to, all_frames=options.all_frames, shapes=options.shapes, folds=with_folds
+    )
+    if target.takes_folds:
+        check_name(dst.resolve().name)
+    if options.run is None:
+        dataset = open_data(
+            src,
+            parse_structures(options.structures or _STRUCTURES),
+            options.layout or "auto",
+            options.frames_root,
+        )
+        _say_skipped(console, dataset)
+        recordings = dataset.recordings
+        folds = () if options.folds is None else load_folds(options.folds)
+    else:
+        recordings, folds = _of_run(console, src, options.run, options)
+    entries = outgoing(recordings, all_frames=options.all_frames)
+    count = sum(len(entry.indices) for entry in entries)
+    with _bar(console, f"writing {target.title}", count) as advance:
+        export(
+            target,
+            Export(
+                dst,
+                entries,
+                recordings[0].structures,
+                "polygons" if options.shapes == "polygons" else "masks",
+                folds,
+                advance,
+            ),
+        )
+    subjects = len({entry.subject for entry in entries})
+    in_folds = f", in {len(folds)} folds" if folds else ""
+    console.print(
+        f"{count} frames of {len(entries)} recordings of {subjects} subjects{in_folds}: {dst}",
+        markup=False,
+        soft_wrap=True,
+    )
+    if folds:
+        console.print(
+            "Preprocess, then copy splits_final.json into the data set's folder in "
+            "nnUNet_preprocessed, so that nnU-Net trains in the same folds.",
+            soft_wrap=True,
+        )
+
+
+def import_data(console: Console, source: str, request: ImportRequest, dst: Path) -> None:
+    """Import annotations and print what was written.
+
+    Raises:
+        ConfigError: options that do not exist or do not go together, or a folder that is not empty.
+        RecordingError: the files cannot be used.
+    """
+    entries = read(source, request)
+    with _bar(console, "reading", sum(entry.count for entry in entries)) as advance:
+        made = write_incoming(entries, dst, advance)
+    console.print(
+        f"{made.frames} frames, {made.labelled} of them labelled, of {made.recordings} recordings "
+        f"of {made.subjects} subjects: {dst}\nLabel values from 1: "
+        f"{', '.join(request.structures.names)}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _of_run(
+    console: Console, src: Path, run: Path, options: ExportOptions
+) -> tuple[tuple[Recording, ...], tuple[Fold, ...]]:
+    given = {
+        "--structures": options.structures,
+        "--layout": options.layout,
+        "--frames-root": options.frames_root,
+        "--folds": options.folds,
+    }
+    double = [name for name, value in given.items() if value is not None]
+    if double:
+        raise ConfigError(
+            f"{' and '.join(double)} cannot be given with --run, whose own hold; leave them out"
+        )
+    from sonotempo.study.nnunet import run_recordings
+    from sonotempo.training.progress import RunProgress
+
+    with RunProgress(console) as progress:
+        return run_recordings(run, src, progress)
+
+
+def _say_skipped(console: Console, dataset: DataSet) -> None:
+    if dataset.skipped:
+        console.print(f"{len(dataset.skipped)} files or folders cannot be used:", soft_wrap=True)
+    for bad in dataset.skipped[:_SKIPPED_SHOWN]:
+        console.print(f"  {bad.reason}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _bar(console: Console, name: str, total: int) -> Iterator[Callable[[], None]]:
+    with Progress(console=console) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda: progress.advance(task)
