@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_masks
 
 from sonotempo.errors import RecordingError
-from sonotempo.exchange.run_lengths import Binary
+from sonotempo.exchange.run_lengths import Binary, from_run_lengths, unpacked
 
 _FEWEST = 3
 
@@ -28,9 +28,11 @@ def filled(polygons: Sequence[Sequence[float]], shape_HW: tuple[int, int], where
     """
     height, width = shape_HW
     clipped = [_clipped(polygon, shape_HW, where) for polygon in polygons]
-    packed = coco_masks.frPyObjects([part.tolist() for part in clipped], height, width)
-    found: Binary = coco_masks.decode(coco_masks.merge(packed)).astype(bool)
-    return found
+    packed = coco_masks.merge(
+        coco_masks.frPyObjects([part.tolist() for part in clipped], height, width)
+    )
+    lengths = unpacked(packed["counts"].decode("ascii"), where)
+    return from_run_lengths(lengths, height * width, where).reshape(width, height).T
 
 
 def _clipped(

@@ -73,16 +73,14 @@ def write_incoming(
         ConfigError: the folder is not empty or cannot be written.
         RecordingError: a frame cannot be read, or none is labelled.
     """
-    subjects = distinct_names(one.subject for one in entries)
+    subjects = distinct_names({one.subject: one.subject for one in entries})
     labelled = 0
     with whole_folder(folder, "DST", ConfigError) as draft:
         for subject, inside in subjects.items():
             of_subject = [one for one in entries if one.subject == subject]
-            # Names that differ only in what files cannot be called are told apart.
-            names = distinct_names(one.name for one in of_subject)
-            for one in of_subject:
-                name = names[one.name]
-                place = draft / inside / name
+            names = distinct_names({str(i): one.name for i, one in enumerate(of_subject)})
+            for i, one in enumerate(of_subject):
+                place = draft / inside / names[str(i)]
                 place.mkdir(parents=True)
                 for frame in one.frames():
                     labelled += frame.mask_HW is not None

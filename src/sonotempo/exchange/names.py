@@ -1,7 +1,7 @@
 """Names of subjects and recordings as names of files and folders, on every system."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 # What Windows refuses, besides what separates folders, and the ends that it drops.
 _REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')
@@ -21,19 +21,22 @@ def file_name(text: str) -> str:
     return f"{name}_" if name.split(".")[0].casefold() in _DEVICES else name
 
 
-def distinct_names(texts: Iterable[str]) -> dict[str, str]:
+def distinct_names(texts: Mapping[str, str]) -> dict[str, str]:
     """Return a file name for every text; no two are the same where letters have no case.
 
-    >>> distinct_names(["a/1", "a-1", "A-1"])
-    {'a/1': 'a-1', 'a-1': 'a-1-2', 'A-1': 'A-1-3'}
+    >>> distinct_names({"first": "a/1", "second": "A-1", "third": "b"})
+    {'first': 'a-1', 'second': 'A-1-2', 'third': 'b'}
+
+    Args:
+        texts: by what they are asked for with.
     """
     names: dict[str, str] = {}
     taken: set[str] = set()
-    for text in dict.fromkeys(texts):
+    for key, text in texts.items():
         name, count = file_name(text), 1
         while name.casefold() in taken:
             count += 1
             name = f"{file_name(text)}-{count}"
         taken.add(name.casefold())
-        names[text] = name
+        names[key] = name
     return names

@@ -131,14 +131,11 @@ def outgoing(recordings: Sequence[Recording], *, all_frames: bool = False) -> tu
             "mask; give data with masks, or add --all-frames for a format that can hold frames "
             "without them"
         )
-    subjects = distinct_names(one.subject for one in used)
-    names: dict[tuple[str, str], str] = {}
+    subjects = distinct_names({one.subject: one.subject for one in used})
+    names: dict[str, str] = {}
     for subject in subjects:
         of_subject = [one.name for one in used if one.subject == subject]
-        inside = {name: name.removeprefix(f"{subject}/") for name in of_subject}
-        files = distinct_names(inside.values())
-        names |= {(subject, name): files[inside[name]] for name in of_subject}
+        names |= distinct_names({name: name.removeprefix(f"{subject}/") for name in of_subject})
     return tuple(
-        Outgoing(one, subjects[one.subject], names[one.subject, one.name], chosen[one.name])
-        for one in used
+        Outgoing(one, subjects[one.subject], names[one.name], chosen[one.name]) for one in used
     )
