@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from fakes.files import noise, write_meta
+from fakes.files import noise, write_meta, write_png
 from sonotempo import cli
 from sonotempo.errors import SonotempoError
 from sonotempo.io import open_dataset
@@ -60,6 +60,13 @@ def test_frames_without_masks(tmp_path):
         call("export", tmp_path / "in", tmp_path / "out", "--to", "cvat")
     said = call("export", tmp_path / "in", tmp_path / "out", "--to", "cvat", "--all-frames")
     assert "3 frames of 1 recordings of 1 subjects" in said
+
+
+def test_unknown_subjects_are_said(tmp_path):
+    for folder in ("images", "masks"):
+        write_png(tmp_path / "in" / folder / "a.png", noise(8, 9, high=2))
+    said = call("export", tmp_path / "in", tmp_path / "out", "--to", "labelme")
+    assert "do not say who was scanned" in said
 
 
 def test_what_cannot_be_used_is_said(shapes, tmp_path):

@@ -164,3 +164,5 @@ def test_options_that_it_has_no_use_for(tmp_path):
         read("coco", ImportRequest(tmp_path, NERVE_VESSEL, labels=tmp_path))
     with pytest.raises(ConfigError, match="unknown --from 'cocoa'; did you mean 'coco'"):
         read("cocoa", ImportRequest(tmp_path, NERVE_VESSEL))
+    with pytest.raises(RecordingError, match="nowhere does not exist; give what COCO exported"):
+        read("coco", ImportRequest(tmp_path / "nowhere", NERVE_VESSEL))

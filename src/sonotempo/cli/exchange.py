@@ -56,7 +56,7 @@ def export_data(console: Console, src: Path, dst: Path, to: str, options: Export
             options.layout or "auto",
             options.frames_root,
         )
-        _say_skipped(console, dataset)
+        _say_faults(console, dataset)
         recordings = dataset.recordings
         folds = () if options.folds is None else load_folds(options.folds)
     else:
@@ -130,11 +130,17 @@ def _of_run(
         return run_recordings(run, src, progress)
 
 
-def _say_skipped(console: Console, dataset: DataSet) -> None:
+def _say_faults(console: Console, dataset: DataSet) -> None:
     if dataset.skipped:
         console.print(f"{len(dataset.skipped)} files or folders cannot be used:", soft_wrap=True)
     for bad in dataset.skipped[:_SKIPPED_SHOWN]:
         console.print(f"  {bad.reason}", markup=False, soft_wrap=True)
+    if not dataset.subjects_known:
+        console.print(
+            "note: the data do not say who was scanned; every recording counts as a subject, and "
+            "pictures of one person may end up on both sides of a fold",
+            soft_wrap=True,
+        )
 
 
 @contextmanager

@@ -124,7 +124,9 @@ def _task(path: Path, request: ImportRequest) -> _Task:
             f"{path} cannot be read as XML of CVAT ({reason}); export it again as CVAT for "
             "video 1.1"
         ) from error
-    described = None if root is None else (root.find("meta/task") or root.find("meta/job"))
+    described = None if root is None else root.find("meta/task")
+    if root is not None and described is None:
+        described = root.find("meta/job")
     if root is None or root.tag != "annotations" or described is None:
         raise RecordingError(
             f"{path} does not describe a task of CVAT; export the task (not its project) as CVAT "

@@ -2,8 +2,9 @@
 
 Source: DICOM PS3.3 A.8.3 and A.8.5 (Multi-frame Grayscale Byte and True Color Secondary Capture)
 and C.7.6.5 (Cine). It is for viewers; masks cannot be read back. DICOM Segmentation would hold
-them, but it places every frame in a frame of reference, which ultrasound cines have not: highdicom,
-the library for it, refuses them (https://github.com/ImagingDataCommons/highdicom/issues/284).
+them, but its frames are placed in a frame of reference, which ultrasound cines do not have:
+without one, highdicom, the library for it, takes single frames only
+(https://github.com/ImagingDataCommons/highdicom/issues/284).
 """
 
 import tempfile

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.errors import ConfigError, RecordingError, unknown_option
 from sonotempo.exchange.incoming import ImportRequest, Incoming
 from sonotempo.exchange.targets import missing_package
 
@@ -62,6 +62,8 @@ def read(name: str, request: ImportRequest) -> tuple[Incoming, ...]:
     if name not in names:
         raise ConfigError(unknown_option("--from", name, names))
     source = SOURCES[names.index(name)]
+    if not request.source.exists():
+        raise RecordingError(f"{request.source} does not exist; give what {source.title} exported")
     for option in ("frames", "labels", "subject", "empty_frames"):
         if getattr(request, option) and option not in source.takes:
             able = ", ".join(one.name for one in SOURCES if option in one.takes)
