@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import Image as Pillow
+from PIL import ImageDraw
 
 from sonotempo.exchange.run_lengths import Binary
 from sonotempo.exchange.targets import Export, Shapes
@@ -19,6 +20,8 @@ from sonotempo.recording import Image
 from sonotempo.structures import StructureSet
 
 _VERSION = "5.5.0"
+# Corners of a polygon.
+_FEWEST = 3
 
 
 def write_labelme(what: Export) -> None:
@@ -44,7 +47,7 @@ def write_labelme(what: Export) -> None:
 
 
 def shapes_of(mask_HW: Image, structures: StructureSet, shapes: Shapes) -> list[dict[str, Any]]:
-    """Return the shapes of a mask; a structure with holes is a mask even if polygons are asked for.
+    """Return the shapes of a mask; what polygons cannot say is a mask even if they are asked for.
 
     >>> from sonotempo.structures import NERVE_VESSEL
     >>> square_HW = np.zeros((5, 5), np.uint8)
@@ -91,11 +94,19 @@ def _mask(inside_HW: Binary) -> tuple[list[list[int]], str]:
 
 
 def _polygons(inside_HW: Binary) -> list[list[list[int]]] | None:
-    """Return the outlines of a structure's parts; None if polygons cannot say what it covers."""
-    found, nesting = cv2.findContours(
-        inside_HW.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
+    """Return the outlines of a structure's parts; None if polygons cannot say what it covers.
+
+    Drawn as labelme draws them they must give the structure: a hole would be filled, a dot is no
+    polygon, and older versions of Pillow fill narrow corners differently.
+    """
+    found, _ = cv2.findContours(
+        inside_HW.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
-    has_holes = nesting is not None and bool((nesting[0, :, 3] >= 0).any())
-    if has_holes or any(len(contour) < 3 for contour in found):  # a line or a dot
+    parts: list[list[list[int]]] = [contour[:, 0, :].tolist() for contour in found]
+    if any(len(part) < _FEWEST for part in parts):
         return None
-    return [contour[:, 0, :].tolist() for contour in found]
+    canvas = Pillow.new("L", inside_HW.shape[::-1])
+    brush = ImageDraw.Draw(canvas)
+    for part in parts:
+        brush.polygon([(x, y) for x, y in part], outline=1, fill=1)
+    return parts if np.array_equal(np.asarray(canvas) > 0, inside_HW) else None
