@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.label_origin import Origin
+from sonotempo.sector import Sector
 from sonotempo.structures import StructureSet
 
 # A mask of 0 and 255 marks one structure.
@@ -68,6 +70,7 @@ class Frame:
         spacing_mm: millimetres per pixel as (row, column), or None if unknown.
         area: the part of the image that shows ultrasound, or None for all of it.
         pixel_aspect: height of a pixel divided by its width, for where the spacing is unknown.
+        sector: the shape of the image in the area; None if it fills it.
     """
 
     image_HW: Image
@@ -76,6 +79,7 @@ class Frame:
     spacing_mm: Spacing | None
     area: Box | None = None
     pixel_aspect: float = 1.0
+    sector: Sector | None = None
 
     @property
     def pixel_size(self) -> Spacing:
@@ -112,10 +116,15 @@ class Recording:
         spacing_mm: millimetres per pixel as (row, column), or None if unknown or if it differs
             between frames.
         area: the part of every frame that shows ultrasound, or None for all of it.
+        sector: the shape of the image in the area, or None if it fills it.
         frame_numbers: int64, one per frame, strictly increasing; by default 0, 1, 2…
         mask_readers: a function for the index of each labelled frame that reads its mask.
+        origins: where the masks come from, by the index of their frame; a mask without an entry was
+            made by a person.
         files: every file with pixels or masks of the recording.
         spacings_mm: one per frame if they may differ (change of depth); else empty.
+        areas: likewise.
+        sectors: likewise.
         pixel_aspect: height of a pixel divided by its width, for where the spacing is unknown.
         rate_is_assumed: whether the files hold no times, so that 25 frames a second are assumed.
         stored_as: how the files hold the images, which are given out turned as they are shown; see
@@ -130,12 +139,16 @@ class Recording:
     structures: StructureSet
     spacing_mm: Spacing | None = None
     area: Box | None = None
+    sector: Sector | None = None
     frame_numbers: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     mask_readers: Mapping[int, Callable[[], Image]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    origins: Mapping[int, Origin] = field(default_factory=lambda: MappingProxyType({}))
     files: tuple[Path, ...] = ()
     spacings_mm: tuple[Spacing | None, ...] = ()
+    areas: tuple[Box | None, ...] = ()
+    sectors: tuple[Sector | None, ...] = ()
     pixel_aspect: float = 1.0
     rate_is_assumed: bool = False
     stored_as: str = "MF"
@@ -150,6 +163,8 @@ class Recording:
             ("time stamps", self.timestamps_ns),
             ("frame numbers", self.frame_numbers),
             ("spacings", self.spacings_mm or range(count)),
+            ("areas", self.areas or range(count)),
+            ("sectors", self.sectors or range(count)),
         ):
             if len(values) != count:
                 raise RecordingError(
@@ -177,8 +192,9 @@ class Recording:
             index,
             int(self.timestamps_ns[index]),
             self.spacing_at(index),
-            self.area,
+            self.areas[index] if self.areas else self.area,
             self.pixel_aspect,
+            self.sectors[index] if self.sectors else self.sector,
         )
 
     def __iter__(self) -> Iterator[Frame]:
@@ -203,6 +219,10 @@ class Recording:
     def labelled(self) -> tuple[int, ...]:
         """The indices of the frames that have a mask, in order."""
         return tuple(sorted(self.mask_readers))
+
+    def origin(self, index: int) -> Origin:
+        """Return where the mask of a frame comes from: a person, unless the files say otherwise."""
+        return self.origins.get(index, Origin())
 
     def mask(self, index: int) -> Image | None:
         """Read the mask of a frame as uint8 HW, or return None if it is unlabelled.

@@ -11,6 +11,7 @@ from fakes.files import noise, write_meta, write_png
 from sonotempo import cli
 from sonotempo.errors import SonotempoError
 from sonotempo.io import open_dataset
+from sonotempo.label_origin import Origin, read_origins, write_origins
 from sonotempo.structures import NERVE_VESSEL
 
 
@@ -60,6 +61,21 @@ def test_frames_without_masks(tmp_path):
         call("export", tmp_path / "in", tmp_path / "out", "--to", "cvat")
     said = call("export", tmp_path / "in", tmp_path / "out", "--to", "cvat", "--all-frames")
     assert "3 frames of 1 recordings of 1 subjects" in said
+
+
+def test_masks_that_nobody_accepted_go_out_only_where_that_is_kept(shapes, tmp_path):
+    shutil.copytree(shapes, tmp_path / "in")
+    origins = {1: Origin("model", "m"), 2: Origin("propagated"), 3: Origin("model", "m", True)}
+    write_origins(tmp_path / "in" / "subject-00" / "sequence-0", origins)
+    said = call("export", tmp_path / "in", tmp_path / "coco", "--to", "coco")
+    assert "2 masks of other origins than human, accepted are left out" in said
+    assert "22 frames" in said
+    said = call("export", tmp_path / "in", tmp_path / "m", "--to", "coco", "--use", "model, human")
+    assert "22 frames" in said
+    assert "24 frames" in call("export", tmp_path / "in", tmp_path / "aw", "--to", "annotation-web")
+    assert read_origins(tmp_path / "aw" / "subject-00" / "sequence-0") == origins
+    with pytest.raises(SonotempoError, match="unknown --use 'modell'; did you mean 'model'"):
+        call("export", tmp_path / "in", tmp_path / "x", "--to", "coco", "--use", "modell")
 
 
 def test_unknown_subjects_are_said(tmp_path):

@@ -1,4 +1,4 @@
-"""The question before a model's masks are saved as truth for training."""
+"""The question before a model's masks are saved: those that were looked at become truth."""
 
 from typing import Literal
 
@@ -21,8 +21,8 @@ def ask_about_masks(name: str, model: str, frames: int, unseen: int) -> Answer:
     box.setIcon(QMessageBox.Icon.Question)
     box.setText(f"The masks of {name!r} were made by the model {model!r}, not by a person.")
     box.setInformativeText(
-        f"{unseen} of {frames} frames were never looked at. What is saved becomes the truth that "
-        "models are trained on and compared with."
+        f"{unseen} of {frames} frames were never looked at. The others are saved as accepted: the "
+        "truth that models are trained on and compared with."
     )
     seen = box.addButton(
         f"Save the {frames - unseen} that were looked at", QMessageBox.ButtonRole.AcceptRole

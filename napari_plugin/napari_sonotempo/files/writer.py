@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from napari_sonotempo.shared.lazy_stack import LazyMasks
 from napari_sonotempo.shared.looked_at import looked_at, model_of
 from napari_sonotempo.shared.notify import has_viewer, tell, tell_warning
 from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.folders import short_name
 from sonotempo.io import open_recording
 from sonotempo.io.writers import write_frame
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.recording import Image, Recording
 from sonotempo.structures import StructureSet
 
@@ -44,6 +46,7 @@ class _Edited:
         structures: what the label values mean.
         model: that made the masks; empty if a person did.
         seen: positions of the frames that were on screen or painted on.
+        kept: where masks come from that were opened and are unchanged, by position.
     """
 
     name: str
@@ -54,6 +57,7 @@ class _Edited:
     structures: StructureSet
     model: str = ""
     seen: frozenset[int] = frozenset()
+    kept: Mapping[int, Origin] = field(default_factory=dict)
 
     @property
     def unseen(self) -> tuple[int, ...]:
@@ -62,6 +66,16 @@ class _Edited:
             return ()
         return tuple(position for position in self.positions if position not in self.seen)
 
+    @property
+    def origins(self) -> dict[int, Origin]:
+        """Where the masks come from, by frame number: a model's are truth once looked at."""
+        numbers = self.recording.frame_numbers
+        if self.model:
+            by = {p: Origin("model", self.model, p in self.seen) for p in self.positions}
+        else:
+            by = {p: self.kept.get(p, Origin()) for p in self.positions}
+        return {int(numbers[position]): origin for position, origin in by.items()}
+
 
 def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Write Labels layers as ``<path>/<subject>/<sequence>/frame_<number>.mhd`` with ``_gt`` masks.
@@ -69,8 +83,9 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
     ``sonotempo.io.open_dataset(path, ...)`` reads them back, and so does training with
     ``data.root=<path>``. Only frames that have labels, had a mask or were painted on are
     written, each with its image, frame number and time stamp. ``metadata.txt`` in the same folder
-    names the labels. The images come from the recording that the labels were opened with, or else
-    from the Image layer that is saved together with them.
+    names the labels, ``origins.json`` says where each mask comes from
+    (:mod:`sonotempo.label_origin`). The images come from the recording that the labels were opened
+    with, or else from the Image layer that is saved together with them.
 
     Only files that this writer made are ever overwritten. Saving a recording to the same folder
     again replaces the earlier save as a whole.
@@ -121,7 +136,7 @@ def _confirmed(edited: _Edited) -> _Edited | None:
 
     Returns:
         What to save; None to save nothing. Without a viewer everything is saved, and
-        ``metadata.txt`` says which frames nobody has looked at.
+        ``origins.json`` says which frames nobody has looked at.
     """
     unseen = edited.unseen
     if not edited.model or not has_viewer():
@@ -172,7 +187,16 @@ def _edited(layer: LayerData, images: Iterable[LayerData]) -> _Edited:
         structures,
         model_of(meta),
         looked_at(meta) | frozenset(painted),
+        _kept_origins(recording or own, meta, painted),
     )
+
+
+def _kept_origins(
+    recording: Recording, meta: Mapping[str, Any], painted: Iterable[int]
+) -> dict[int, Origin]:
+    """Return where the masks that a layer was opened with come from; what is painted is human."""
+    opened = set(facts_of(meta).get("labelled", ())) - set(painted)
+    return {position: one for position, one in recording.origins.items() if position in opened}
 
 
 def _drawn_on(layer: LayerData, images: Iterable[LayerData]) -> Recording | None:
@@ -253,6 +277,7 @@ def _write_sequence(folder: Path, edited: _Edited) -> None:
     former = folder.with_name(f".{folder.name}.former")
     try:
         draft.mkdir(parents=True)
+        write_origins(draft, edited.origins)
         for position in _with_progress(edited.positions, f"saving {edited.name}"):
             _write_frame(draft, position, edited)
         (draft / METADATA_FILE).write_text(_described(edited), encoding="utf-8")
@@ -298,7 +323,7 @@ def _write_frame(folder: Path, position: int, edited: _Edited) -> None:
 
 
 def _described(edited: _Edited) -> str:
-    source = edited.recording.source
+    source = short_name(edited.recording.source)
     lines = [_WRITER_LINE, f"source: {source}", *metadata_lines(edited.structures)]
     if edited.model:
         count, unseen = len(edited.positions), len(edited.unseen)

@@ -1,22 +1,25 @@
 """What `sonotempo data export` and `import` do: options into calls, bars, and what is printed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 from rich.progress import Progress
 
 from sonotempo.data.folds import Fold, load_folds
-from sonotempo.errors import ConfigError
+from sonotempo.data.references import with_masks_of
+from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.exchange.incoming import ImportRequest, write_incoming
 from sonotempo.exchange.nnunet import check_name
 from sonotempo.exchange.outgoing import outgoing
 from sonotempo.exchange.sources import read
-from sonotempo.exchange.targets import Export, export, target_named
-from sonotempo.inspection import open_data, parse_structures
-from sonotempo.io import DataSet
+from sonotempo.exchange.targets import Export, Target, export, target_named
+from sonotempo.inspection import parse_layout, parse_structures
+from sonotempo.io import DataSet, open_dataset
+from sonotempo.label_origin import Use
 from sonotempo.recording import Recording
 
 _SKIPPED_SHOWN = 10
@@ -30,6 +33,8 @@ class ExportOptions:
     structures: str | None
     layout: str | None
     frames_root: Path | None
+    follow_links: bool
+    use: str | None
     all_frames: bool
     shapes: str
     folds: Path | None
@@ -50,14 +55,17 @@ def export_data(console: Console, src: Path, dst: Path, to: str, options: Export
     if target.takes_folds:
         check_name(dst.resolve().name)
     if options.run is None:
-        dataset = open_data(
+        dataset = open_dataset(
             src,
             parse_structures(options.structures or _STRUCTURES),
-            options.layout or "auto",
-            options.frames_root,
+            layout=parse_layout(options.layout or "auto"),
+            frames_root=options.frames_root,
+            follow_links=options.follow_links,
         )
         _say_faults(console, dataset)
-        recordings = dataset.recordings
+        wanted = parse_use(options.use, target)
+        recordings = tuple(with_masks_of(one, wanted) for one in dataset.recordings)
+        _say_unused(console, dataset.recordings, recordings, wanted)
         folds = () if options.folds is None else load_folds(options.folds)
     else:
         recordings, folds = _of_run(console, src, options.run, options)
@@ -116,6 +124,7 @@ def _of_run(
         "--structures": options.structures,
         "--layout": options.layout,
         "--frames-root": options.frames_root,
+        "--use": options.use,
         "--folds": options.folds,
     }
     double = [name for name, value in given.items() if value is not None]
@@ -128,6 +137,35 @@ def _of_run(
 
     with RunProgress(console) as progress:
         return run_recordings(run, src, progress)
+
+
+def parse_use(text: str | None, target: Target) -> tuple[Use, ...]:
+    """Return the origins of the masks that go out.
+
+    By default only masks go out that a person made or accepted, but for a format that says where
+    they come from.
+
+    Raises:
+        ConfigError: there is no such origin.
+    """
+    if text is None:
+        return get_args(Use) if target.keeps_origins else ("human", "accepted")
+    words = [word.strip() for word in text.split(",")]
+    for word in words:
+        if word not in get_args(Use):
+            raise ConfigError(unknown_option("--use", word, get_args(Use)))
+    return tuple(one for one in get_args(Use) if one in words)
+
+
+def _say_unused(
+    console: Console, found: Sequence[Recording], used: Sequence[Recording], wanted: Sequence[Use]
+) -> None:
+    count = sum(len(one.labelled) for one in found) - sum(len(one.labelled) for one in used)
+    if count:
+        console.print(
+            f"{count} masks of other origins than {', '.join(wanted)} are left out (--use)",
+            soft_wrap=True,
+        )
 
 
 def _say_faults(console: Console, dataset: DataSet) -> None:

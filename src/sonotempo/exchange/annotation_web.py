@@ -2,13 +2,13 @@
 
 from sonotempo.exchange.targets import Export
 from sonotempo.io.writers import write_frame
-from sonotempo.label_origin import read_origins, write_origins
+from sonotempo.label_origin import write_origins
 
 
 def write_annotation_web(what: Export) -> None:
     """Write ``<subject>/<recording>/frame_<number>.mhd`` with ``_gt.mhd`` masks.
 
-    Where the recording's folder says who made its masks, so does the new one.
+    Where a recording says who made its masks, so does ``origins.json`` in its new folder.
     """
     for entry in what.entries:
         folder = entry.folder(what.folder)
@@ -23,8 +23,11 @@ def write_annotation_web(what: Export) -> None:
                 timestamp_ns=frame.timestamp_ns or 0,
             )
             what.on_frame()
-        source = entry.recording.source
-        origins = read_origins(source) if source.is_dir() else {}
-        kept = {number: origins[number] for number in entry.frame_numbers if number in origins}
+        recording = entry.recording
+        kept = {
+            int(recording.frame_numbers[index]): recording.origins[index]
+            for index in entry.indices
+            if index in recording.origins and index in recording.mask_readers
+        }
         if kept:
             write_origins(folder, kept)

@@ -54,6 +54,7 @@ class Target:
         holds_unlabelled: whether frames without a mask can be told from empty masks.
         draws_polygons: whether masks can be written as polygons.
         takes_folds: whether the folds of a run are written too.
+        keeps_origins: whether it says where each mask comes from.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Target:
     holds_unlabelled: bool = False
     draws_polygons: bool = False
     takes_folds: bool = False
+    keeps_origins: bool = False
 
 
 #: Every format that is written.
@@ -81,6 +83,7 @@ TARGETS = (
         "Annotation Web",
         "sonotempo.exchange.annotation_web:write_annotation_web",
         holds_unlabelled=True,
+        keeps_origins=True,
     ),
     Target(
         "labelme",

@@ -10,6 +10,7 @@ from sonotempo.data.folds import Fold, load_folds
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.exchange.nnunet import CASES_FILE
 from sonotempo.folders import make_folder, writing
+from sonotempo.guard import guarded
 from sonotempo.recording import Recording
 from sonotempo.study.other_data import with_data
 from sonotempo.training.cohort import open_cohort, open_experiment_data
@@ -82,13 +83,9 @@ def import_nnunet(predictions: Sequence[Path], dataset: Path, out: Path) -> int:
 
 
 def _read_cases(path: Path) -> dict[str, tuple[str, int | None]]:
-    try:
+    remedy = "give the data set that `sonotempo data export --to nnunet` wrote"
+    with guarded(f"{path} does not say which frames the cases are", remedy, ConfigError):
         return {
             str(case): (str(name), None if frame is None else int(frame))
             for case, (name, frame) in json.loads(path.read_text("utf-8")).items()
         }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{path} does not say which frames the cases are ({error}); give the data set that "
-            "`sonotempo data export --to nnunet` wrote"
-        ) from error

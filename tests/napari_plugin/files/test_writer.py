@@ -16,6 +16,7 @@ from napari_sonotempo.shared.layers import recording_layers
 from napari_sonotempo.shared.looked_at import made_by
 from sonotempo.errors import RecordingError, SonotempoError
 from sonotempo.io import open_dataset, open_recording
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.structures import AXILLARY, NERVE_VESSEL
 
 
@@ -261,7 +262,9 @@ def test_a_models_masks_are_saved_as_the_user_answers(
         assert len(read_back(tmp_path / "out").labelled) == frames
         unseen = frames - 2
         words = f"masks made by: frame model; never looked at: {unseen} of {frames} frames"
-        assert words in (Path(folders[0]) / "metadata.txt").read_text()
+        described = (Path(folders[0]) / "metadata.txt").read_text()
+        assert words in described
+        assert str(tmp_path) not in described
 
 
 def test_painting_is_looking(tmp_path, segmented, monkeypatch):
@@ -279,3 +282,35 @@ def test_a_persons_masks_are_saved_without_a_question(tmp_path, export, monkeypa
     monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
     monkeypatch.setattr(_writer, "tell", lambda message: None)
     assert save(tmp_path / "out", opened(export)[1])
+
+
+def test_a_models_masks_are_truth_only_where_they_were_looked_at(tmp_path, segmented, monkeypatch):
+    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
+    segmented.paint((5, 20, 20), 1)
+    save(tmp_path / "out", segmented)
+    recording = read_back(tmp_path / "out")
+    assert {index for index in recording.labelled if recording.origin(index).is_truth} == {1, 3, 5}
+    assert {recording.origin(index).model for index in range(6)} == {"frame model"}
+
+
+def test_origins_are_kept_where_nobody_painted(tmp_path, export, monkeypatch):
+    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
+    origins = {1: Origin("propagated"), 2: Origin("propagated"), 3: Origin("empty")}
+    write_origins(export / "subject-00" / "sequence-0", origins)
+    _, masks = opened(export)
+    masks.paint((2, 10, 10), 2)
+    save(tmp_path / "out", masks)
+    recording = read_back(tmp_path / "out")
+    assert recording.origins == {
+        index: {1: Origin("propagated"), 3: Origin("empty")}.get(index, Origin())
+        for index in range(6)
+    }
+
+
+def test_masks_drawn_from_scratch_are_human(tmp_path, export, monkeypatch):
+    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
+    write_origins(export / "subject-00" / "sequence-0", {1: Origin("propagated")})
+    image, _ = opened(export)
+    drawn = Labels(np.ones(image.data.shape, np.uint8), name="drawn")
+    save(tmp_path / "out", image, drawn)
+    assert {one.kind for one in read_back(tmp_path / "out").origins.values()} == {"human"}

@@ -30,14 +30,16 @@ import os
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 import numpy as np
 
 from sonotempo.errors import SourceError
+from sonotempo.framing import Framing
 from sonotempo.live.buffer.ring_block import (
     HEADER_WORDS,
+    PREFIX,
     RECORD_WORDS,
     BufferHandle,
     attach_block,
@@ -46,13 +48,16 @@ from sonotempo.live.buffer.ring_block import (
 )
 from sonotempo.live.closing import Closing
 from sonotempo.recording import Box, Frame, Image, Spacing
+from sonotempo.sector import Sector
 
 # Words of the header.
 _WRITTEN = 0
 # Words of a slot's record.
 _BEGUN, _DONE, _HOST_NS, _PROBE_NS, _HEIGHT, _WIDTH, _ROW_MM, _COLUMN_MM, _ASPECT, _AREA = range(10)
+_SECTOR = _AREA + 4
 _NEVER = -1
 _UNKNOWN = math.nan
+_SECTOR_NUMBERS = 6
 _POLL_S = 0.0005
 
 
@@ -111,9 +116,9 @@ class RingBuffer(Closing):
                 f"{height_px}x{width_px} pixels; expected numbers above 0"
             )
         capacity = max(1, math.ceil(seconds * rate_hz))
-        name = f"sonotempo-{os.getpid()}-{secrets.token_hex(4)}"
+        name = f"{PREFIX}-{os.getpid()}-{secrets.token_hex(4)}"
         self.handle = BufferHandle(name, capacity, height_px, width_px)
-        self._memory = create_block(self.handle)
+        self._memory, self._held = create_block(self.handle)
         words = bytes_of(self._memory).cast("q")
         for slot in range(self.handle.slots):
             at = HEADER_WORDS + slot * RECORD_WORDS
@@ -135,6 +140,8 @@ class RingBuffer(Closing):
             self._is_open = False
             self._memory.close()
             self._memory.unlink()
+            if self._held is not None:
+                os.close(self._held)
 
 
 class _Attached(Closing):
@@ -200,6 +207,10 @@ class RingWriter(_Attached):
     A second writer may follow after the first has ended or was killed.
     """
 
+    #: What the user has said about the frames; it takes the place of what the source knows. May be
+    #: set by any thread.
+    framing: Framing | None = None
+
     def write(
         self,
         image_HW: Image,
@@ -209,6 +220,7 @@ class RingWriter(_Attached):
         spacing_mm: Spacing | None = None,
         area: Box | None = None,
         pixel_aspect: float = 1.0,
+        sector: Sector | None = None,
     ) -> int:
         """Overwrite the oldest frame with a new one, and return its number.
 
@@ -219,6 +231,7 @@ class RingWriter(_Attached):
             spacing_mm: millimetres a pixel as (row, column), or None if unknown.
             area: the part of the image that shows ultrasound, or None for all of it.
             pixel_aspect: height of a pixel divided by its width, where the spacing is unknown.
+            sector: the shape of the image in the area, or None if it fills it.
 
         Raises:
             SourceError: not a uint8 HW image, or larger than the buffer's frames.
@@ -234,11 +247,17 @@ class RingWriter(_Attached):
         self._pixels(number, height, width)[...] = image_HW
         words[at + _HOST_NS], words[at + _PROBE_NS] = host_ns, probe_ns
         words[at + _HEIGHT], words[at + _WIDTH] = height, width
-        reals[at + _ROW_MM], reals[at + _COLUMN_MM] = spacing_mm or (_UNKNOWN, _UNKNOWN)
         reals[at + _ASPECT] = pixel_aspect
+        framing = self.framing
+        if framing is not None and framing.shape_HW == image_HW.shape:
+            area, sector = framing.area, framing.sector
+            spacing_mm = framing.spacing_mm or spacing_mm
+        reals[at + _ROW_MM], reals[at + _COLUMN_MM] = spacing_mm or (_UNKNOWN, _UNKNOWN)
         box = (area.top, area.left, area.bottom, area.right) if area else (_NEVER, 0, 0, 0)
         for i, edge in enumerate(box):
             words[at + _AREA + i] = edge
+        for i, value in enumerate(astuple(sector) if sector else (_UNKNOWN,) * _SECTOR_NUMBERS):
+            reals[at + _SECTOR + i] = value
         self._fence()
         words[at + _DONE] = number
         self._fence()
@@ -317,6 +336,7 @@ class RingReader(_Attached):
         row_mm, column_mm = self._reals[at + _ROW_MM], self._reals[at + _COLUMN_MM]
         aspect = self._reals[at + _ASPECT]
         top, left, bottom, right = words[at + _AREA : at + _AREA + 4].tolist()
+        sector = self._reals[at + _SECTOR : at + _SECTOR + _SECTOR_NUMBERS].tolist()
         # The writer may be changing it, so the size can mix those of two frames.
         if not 0 < height * width <= self.handle.slot_bytes:
             return None
@@ -331,6 +351,7 @@ class RingReader(_Attached):
             None if math.isnan(row_mm) else (row_mm, column_mm),
             None if top == _NEVER else Box(top, left, bottom, right),
             aspect,
+            None if math.isnan(sector[0]) else Sector(*sector),
         )
         return StreamedFrame(frame, number, host_ns)
 
