@@ -140,6 +140,17 @@ def test_garbage_is_a_sentence(tmp_path_factory, text):
         read("coco", ImportRequest(path, NERVE_VESSEL))
 
 
+def test_what_no_reader_foresees_is_a_sentence(tmp_path, monkeypatch):
+    path = coco(tmp_path, {"segmentation": [SQUARE]})
+    deep = "[" * 100_000 + "]" * 100_000
+    (tmp_path / "deep.json").write_text(f'{{"images": {deep}}}')
+    with pytest.raises(RecordingError, match=r"deep\.json cannot be read as COCO"):
+        read("coco", ImportRequest(tmp_path / "deep.json", NERVE_VESSEL))
+    monkeypatch.setattr("sonotempo.exchange.coco_in.read_grey", lambda path: 1 / 0)
+    with pytest.raises(RecordingError, match="the frames of anna/images cannot be read"):
+        taken(path, tmp_path)
+
+
 def test_a_folder_without_a_file(tmp_path):
     with pytest.raises(RecordingError, match=r"holds 0 files ending in \.json"):
         read("coco", ImportRequest(tmp_path, NERVE_VESSEL))

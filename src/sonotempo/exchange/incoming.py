@@ -8,6 +8,7 @@ from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.exchange.names import distinct_names
 from sonotempo.exchange.outgoing import ExchangedFrame
 from sonotempo.folders import whole_folder
+from sonotempo.guard import guarded
 from sonotempo.io.writers import write_frame
 from sonotempo.structures import StructureSet
 
@@ -82,7 +83,7 @@ def write_incoming(
             for i, one in enumerate(of_subject):
                 place = draft / inside / names[str(i)]
                 place.mkdir(parents=True)
-                for frame in one.frames():
+                for frame in _guarded(one):
                     labelled += frame.mask_HW is not None
                     write_frame(
                         place,
@@ -99,6 +100,12 @@ def write_incoming(
                 "the annotations were saved before they were exported"
             )
     return Imported(len(subjects), len(entries), sum(one.count for one in entries), labelled)
+
+
+def _guarded(entry: Incoming) -> Iterator[ExchangedFrame]:
+    what = f"the frames of {entry.subject}/{entry.name} cannot be read"
+    with guarded(what, "export them again", RecordingError):
+        yield from entry.frames()
 
 
 def label_values(

@@ -10,6 +10,7 @@ from importlib import import_module
 from sonotempo.errors import ConfigError, RecordingError, unknown_option
 from sonotempo.exchange.incoming import ImportRequest, Incoming
 from sonotempo.exchange.targets import missing_package
+from sonotempo.guard import guarded
 
 Reader = Callable[[ImportRequest], tuple[Incoming, ...]]
 
@@ -76,4 +77,6 @@ def read(name: str, request: ImportRequest) -> tuple[Incoming, ...]:
         reader: Reader = getattr(import_module(module), function)
     except ModuleNotFoundError as error:
         raise missing_package(f"--from {name}", error) from error
-    return reader(request)
+    what = f"{request.source} cannot be read as {source.title}"
+    with guarded(what, "export it again", RecordingError):
+        return reader(request)
