@@ -9,7 +9,7 @@ from sonotempo.cli.propagate import propagate
 from sonotempo.cli.terminal import Config, FollowLinks, Overrides, make_console
 
 group = typer.Typer(
-    help="Inspect recordings, carry labels, preview the training input, share data."
+    help="Inspect recordings, carry labels, preview the training input, exchange and share data."
 )
 group.command("propagate")(propagate)
 
@@ -108,26 +108,86 @@ def preview(
     make_console().print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
-@group.command("export-nnunet")
-def export_nnunet(
-    run: Annotated[Path, typer.Argument(help="A run folder: its data, structures and folds.")],
-    out: Annotated[Path, typer.Option(help="nnU-Net's nnUNet_raw folder.")],
-    number: Annotated[int, typer.Option(min=1, max=999, help="Of the data set.")] = 501,
+@group.command("export")
+def export(  # noqa: PLR0917
+    src: Annotated[Path, typer.Argument(help="A folder of recordings.")],
+    dst: Annotated[
+        Path, typer.Argument(help="A new or empty folder; for nnU-Net such as Dataset501_nerves.")
+    ],
+    to: Annotated[
+        str, typer.Option(help="nnunet, coco, cvat, nifti, annotation-web, labelme or dicom.")
+    ],
+    structures: Annotated[
+        str | None, typer.Option(help="A named set, or names separated by commas.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="auto, annotation_web, stills or recordings.")
+    ] = None,
+    frames_root: Annotated[
+        Path | None, typer.Option(help="The original recordings of an annotation export.")
+    ] = None,
+    follow_links: FollowLinks = False,
+    use: Annotated[
+        str | None,
+        typer.Option(
+            help="Origins of the masks: human, accepted, propagated, model; by default the first "
+            "two, and all for annotation-web, which keeps them."
+        ),
+    ] = None,
+    all_frames: Annotated[
+        bool, typer.Option("--all-frames", help="Frames without a mask too.")
+    ] = False,
+    shapes: Annotated[
+        str, typer.Option(help="masks (exact) or polygons (which can be dragged).")
+    ] = "masks",
+    folds: Annotated[
+        Path | None, typer.Option(help="For nnU-Net: a folds.json, whose folds it then uses.")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="For nnU-Net: a run folder, whose structures and folds it then uses."),
+    ] = None,
 ) -> None:
-    """Write a run's labelled frames and folds as a data set of nnU-Net."""
-    from sonotempo.study import nnunet
-    from sonotempo.training.progress import RunProgress
+    """Write a data set for a labelling tool or another trainer."""
+    from sonotempo.cli.exchange import ExportOptions, export_data
 
-    console = make_console()
-    with RunProgress(console) as progress:
-        made = nnunet.export_nnunet(run, out, number, progress)
-    console.print(
-        f"{made.cases} cases in {made.folds} folds: {made.folder}\nPreprocess, then copy "
-        "splits_final.json into the data set's folder in nnUNet_preprocessed, so that nnU-Net "
-        "trains in the same folds.",
-        markup=False,
-        soft_wrap=True,
+    options = ExportOptions(
+        structures, layout, frames_root, follow_links, use, all_frames, shapes, folds, run
     )
+    export_data(make_console(), src, dst, to, options)
+
+
+@group.command("import")
+def import_(  # noqa: PLR0917
+    src: Annotated[Path, typer.Argument(help="What the other program wrote.")],
+    dst: Annotated[Path, typer.Argument(help="A new or empty folder for the data set.")],
+    from_: Annotated[str, typer.Option("--from", help="coco, cvat or nifti.")],
+    structures: Annotated[
+        str, typer.Option(help="A named set, or names separated by commas: the labels' names.")
+    ] = "nerve+vessel",
+    frames: Annotated[
+        Path | None, typer.Option(help="COCO, CVAT: the video, or the folder of images.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="NIfTI: a JSON file that names label values.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Who was scanned, if the files do not say.")
+    ] = None,
+    empty_frames: Annotated[
+        bool,
+        typer.Option("--empty-frames", help="CVAT: nothing is in view where nothing is drawn."),
+    ] = False,
+) -> None:
+    """Read the annotations of a labelling tool as a data set in the layout of Annotation Web."""
+    from sonotempo.cli.exchange import import_data
+    from sonotempo.exchange.incoming import ImportRequest
+    from sonotempo.inspection import parse_structures
+
+    request = ImportRequest(
+        src, parse_structures(structures), frames, labels, subject, empty_frames
+    )
+    import_data(make_console(), from_, request, dst)
 
 
 @group.command("import-nnunet")
@@ -135,7 +195,9 @@ def import_nnunet(
     predictions: Annotated[
         list[Path], typer.Argument(help="nnU-Net's predictions of all cases, one folder or more.")
     ],
-    dataset: Annotated[Path, typer.Option(help="The data set that export-nnunet wrote.")],
+    dataset: Annotated[
+        Path, typer.Option(help="The data set that `data export --to nnunet` wrote.")
+    ],
     out: Annotated[Path, typer.Option(help="A new folder for the masks.")],
 ) -> None:
     """Sort nnU-Net's predictions for `sonotempo evaluate OUT DATA --like RUN --name nnunet`."""
