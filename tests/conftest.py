@@ -1,7 +1,10 @@
 """Fixtures that several test folders share."""
 
+import atexit
 import gc
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,11 @@ _DISPLAYS = os.environ.get("SONOTEMPO_TEST_DISPLAYS", "").split()
 if _DISPLAYS:
     _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     os.environ["DISPLAY"] = _DISPLAYS[int(_WORKER) % len(_DISPLAYS)]
+
+
+# What programs keep from one session to the next is not the user's own in tests.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="sonotempo-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_CONFIG_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

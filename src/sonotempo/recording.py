@@ -119,6 +119,7 @@ class Recording:
             made by a person.
         files: every file with pixels or masks of the recording.
         spacings_mm: one per frame if they may differ (change of depth); else empty.
+        areas: likewise.
         pixel_aspect: height of a pixel divided by its width, for where the spacing is unknown.
         rate_is_assumed: whether the files hold no times, so that 25 frames a second are assumed.
         stored_as: how the files hold the images, which are given out turned as they are shown; see
@@ -140,6 +141,7 @@ class Recording:
     origins: Mapping[int, Origin] = field(default_factory=lambda: MappingProxyType({}))
     files: tuple[Path, ...] = ()
     spacings_mm: tuple[Spacing | None, ...] = ()
+    areas: tuple[Box | None, ...] = ()
     pixel_aspect: float = 1.0
     rate_is_assumed: bool = False
     stored_as: str = "MF"
@@ -154,6 +156,7 @@ class Recording:
             ("time stamps", self.timestamps_ns),
             ("frame numbers", self.frame_numbers),
             ("spacings", self.spacings_mm or range(count)),
+            ("areas", self.areas or range(count)),
         ):
             if len(values) != count:
                 raise RecordingError(
@@ -181,7 +184,7 @@ class Recording:
             index,
             int(self.timestamps_ns[index]),
             self.spacing_at(index),
-            self.area,
+            self.areas[index] if self.areas else self.area,
             self.pixel_aspect,
         )
 

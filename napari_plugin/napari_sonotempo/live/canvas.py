@@ -18,6 +18,7 @@ _ZOOM_LIMIT = 12.0
 # Letters that are read from five metres are about a 28th of the screen's height (1 : 200 of the
 # distance, on a screen of 0.7 m).
 _FAR_LETTERS = 1 / 28
+_GRIP_LINES = 0.6  # how near an edge is taken hold of, in heights of the letters
 
 
 class LiveCanvas(QWidget):
@@ -29,6 +30,10 @@ class LiveCanvas(QWidget):
 
     painted = Signal(int)  # the frame's number
     left_presentation = Signal()
+    # While a box or a ruler is set up: row and column in the frame, and how far a grip reaches.
+    pressed = Signal(float, float, float)
+    dragged = Signal(float, float)
+    released = Signal()
 
     def __init__(self, *, is_presentation: bool = False) -> None:
         super().__init__()
@@ -74,7 +79,7 @@ class LiveCanvas(QWidget):
         """Show a scene; a frame of another size is shown whole."""
         before, after = self._scene.result, scene.result
         shapes = {one.frame.image_HW.shape for one in (before, after) if one is not None}
-        if len(shapes) > 1:
+        if len(shapes) > 1 or (self._scene.draft is None) != (scene.draft is None):
             self._zoom = Zoom()
         self._scene = scene
         self.update()
@@ -127,11 +132,21 @@ class LiveCanvas(QWidget):
         self.update()
 
     def mousePressEvent(self, event: Any) -> None:
-        """Begin to move the picture."""
+        """Begin to move the picture, or what is set up on it."""
+        if self._scene.draft is not None:
+            place = self._place_at(event.position())
+            if place is not None:
+                self.pressed.emit(*place, _GRIP_LINES * self.text_px * self._px_per_screen_px())
+            return
         self._dragged_from = event.position()
 
     def mouseMoveEvent(self, event: Any) -> None:
-        """Move the picture with the pointer."""
+        """Move the picture with the pointer, or what is set up on it."""
+        if self._scene.draft is not None:
+            place = self._place_at(event.position(), anywhere=True)
+            if self._scene.draft.held is not None and place is not None:
+                self.dragged.emit(*place)
+            return
         begin, end = (
             self._share_at(self._dragged_from, anywhere=True) if self._dragged_from else None,
             self._share_at(event.position(), anywhere=True),
@@ -145,6 +160,7 @@ class LiveCanvas(QWidget):
     def mouseReleaseEvent(self, _event: Any) -> None:
         """End the move."""
         self._dragged_from = None
+        self.released.emit()
 
     def mouseDoubleClickEvent(self, _event: Any) -> None:
         """Show all of the picture."""
@@ -165,11 +181,26 @@ class LiveCanvas(QWidget):
         if found is None or self._scene.result is None:
             return None
         panel = found[1]
-        region = shown_region(self._scene.result, whole_frame=self._scene.style.whole_frame)
+        region = shown_region(self._scene.result, whole_frame=self._scene.is_whole_frame)
         visible = self._zoom.of(region)
         row = visible.top + (at.y() - panel.top()) / panel.height() * visible.height
         column = visible.left + (at.x() - panel.left()) / panel.width() * visible.width
         return (row - region.top) / region.height, (column - region.left) / region.width
+
+    def _place_at(self, at: QPointF, *, anywhere: bool = False) -> tuple[float, float] | None:
+        """Return a place as row and column of the frame, or None outside every picture."""
+        share = self._share_at(at, anywhere=anywhere)
+        if share is None or self._scene.result is None:
+            return None
+        region = shown_region(self._scene.result, whole_frame=self._scene.is_whole_frame)
+        return region.top + share[0] * region.height, region.left + share[1] * region.width
+
+    def _px_per_screen_px(self) -> float:
+        """Return how many pixels of the frame a pixel of the screen shows."""
+        if self._scene.result is None or self._places is None:
+            return 1.0
+        region = shown_region(self._scene.result, whole_frame=self._scene.is_whole_frame)
+        return self._zoom.of(region).width / self._places.panels[0].width()
 
     def _panel_at(self, at: QPointF, *, anywhere: bool = False) -> tuple[int, QRectF] | None:
         panels = self._places.panels if self._places is not None else ()
@@ -198,9 +229,9 @@ class LiveCanvas(QWidget):
         share = self._share_at(at)
         if found is None or share is None or scene.structures is None or scene.result is None:
             return ""
-        region = shown_region(scene.result, whole_frame=scene.style.whole_frame)
-        row = int(region.top + share[0] * region.height)
-        column = int(region.left + share[1] * region.width)
+        place = self._place_at(at)
+        assert place is not None  # there is a share
+        row, column = (int(one) for one in place)
         sides = (found[0],) if scene.is_double else scene.sides
         names = ("nothing", *scene.structures.names)
         said = []

@@ -28,6 +28,7 @@ from napari_sonotempo.live.session import (
     LiveSession,
     closed_quietly,
 )
+from napari_sonotempo.live.sharing import Sharing
 from napari_sonotempo.live.snapshot import write_snapshot
 from napari_sonotempo.live.stage import Stage
 from napari_sonotempo.live.verdict import frozen_verdict, live_verdict
@@ -46,7 +47,7 @@ _HEALTH_S = 0.5
 _CANVAS_MS = 150
 _CLEANUP_S = 3.0
 _DISCONNECTED = frozenset({"disconnected", "crashed"})
-_REPORTED = frozenset({"error", "disconnected", "crashed", "restarted", "ended"})
+_REPORTED = frozenset({"error", "disconnected", "crashed", "restarted", "ended", "framing"})
 
 
 class LiveLink(QObject):
@@ -61,6 +62,7 @@ class LiveLink(QObject):
     health_changed = Signal(object)  # Health
     models_changed = Signal()  # other structures or names
     layers_changed = Signal()  # the viewer's layers
+    frame_shown = Signal()  # another frame
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -70,6 +72,7 @@ class LiveLink(QObject):
         self.stage = Stage()
         self.jobs = Jobs()
         self.recordings = Recordings(self.jobs)
+        self.sharing = Sharing(self.jobs)
         self.screen = Screen(self.stage)
         self.look_back = LookBack()
         self._is_connected = True
@@ -81,6 +84,7 @@ class LiveLink(QObject):
         self._next: tuple[LiveRequest, QMainWindow | None] | None = None
         self._is_gone = False
         self.recordings.said.connect(self.said)
+        self.sharing.said.connect(self.said)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._tick)
@@ -173,6 +177,7 @@ class LiveLink(QObject):
             return
         session, self.session = self.session, None
         self.recordings.stream_ended(session)
+        self.sharing.close()
         self.look_back.forget()
         self._set_state("stopping")
         self.screen.show(verdict=Verdict("STOPPED"), recording="")
@@ -201,6 +206,7 @@ class LiveLink(QObject):
         self.screen.clear()
         if self._opening is not None:
             self._opening.cancel()
+        self.sharing.close()
         self.jobs.cancel(_CLEANUP_S)
         self.jobs.poll()  # a session that was being opened is closed by _begin
         self.jobs.cancel(_CLEANUP_S)
@@ -302,6 +308,7 @@ class LiveLink(QObject):
         for event in pipeline.events():
             self._handle(event, session)
         self.recordings.pull(session)
+        self.sharing.pull(session)
         if pipeline.error is not None:
             self._report_error(f"{pipeline.error}. Choose another model and start again.")
             self.screen.drop_masks()
@@ -343,6 +350,8 @@ class LiveLink(QObject):
             words = f"the models are being opened: {waited_s:.0f} s"
             verdict = Verdict("WITHOUT MODELS", "still", words)
         self.screen.show_live(result, verdict, self.recordings.words(session))
+        if result is not None:
+            self.frame_shown.emit()
 
     def _show_waiting(self) -> None:
         what = "waiting for the first frame" if self.session is not None else "opening the source"
@@ -360,7 +369,8 @@ class LiveLink(QObject):
         if event.kind in _REPORTED:
             level = "error" if event.kind in ("error", "crashed") else "info"
             detail = f": {event.detail}" if event.detail else ""
-            self.said.emit(level, f"{event.kind}{detail}")
+            words = event.detail if event.kind == "framing" else f"{event.kind}{detail}"
+            self.said.emit(level, words)
 
     # --- looking back -----------------------------------------------------------------------
 

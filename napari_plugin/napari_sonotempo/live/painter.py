@@ -60,7 +60,7 @@ class ScenePainter:
             traced, visible = self._trace(scene, result), zoom.of(region)
             for picture, panel in zip(self._pictures, places.panels, strict=False):
                 picture.paint(painter, panel, scene, result, traced, visible, line)
-            is_segmented = bool(result.predictions)
+            is_segmented = bool(result.predictions) or scene.draft is not None
             for title, rect in zip(scene.titles(), places.titles, strict=False):
                 text = title if is_segmented else f"{title}: {NOT_SEGMENTED}"
                 write_text(painter, rect, text, TEXT, bold=True)
@@ -84,7 +84,7 @@ def _region_of(scene: Scene) -> tuple[Region, float]:
     result = scene.result
     if result is None:
         return _NO_PICTURE, _NO_PICTURE.width / _NO_PICTURE.height
-    region = shown_region(result, whole_frame=scene.style.whole_frame)
+    region = shown_region(result, whole_frame=scene.is_whole_frame)
     row, column = result.frame.pixel_size
     return region, region.width * column / (region.height * row)
 

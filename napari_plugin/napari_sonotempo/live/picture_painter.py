@@ -15,6 +15,7 @@ from qtpy.QtGui import (
     QTransform,
 )
 
+from napari_sonotempo.live.framing.marks import draw_marks
 from napari_sonotempo.live.name_places import NamePlaces
 from napari_sonotempo.live.picture import DIFFERENCE_RGB, Mask, Region
 from napari_sonotempo.live.scene import Scene
@@ -86,7 +87,9 @@ class PicturePainter:
         to_canvas.translate(panel.left(), panel.top())
         to_canvas.scale(panel.width() / visible.width, panel.height() / visible.height)
         to_canvas.translate(-visible.left, -visible.top)
-        if scene.is_difference:
+        if scene.draft is not None:
+            draw_marks(painter, scene.draft, to_canvas, line)
+        elif scene.is_difference:
             _draw_difference(painter, to_canvas, scene, traced)
         else:
             self._draw_masks(painter, to_canvas, scene, traced, line)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from napari_sonotempo.live.framing.draft import Draft
 from napari_sonotempo.live.gauge import InView
 from napari_sonotempo.live.view import ViewStyle
 from sonotempo.live.history import StepResult
@@ -42,6 +43,7 @@ class Scene:
         recording: how long and how many frames have been recorded; empty if nothing is.
         in_view: for each model and structure, by (side, label).
         waiting: what is being waited for while there is no result.
+        draft: the box and the ruler that are being set up, over the whole frame without masks.
     """
 
     result: StepResult | None = None
@@ -53,11 +55,17 @@ class Scene:
     recording: str = ""
     in_view: dict[tuple[int, int], InView] = field(default_factory=dict)
     waiting: str = ""
+    draft: Draft | None = None
+
+    @property
+    def is_whole_frame(self) -> bool:
+        """Whether what lies outside the ultrasound image is shown too."""
+        return self.style.whole_frame or self.draft is not None
 
     @property
     def is_pair(self) -> bool:
         """Whether there are two predictions to compare."""
-        return len(self.names) == 2
+        return len(self.names) == 2 and self.draft is None
 
     @property
     def is_double(self) -> bool:
@@ -77,6 +85,8 @@ class Scene:
     @property
     def sides(self) -> tuple[int, ...]:
         """Whose masks are drawn: 0 for A, 1 for B."""
+        if self.draft is not None:
+            return ()
         if self.is_pair and self.style.view == "one" and self.style.shown != "both":
             return ("AB".index(self.style.shown),)
         return tuple(range(len(self.names)))
@@ -93,6 +103,8 @@ class Scene:
 
     def titles(self) -> tuple[str, ...]:
         """Return a title for each picture."""
+        if self.draft is not None:
+            return ("The whole frame: where is the image, and how large are its pixels?",)
         texts = tuple(f"{side}  {name}" for side, name in zip("AB", self.names, strict=False))
         if self.is_difference:
             return (f"Where A ({self.names[0]}) and B ({self.names[1]}) disagree",)

@@ -14,6 +14,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sonotempo.live.framing.panel import FramingPanel
+from napari_sonotempo.live.framing.setup import FramingSetup
 from napari_sonotempo.live.health import Health, HealthBox
 from napari_sonotempo.live.keys import Actions, Keys
 from napari_sonotempo.live.link import LiveLink
@@ -21,6 +23,7 @@ from napari_sonotempo.live.opening import Opening
 from napari_sonotempo.live.playback_box import PlaybackBox
 from napari_sonotempo.live.saved_box import SavedBox
 from napari_sonotempo.live.session import LiveRequest
+from napari_sonotempo.live.sharing import ShareBox
 from napari_sonotempo.live.source_box import SourceBox
 from napari_sonotempo.live.view_box import ViewBox
 from napari_sonotempo.shared.docks import main_window_of, tab_with_others
@@ -57,7 +60,10 @@ class LiveWidget(QWidget):
         self.models_box = ModelsBox(settings)
         self.view_box = ViewBox(settings)
         self.playback_box = PlaybackBox()
+        self.framing_panel = FramingPanel()
+        self.framing = FramingSetup(self.link, self.framing_panel)
         self.saved_box = SavedBox()
+        self.share_box = ShareBox(settings)
         self.health_box = HealthBox()
         self.start = QPushButton("Start")
         self.apply = QPushButton("Apply changes")
@@ -146,10 +152,12 @@ class LiveWidget(QWidget):
     # --- assembly ---------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
+        # They say nothing about the box, and would push its controls out of sight.
+        self._hidden_while_framing = (self.view_box, _group("Source", self.playback_box))
         pages: tuple[tuple[QWidget, ...], ...] = (
             (_group("Source", self.source_box), _group("Models", self.models_box)),
-            (self.view_box, _group("Source", self.playback_box)),
-            (self.saved_box,),
+            (*self._hidden_while_framing, _group("Image and scale", self.framing_panel)),
+            (self.saved_box, _group("Other programs", self.share_box)),
             (self.health_box,),
         )
         for title, widgets in zip(_TABS, pages, strict=True):
@@ -206,13 +214,18 @@ class LiveWidget(QWidget):
         self.saved_box.folder_wanted.connect(self._choose_folder)
         self.saved_box.open_wanted.connect(self._open_recording)
         self.saved_box.video_wanted.connect(lambda path: link.recordings.make_video(Path(path)))
+        sharing = link.sharing
+        self.share_box.changed.connect(lambda: sharing.serve_at(self.share_box.port_wanted))
+        sharing.refused.connect(self.share_box.untick)
         recordings = link.recordings
         recordings.changed.connect(controls.show_recording)
         recordings.saved.connect(self._show_saved)
         recordings.video_saved.connect(self.saved_box.show_video)
         recordings.progress.connect(self.saved_box.show_progress)
         link.state_changed.connect(self._show_state)
-        link.said.connect(self.messages.say)
+        self.framing.changed.connect(self._make_room)
+        for one in (link, self.framing):
+            one.said.connect(self.messages.say)
         link.health_changed.connect(self._show_health)
         link.models_changed.connect(self._show_models)
         link.look_back.held_changed.connect(controls.show_held)
@@ -358,6 +371,7 @@ class LiveWidget(QWidget):
 
     def _show_health(self, health: Health) -> None:
         self.health_box.show_health(health)
+        self.share_box.show_connected(self.link.sharing.connected)
         if health.advice and not self._advice:
             self._advice = health.advice
             self.messages.say("warning", health.advice)
@@ -378,6 +392,10 @@ class LiveWidget(QWidget):
         if playback is not None and self.link.state == "live":
             times_ns = playback.recording.timestamps_ns
             self.controls.show_place(playback.position, (times_ns - times_ns[0]) / 1e9)
+
+    def _make_room(self, is_framing: bool) -> None:
+        for widget in self._hidden_while_framing:
+            widget.setVisible(not is_framing)
 
     def _show_stage(self, is_shown: bool) -> None:
         self.controls.layers.setText("Layers" if is_shown else "Live")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
+from sonotempo.framing import framed
 from sonotempo.io.formats import (
     IMAGES,
     Request,
@@ -104,7 +105,7 @@ def open_file(request: Request) -> Recording:
     path = request.path
     known = format_of(path)
     if known is not None:
-        return known.open(request)
+        return framed(known.open(request))
     if path.suffix.lower() == ".lzo":
         raise RecordingError(f"{path} is compressed; unpack it first ('lzop -d {path.name}')")
     raise RecordingError(f"{path} has an unknown format; supported are {supported()}")
@@ -159,6 +160,10 @@ def open_frames(request: Request) -> Recording:
     Raises:
         RecordingError: they cannot be read, or belong to several recordings.
     """
+    return framed(_open_frames(request))
+
+
+def _open_frames(request: Request) -> Recording:
     from sonotempo.io.annotation_web import is_annotated, open_annotated
     from sonotempo.io.images import open_image_folder
     from sonotempo.io.metaimage import open_metaimage_frames

@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from sonotempo.errors import RecordingError
 from sonotempo.io.formats import Request
 from sonotempo.io.stream_files import STREAM_KEY, STREAM_VERSION, lines_path
 from sonotempo.io.video import open_video
-from sonotempo.recording import Box, Frame, Image, ImageStack, Recording, Spacing
+from sonotempo.recording import Box, Image, ImageStack, Recording, Spacing
 from sonotempo.structures import Structure, StructureSet
 
 
@@ -27,20 +27,14 @@ class StreamRecording(Recording):
     own. ``frame_numbers`` are those of the stream: lost frames leave gaps.
 
     Attributes:
-        areas: one per frame.
         host_ns: int64, capture time of each frame on the computer's monotonic clock.
         probe_ns: int64, the same on the probe's clock.
         events: reported by the source, as (host_ns, kind, detail).
     """
 
-    areas: tuple[Box | None, ...] = ()
     host_ns: NDArray[np.int64] | None = None
     probe_ns: NDArray[np.int64] | None = None
     events: tuple[tuple[int, str, str], ...] = ()
-
-    def __getitem__(self, index: int) -> Frame:
-        # Not super(): a dataclass with slots replaces the class that super() refers to.
-        return replace(Recording.__getitem__(self, index), area=self.areas[index])
 
 
 def open_stream_recording(request: Request) -> StreamRecording:

@@ -8,6 +8,7 @@ import pytest
 
 from fakes.recordings import make_recording
 from sonotempo.errors import RecordingError, SourceError
+from sonotempo.framing import Framing
 from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.sources.playback import PlaybackSource
 from sonotempo.recording import Box
@@ -292,3 +293,19 @@ def test_stopping_ends_every_thread_at_any_time_and_it_can_start_again(tmp_path,
         assert threading.active_count() == before
     with Playing(source, buffer) as playing:
         assert indices(playing.read(2)) == [0, 1]
+
+
+def test_what_is_said_of_the_frames_counts_at_once_even_while_paused(tmp_path, buffer):
+    area = Box(4, 8, 36, 40)
+    with Playing(PlaybackSource(make_recording(tmp_path, 4), loop=True), buffer) as playing:
+        before = playing.read(1)[0].frame
+        playing.source.pause()
+        while playing.reader.wait(0.1):
+            before = playing.reader.next().frame
+        playing.source.frame_as(Framing((40, 48), area, 0.25))
+        (streamed,) = playing.read(1)
+        assert (streamed.frame.area, streamed.frame.spacing_mm) == (area, (0.25, 0.25))
+        assert (streamed.frame.image_HW == before.image_HW).all(), "the same frame again"
+        assert playing.source.state == "frozen"
+        playing.source.frame_as(Framing((20, 20)))
+        assert playing.read(1)[0].frame.spacing_mm == before.spacing_mm, "for other frames"

@@ -9,9 +9,12 @@ import pytest
 
 from fakes.clarius import is_running, wait_until
 from sonotempo.errors import ConfigError, SourceError
+from sonotempo.framing import Framing
 from sonotempo.live.buffer.ring_buffer import RingBuffer
+from sonotempo.live.sources.open import buffer_for, open_source
 from sonotempo.live.sources.separate import SeparateSource
 from sonotempo.live.sources.simulated import SimulatedSource
+from sonotempo.recording import Box
 
 MAKE = partial(SimulatedSource, height_px=128, width_px=160, frame_rate_hz=60.0)
 
@@ -79,3 +82,23 @@ def test_what_is_not_valid_is_refused_before_a_process_is_started():
         source.start(small)
     assert source.pid is None
     source.stop()
+
+
+def test_what_is_said_of_the_frames_reaches_the_process_if_the_source_takes_it(scanner):
+    source, _ = scanner
+    assert not source.takes_framing
+    with pytest.raises(SourceError, match="knows its image's area and scale"):
+        source.frame_as(Framing((128, 160)))
+    card = open_source("capture://test?size=160x120&fps=30")
+    framing = Framing((120, 160), Box(8, 16, 100, 120), 0.2)
+    with pytest.raises(SourceError, match="this test pattern is not running; start it first"):
+        card.frame_as(framing)
+    with buffer_for(card, 2) as room, room.reader() as reader:
+        card.start(room)
+        try:
+            wait_until(lambda: reader.written > 0, "frames")
+            card.frame_as(framing)
+            wait_until(lambda: reader.newest().frame.area == framing.area, "the area")
+            assert reader.newest().frame.spacing_mm == (0.2, 0.2)
+        finally:
+            card.stop()

@@ -36,6 +36,7 @@ from typing import Literal
 import numpy as np
 
 from sonotempo.errors import SourceError
+from sonotempo.framing import Framing
 from sonotempo.live.buffer.ring_block import (
     HEADER_WORDS,
     RECORD_WORDS,
@@ -200,6 +201,10 @@ class RingWriter(_Attached):
     A second writer may follow after the first has ended or was killed.
     """
 
+    #: What the user has said about the frames; it takes the place of what the source knows. May be
+    #: set by any thread.
+    framing: Framing | None = None
+
     def write(
         self,
         image_HW: Image,
@@ -234,8 +239,11 @@ class RingWriter(_Attached):
         self._pixels(number, height, width)[...] = image_HW
         words[at + _HOST_NS], words[at + _PROBE_NS] = host_ns, probe_ns
         words[at + _HEIGHT], words[at + _WIDTH] = height, width
-        reals[at + _ROW_MM], reals[at + _COLUMN_MM] = spacing_mm or (_UNKNOWN, _UNKNOWN)
         reals[at + _ASPECT] = pixel_aspect
+        framing = self.framing
+        if framing is not None and framing.shape_HW == image_HW.shape:
+            area, spacing_mm = framing.area, framing.spacing_mm or spacing_mm
+        reals[at + _ROW_MM], reals[at + _COLUMN_MM] = spacing_mm or (_UNKNOWN, _UNKNOWN)
         box = (area.top, area.left, area.bottom, area.right) if area else (_NEVER, 0, 0, 0)
         for i, edge in enumerate(box):
             words[at + _AREA + i] = edge

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from sonotempo.errors import SonotempoError, SourceError
+from sonotempo.framing import Framing
 from sonotempo.io import open_recording
 from sonotempo.live.buffer.ring_block import BufferHandle
 from sonotempo.live.buffer.ring_buffer import RingWriter
@@ -149,6 +150,14 @@ class PlaybackSource(ThreadedSource):
             self.pause()
         else:
             self.resume()
+
+    def frame_as(self, framing: Framing | None) -> None:
+        """Say where the image is and how large its pixels are; a paused frame is shown again."""
+        super().frame_as(framing)
+        with self._changed:
+            if self._state == "frozen" and self._position != _NEVER_WRITTEN:
+                self._seek(self._position)
+                self._steps = 1
 
     def pause(self) -> None:
         """Stay at this frame; no effect if it is paused already."""

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from sonotempo.errors import SonotempoError
+from sonotempo.errors import SonotempoError, SourceError
+from sonotempo.framing import Framing
 from sonotempo.live.buffer.ring_block import BufferHandle
 from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.sources.source import BufferSize, Command, SourceEvent, SourceState
@@ -68,6 +69,23 @@ class SeparateSource(ThreadedSource):
     def commands(self) -> tuple[Command, ...]:
         """What :meth:`send` takes now."""
         return self._commands
+
+    @property
+    def takes_framing(self) -> bool:
+        """Whether the other source does."""
+        return self._here.takes_framing
+
+    def frame_as(self, framing: Framing | None) -> None:
+        """Say where the image is and how large its pixels are, from the next frame on.
+
+        Raises:
+            SourceError: this source knows it itself, or is not running.
+        """
+        if self._process_end is None:
+            raise SourceError(f"{self._title} is not running; start it first")
+        super().frame_as(framing)
+        with self._sending, suppress(OSError):  # its end is reported by the thread
+            self._process_end.send(_Asked(framing))
 
     def buffer_size(self) -> BufferSize:
         """Return the largest size and rate of the frames."""
@@ -139,6 +157,13 @@ class SeparateSource(ThreadedSource):
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the host says of the frames, on its way to the process."""
+
+    framing: Framing | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Room:
     """The buffer as the process sees it: made by the host, written here."""
 
@@ -167,7 +192,10 @@ def _serve(make: Make, handle: BufferHandle, connection: Connection) -> None:
                 if command is None:
                     return
                 with suppress(SonotempoError):  # possible when it was sent, not any more
-                    source.send(command)
+                    if isinstance(command, _Asked):
+                        source.frame_as(command.framing)
+                    else:
+                        source.send(command)
     except (EOFError, ConnectionError):
         return  # the host has ended
     finally:

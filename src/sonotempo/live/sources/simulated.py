@@ -140,6 +140,11 @@ class SimulatedSource(ThreadedSource):
         self._gain_turned_db = 0.0
 
     @property
+    def takes_framing(self) -> bool:
+        """No: the simulation knows its area and scale."""
+        return False
+
+    @property
     def commands(self) -> tuple[Command, ...]:
         """What :meth:`send` takes now; depth and gain have limits."""
         if self._state == "frozen":

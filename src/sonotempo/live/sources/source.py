@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from sonotempo.framing import Framing
 from sonotempo.live.buffer.ring_buffer import RingBuffer
 
 EventKind = Literal[
@@ -19,6 +20,7 @@ EventKind = Literal[
     "depth",
     "gain",
     "button",
+    "framing",
     "seek",
     "ended",
     "error",
@@ -85,6 +87,24 @@ class FrameSource(Protocol):
 
         Raises:
             SourceError: not possible now; the message lists what is.
+        """
+        ...
+
+    @property
+    def takes_framing(self) -> bool:
+        """Whether :meth:`frame_as` may be called: not where the scanner itself says it all."""
+        ...
+
+    def frame_as(self, framing: Framing | None) -> None:
+        """Say where the image is and how large its pixels are, from the next frame on.
+
+        It takes the place of what the source knows, for frames of the framing's size.
+
+        Args:
+            framing: what holds; None to take it back.
+
+        Raises:
+            SourceError: this source does not take it, or is not running.
         """
         ...
 

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from sonotempo.errors import SourceError
+from sonotempo.framing import Framing
 from sonotempo.live.buffer.ring_block import BufferHandle
 from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.sources.source import (
@@ -63,6 +64,8 @@ class ThreadedSource(ABC):
         self._stopping = False
         self._state: SourceState = "stopped"
         self._thread: threading.Thread | None = None
+        self._writer: RingWriter | None = None
+        self._framing: Framing | None = None
 
     @property
     def state(self) -> SourceState:
@@ -94,6 +97,8 @@ class ThreadedSource(ABC):
             writer.close()
             raise
         self._stopping = False
+        writer.framing = self._framing
+        self._writer = writer
         self._thread = threading.Thread(
             target=self._guarded_run, args=(writer,), name=f"sonotempo {self._title}", daemon=True
         )
@@ -106,7 +111,7 @@ class ThreadedSource(ABC):
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(self._stop_s)
-        self._thread = None
+        self._thread = self._writer = None
         self._state = "stopped"
 
     def send(self, command: Command) -> None:
@@ -124,6 +129,23 @@ class ThreadedSource(ABC):
                 )
             self._carry_out(command)
             self._changed.notify_all()
+
+    @property
+    def takes_framing(self) -> bool:
+        """Whether :meth:`frame_as` may be called; by default it may."""
+        return True
+
+    def frame_as(self, framing: Framing | None) -> None:
+        """Say where the image is and how large its pixels are, from the next frame on.
+
+        Raises:
+            SourceError: this source knows it itself, or is not running.
+        """
+        if not self.takes_framing:
+            raise SourceError(f"{self._title} knows its image's area and scale; nothing to set")
+        self._framing = framing
+        if self._writer is not None:
+            self._writer.framing = framing
 
     def events(self) -> tuple[SourceEvent, ...]:
         """Return what happened since the last call, oldest first; never waits."""

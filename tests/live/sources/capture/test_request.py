@@ -64,7 +64,7 @@ def test_what_pixels_are():
         ("capture://2?area=5,5,5,9", "area=5,5,5,9 is not valid; expected TOP,LEFT"),
         ("capture://2?area=0,0,9999,9", "within 1280x720 pixels"),
         ("capture://2?area=a,b,c,d", "area=a,b,c,d is not valid"),
-        ("capture://2?mm-per-px=0.1&depth-mm=40", "gives both mm-per-px and depth-mm"),
+        ("capture://2?mm-per-px=0.1&depth-mm=40", "gives mm-per-px and depth-mm"),
         ("capture://2?region=0,0,80x60", "unknown option .*'region'"),
         ("capture://screen?pattern=red", "unknown option .*'pattern'"),
         ("capture://2?depth-mm=4", "expected a number from 5 to 400"),

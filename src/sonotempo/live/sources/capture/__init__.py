@@ -1,5 +1,5 @@
 """Capture cards, webcams and screens as live sources: any scanner with a picture on a cable.
 
-``request`` reads what an address asks for, ``devices`` lists what is there, ``picture`` finds the
-ultrasound in a frame, and ``source`` reads the device.
+``request`` reads what an address asks for, ``devices`` lists what is there, ``source`` reads the
+device, ``placing`` decides where the image is in each frame, and ``layouts`` recognises screens.
 """

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sonotempo.errors import SourceError
+from sonotempo.errors import RecordingError, SourceError
+from sonotempo.framing import Framing
 from sonotempo.live.sources.address import Address
 from sonotempo.live.sources.capture.devices import device_format, devices, import_av
 from sonotempo.recording import Box
 
-_COMMON = ("size", "fps", "area", "mm-per-px", "depth-mm")
+_SCALES = ("mm-per-px", "depth-mm", "ruler")
+_COMMON = ("size", "fps", "area", *_SCALES)
 #: What only some kinds of device have, beyond the common options.
 _OWN = {"screen": ("region", "display"), "test": ("pattern",)}
 
@@ -33,6 +35,7 @@ class CaptureRequest:
         height_px: likewise.
         rate_hz: frames per second.
         area: the ultrasound image in the frame; None to find it.
+        device: whose picture it is, to recognise it another day.
         mm_per_px: the size of a pixel, or None.
         depth_mm: from the first to the last row of the image area, or None.
     """
@@ -45,6 +48,7 @@ class CaptureRequest:
     height_px: int = _DEFAULT_SIZE[1]
     rate_hz: float = 30.0
     area: Box | None = None
+    device: str = ""
     mm_per_px: float | None = None
     depth_mm: float | None = None
 
@@ -55,7 +59,7 @@ def capture_request(address: Address, platform: str = sys.platform) -> CaptureRe
     ``capture://0?size=1280x720&fps=30`` is a capture card or webcam, ``capture://screen`` a screen,
     optionally ``region=X,Y,WIDTHxHEIGHT`` of it, and ``capture://test`` a test pattern of FFmpeg.
     ``area=TOP,LEFT,BOTTOM,RIGHT`` is the ultrasound image in the frame; without it, it is found.
-    ``mm-per-px=0.1`` or ``depth-mm=40`` gives the scale.
+    ``mm-per-px=0.1``, ``depth-mm=40`` or ``ruler=ROW,COLUMN,ROW,COLUMN,MM`` gives the scale.
 
     Raises:
         SourceError: no such device, or an option that is not valid.
@@ -65,14 +69,16 @@ def capture_request(address: Address, platform: str = sys.platform) -> CaptureRe
     given = address.options
     width_px, height_px = _size(address, "size", given.get("size"))
     rate_hz = _number(address, "fps", given.get("fps", "30"), *_RATES)
-    scale = {name: given[name] for name in ("mm-per-px", "depth-mm") if name in given}
+    scale = {name: given[name] for name in _SCALES if name in given}
     if len(scale) > 1:
         raise SourceError(
-            f"{address.text} gives both mm-per-px and depth-mm; give one of them: they may differ"
+            f"{address.text} gives {' and '.join(scale)}; give one of them: they may differ"
         )
     mm_per_px = depth_mm = None
     if "mm-per-px" in scale:
         mm_per_px = _number(address, "mm-per-px", scale["mm-per-px"], 0.001, 10.0)
+    if "ruler" in scale:
+        mm_per_px = _ruler(address, scale["ruler"])
     if "depth-mm" in scale:
         depth_mm = _number(address, "depth-mm", scale["depth-mm"], 5.0, 400.0)
     title, url, kind, options = _opened(address, platform, (width_px, height_px), rate_hz)
@@ -87,6 +93,7 @@ def capture_request(address: Address, platform: str = sys.platform) -> CaptureRe
         height_px,
         rate_hz,
         _area(address, (width_px, height_px)),
+        f"{kind} {url if kind == 'lavfi' else title.partition('(')[2].rstrip(')') or title}",
         mm_per_px,
         depth_mm,
     )
@@ -124,6 +131,9 @@ def _opened(
 def _screen(
     address: Address, platform: str, mode: dict[str, str]
 ) -> tuple[str, str, str, dict[str, str]]:
+    # The pointer over the image would be segmented; macOS leaves it out by itself.
+    hidden = {} if platform == "darwin" else {"draw_mouse": "0"}
+    mode = mode | hidden
     left, top, width, height = _region(address) if "region" in address.options else (0, 0, 0, 0)
     if width:
         mode = mode | {"video_size": f"{width}x{height}"}
@@ -180,6 +190,23 @@ def _number(address: Address, name: str, text: str, least: float, most: float) -
             f"{most:g}"
         )
     return value
+
+
+def _ruler(address: Address, text: str) -> float:
+    """Return the size of a pixel from two ticks of a ruler and the distance between them."""
+    try:
+        row, column, other_row, other_column, mm = (float(part) for part in text.split(","))
+        ticks = (row, column), (other_row, other_column)
+        found = Framing((1, 1)).with_ruler(*ticks, mm).mm_per_px
+    except ValueError:
+        raise SourceError(
+            f"{address.text}: ruler={text} is not valid; expected ROW,COLUMN,ROW,COLUMN,MM: two "
+            "ticks and their distance, for example ruler=100,20,500,20,40"
+        ) from None
+    except RecordingError as error:
+        raise SourceError(f"{address.text}: {error}") from error
+    assert found is not None  # with_ruler has set it
+    return found
 
 
 def _area(address: Address, size: tuple[int, int]) -> Box | None:

@@ -5,19 +5,20 @@ from functools import partial
 from typing import Any
 
 from sonotempo.errors import SourceError
+from sonotempo.framing import Framing
+from sonotempo.image_area import is_blank
 from sonotempo.live.buffer.ring_buffer import RingWriter
 from sonotempo.live.sources.address import Address
-from sonotempo.live.sources.capture.picture import ImageFinder, is_blank
+from sonotempo.live.sources.capture.placing import Placing
 from sonotempo.live.sources.capture.request import CaptureRequest, capture_request
 from sonotempo.live.sources.separate import SeparateSource
 from sonotempo.live.sources.source import BufferSize, EventKind, SourceState
 from sonotempo.live.sources.threaded import ThreadedSource
-from sonotempo.recording import Box, Image, Spacing
+from sonotempo.recording import Image
 
 _OPEN_S, _READ_S = 5.0, 2.0
 _AGAIN_S = 2.0
 _LASTING_S = 5.0
-_LOOKS_HZ = 12.0  # frames a second that the image area is looked for in
 _BLANK_FRAMES = 10
 
 
@@ -35,6 +36,7 @@ class CaptureSource(ThreadedSource):
     def __init__(self, request: CaptureRequest) -> None:
         super().__init__(request.title)
         self._request = request
+        self._placing = Placing(request, lambda words: self._log.add("framing", words))
         self._clear()
 
     @classmethod
@@ -52,11 +54,13 @@ class CaptureSource(ThreadedSource):
         request = self._request
         return BufferSize(request.rate_hz, request.height_px, request.width_px)
 
+    def frame_as(self, framing: Framing | None) -> None:
+        """Take the user's word for where the image is; None to look for it again."""
+        self._placing.ask(framing)
+
     def _clear(self) -> None:
-        self._finder = ImageFinder()
-        self._area: Box | None = self._request.area
+        self._placing.restart()
         self._shape: tuple[int, ...] = ()
-        self._looked_at_s = 0.0
         self._blank = 0
 
     def _run(self, writer: RingWriter) -> None:
@@ -114,32 +118,19 @@ class CaptureSource(ThreadedSource):
         if image_HW.shape != self._shape:
             self._require_room(writer.handle, *image_HW.shape)
             if self._shape:
-                self._clear()
                 self._log.add("running", f"{self._title} now sends {_words(image_HW)}")
             self._shape = image_HW.shape
-            self._check_area(image_HW)
-        self._look(image_HW)
         probe_ns = host_ns
         if frame.pts is not None and frame.time_base is not None:
             probe_ns = round(frame.pts * frame.time_base * 1_000_000_000)
+        framing = self._placing.see(image_HW)
         writer.write(
             image_HW,
             probe_ns=probe_ns,
             host_ns=host_ns,
-            spacing_mm=self._spacing(),
-            area=self._area,
+            spacing_mm=framing.spacing_mm,
+            area=framing.area,
         )
-
-    def _check_area(self, image_HW: Image) -> None:
-        """Drop an area that the device's frames do not have: it may send another size."""
-        area, (height, width) = self._area, image_HW.shape
-        if area is not None and (area.bottom > height or area.right > width):
-            self._area = None
-            self._log.add(
-                "running",
-                f"the area that was given does not fit frames of {_words(image_HW)}; the image is "
-                "looked for",
-            )
 
     def _is_without_signal(self, image_HW: Image) -> bool:
         self._blank = self._blank + 1 if is_blank(image_HW) else 0
@@ -153,31 +144,6 @@ class CaptureSource(ThreadedSource):
         if self._blank == 0 and self._state == "disconnected":
             self._become("running", "connected", "there is a picture again")
         return self._blank > 0
-
-    def _look(self, image_HW: Image) -> None:
-        """Look for the ultrasound image in some frames of each second, until it is found."""
-        now_s = time.monotonic()
-        if self._area is not None or now_s - self._looked_at_s < 1 / _LOOKS_HZ:
-            return
-        self._looked_at_s = now_s
-        found = self._finder.look(image_HW)
-        if found is None:
-            return
-        self._area = found
-        self._log.add(
-            "running",
-            f"the image is at area={found.top},{found.left},{found.bottom},{found.right}; add this "
-            "to the address to keep it, or your own",
-        )
-
-    def _spacing(self) -> Spacing | None:
-        request = self._request
-        if request.mm_per_px is not None:
-            return (request.mm_per_px, request.mm_per_px)
-        if request.depth_mm is None or self._area is None:
-            return None
-        mm = request.depth_mm / self._area.shape[0]
-        return (mm, mm)
 
     def _become(self, state: SourceState, kind: EventKind, detail: str) -> None:
         with self._changed:

@@ -102,6 +102,11 @@ class ClariusSource(ThreadedSource):
         return cls(address.host, 5828 if address.port is None else address.port, address.sdk)
 
     @property
+    def takes_framing(self) -> bool:
+        """No: the SDK states the spacing, and the alpha channel the area."""
+        return False
+
+    @property
     def commands(self) -> tuple[Command, ...]:
         """What :meth:`send` takes now: all while running, "freeze" while frozen."""
         if self._state == "running":

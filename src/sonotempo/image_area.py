@@ -1,4 +1,4 @@
-"""Where the ultrasound is in a captured frame, and whether there is a picture at all."""
+"""Where the ultrasound is on a scanner's screen, and whether there is a picture at all."""
 
 import cv2
 import numpy as np

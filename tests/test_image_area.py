@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonotempo.live.sources.capture.picture import ImageFinder, is_blank
+from sonotempo.image_area import ImageFinder, is_blank
 from sonotempo.recording import Box
 
 SHAPE = (360, 640)
