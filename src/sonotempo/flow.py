@@ -67,9 +67,9 @@ _UNEXPLAINED = 0.35
 # simulated scans leave up to 0.15, other scenes and noise mostly 0.35 and more.
 _RELATED, _UNRELATED = 0.22, 0.3
 # A pixel that does not come back nearer than this share of the grid's side is lost (Kalal 2010, doi
-# 10.1109/ICPR.2010.675): up to 0.002 in the median over simulated frames 20 apart, 0.015 and more
-# between other scenes.
-_LOST_SHARE = 0.008
+# 10.1109/ICPR.2010.675). In the median: up to 0.002 over simulated frames 20 apart, up to 0.009
+# between neighbours of fast real sweeps, 0.015 and more between other scenes.
+_LOST_SHARE = 0.012
 # A picture darker than this share of what was seen does not begin another scene.
 _NO_PICTURE = 0.25
 # What keeps less than this share is gone: no contact, no picture. Another scene may be darker.

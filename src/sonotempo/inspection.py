@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from rich.markup import escape
 from rich.table import Table
@@ -30,6 +30,19 @@ def parse_structures(text: str) -> StructureSet:
     return structure_set(text)
 
 
+def checked_layout(text: str) -> Literal["auto"] | Layout:
+    """Return the layout of a data set that a user has named.
+
+    Raises:
+        ConfigError: it does not exist.
+    """
+    layouts: tuple[Literal["auto"] | Layout, ...] = ("auto", *get_args(Layout))
+    for layout in layouts:
+        if layout == text:
+            return layout
+    raise ConfigError(unknown_option("layout", text, layouts))
+
+
 def inspection_table(
     path: Path, structures: StructureSet, layout: str, frames_root: Path | None
 ) -> Table:
@@ -39,9 +52,7 @@ def inspection_table(
         RecordingError: nothing can be read.
         ConfigError: the layout does not exist.
     """
-    layouts = ("auto", *get_args(Layout))
-    if layout not in layouts:
-        raise ConfigError(unknown_option("layout", layout, layouts))
+    known_layout = checked_layout(layout)
     table = Table(title=escape(str(path)), show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -49,7 +60,7 @@ def inspection_table(
         dataset = open_dataset(
             path,
             structures,
-            layout=layout,  # type: ignore[arg-type]  # checked above
+            layout=known_layout,
             frames_root=frames_root,
         )
         _describe_set(table, dataset)

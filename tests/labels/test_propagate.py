@@ -157,7 +157,9 @@ def test_a_cut_ends_the_mask_and_is_named(tmp_path):
     results = list(propagate(recording, {2: truth[2]}, range(12)))
     assert sorted(masks(results)) == list(range(6))
     assert [one.index for one in results if one.ends] == [7]
-    assert problems(results)[7] == "the picture is another one from frame 6 on"
+    assert problems(results)[7] == (
+        "frame 6 does not follow the one before: a cut, or motion too fast"
+    )
     both = list(propagate(recording, {2: truth[2], 11: truth[0]}, range(12)))
     assert set(masks(both)) >= {0, 5, 7, 11}, "each side has the mask of its own key frame"
     assert dice(masks(both)[9], truth[0]) < dice(masks(both)[4], truth[4])

@@ -1,13 +1,15 @@
-"""`sonotempo data`: inspect recordings, and preview the training input."""
+"""`sonotempo data`: inspect recordings, carry labels, and preview the training input."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sonotempo.cli.propagate import propagate
 from sonotempo.cli.terminal import Config, Overrides, make_console
 
-group = typer.Typer(help="Inspect recordings, and preview the training input.")
+group = typer.Typer(help="Inspect recordings, carry labels, and preview the training input.")
+group.command("propagate")(propagate)
 
 
 @group.command("inspect")

@@ -21,6 +21,8 @@ from sonotempo.recording import Frame, Recording
 
 FloatArray = NDArray[np.float32]
 
+# So many frames are read at once on the way back.
+_BLOCK = 32
 # The search needs so many pixels.
 _SMALLEST_SIDE = 12
 # Variances that a frame adds to a place, in square pixels of the search's grid, fitted to simulated
@@ -102,21 +104,21 @@ def follow(recording: Recording, along: range) -> Iterator[Arrival]:
     state = followed_stream(track(start.image_HW, None, FINE)[1])
     origin = _start(state)
     strange = None
-    for index in along[1:]:
-        frame, problem = read_frame(recording, index)
+    for index, frame, unread in _frames(recording, along[1:]):
         if frame is None:
             origin = _aged(origin)
-            yield Arrival(first, index, None, None, problem)
+            yield Arrival(first, index, None, None, unread)
             continue
         number = recording.frame_numbers[index]
-        problem = _other_geometry(start, frame, number)
-        if problem:
+        if problem := _other_geometry(start, frame, number):
             yield Arrival(first, index, frame, None, problem, ends=True)
             return
         motion, state = track(frame.image_HW, state, FINE)
         if motion.starts:
             cut = recording.frame_numbers[index if strange is None else strange]
-            problem = f"the picture is another one from frame {cut} on"
+            problem = (
+                f"frame {cut} does not follow from the one before: a cut, or too fast a motion"
+            )
             yield Arrival(first, index, frame, None, problem, ends=True)
             return
         if motion.is_held:
@@ -128,6 +130,17 @@ def follow(recording: Recording, along: range) -> Iterator[Arrival]:
         strange = None
         origin = _moved(origin, motion)
         yield Arrival(first, index, frame, origin)
+
+
+def _frames(recording: Recording, along: range) -> Iterator[tuple[int, Frame | None, str]]:
+    """Read frames in blocks, each in order of time: a video is slow to read backwards."""
+    if along.step > 0:
+        yield from ((index, *read_frame(recording, index)) for index in along)
+        return
+    for place in range(0, len(along), _BLOCK):
+        block = along[place : place + _BLOCK]
+        frames = [read_frame(recording, index) for index in reversed(block)]
+        yield from ((index, *one) for index, one in zip(block, reversed(frames), strict=True))
 
 
 def read_frame(recording: Recording, index: int) -> tuple[Frame | None, str]:
