@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sonotempo.files.label_names import METADATA_FILE, metadata_lines
+from napari_sonotempo.shared.label_names import METADATA_FILE, metadata_lines
 from napari_sonotempo.shared.layers import (
     LayerData,
     facts_of,
@@ -107,9 +107,9 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
         _refuse_taken(folder, layer.recording)
     for folder, layer in zip(folders, edited, strict=True):
         _write_sequence(folder, layer)
-    for layer in edited:
+    for folder, layer in zip(folders, edited, strict=True):
         if isinstance(layer.masks_THW, LazyMasks):
-            layer.masks_THW.saved_version = layer.masks_THW.version
+            layer.masks_THW.note_saved(folder)
         if not layer.has_images:
             tell_warning(
                 f"The masks of {layer.name!r} are saved without images, because the images they "

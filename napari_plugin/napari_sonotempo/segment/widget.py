@@ -27,13 +27,13 @@ from napari_sonotempo.segment.area_plot import AreaPlot
 from napari_sonotempo.segment.areas import Areas, write_areas
 from napari_sonotempo.segment.job import SegmentRequest, SegmentResult, segment
 from napari_sonotempo.segment.layers import outline, result_layers
-from napari_sonotempo.segment.paint_box import PaintBox
 from napari_sonotempo.shared.docks import tab_with_others
 from napari_sonotempo.shared.jobs import Jobs
 from napari_sonotempo.shared.layers import LayerData, recording_of
 from napari_sonotempo.shared.layouts import row
 from napari_sonotempo.shared.messages import Level, Messages
 from napari_sonotempo.shared.models_box import ModelsBox
+from napari_sonotempo.shared.paint_box import PaintBox
 from napari_sonotempo.shared.settings import LiveSettings
 from sonotempo.errors import RecordingError, SonotempoError
 from sonotempo.live.models.ready import ready_models

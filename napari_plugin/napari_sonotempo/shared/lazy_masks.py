@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,9 @@ class LazyMasks(LazyStack):
             self._origins[position] = origin or Origin()
         #: Counts the changes since the masks were opened.
         self.version = 0
-        #: The version that was last saved.
-        self.saved_version = 0
+        #: The folder in which the masks were last saved, if any.
+        self.saved_in: Path | None = None
+        self._saved_version = 0
 
     @property
     def labelled(self) -> tuple[int, ...]:
@@ -81,7 +83,11 @@ class LazyMasks(LazyStack):
     @property
     def is_saved(self) -> bool:
         """Whether nothing has changed since the masks were opened or saved."""
-        return self.version == self.saved_version
+        return self.version == self._saved_version
+
+    def note_saved(self, folder: Path) -> None:
+        """Remember that the masks are in a folder as they are now."""
+        self.saved_in, self._saved_version = folder, self.version
 
     def origin(self, position: int) -> Origin | None:
         """Return where the mask of a frame comes from; None if it has none."""
@@ -153,7 +159,7 @@ class LazyMasks(LazyStack):
         copied._given, copied._origins = dict(self._given), dict(self._origins)
         copied._painters = dict(self._painters)
         copied._painted = {position: mask.copy() for position, mask in self._painted.items()}
-        copied.version, copied.saved_version = self.version, self.saved_version
+        copied.version, copied._saved_version = self.version, self._saved_version
 
     def __getitem__(self, key: Any) -> Any:
         """Read like a numpy array; always a copy, because napari writes into what it shows."""

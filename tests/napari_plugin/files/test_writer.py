@@ -9,9 +9,9 @@ from napari.layers import Image, Labels, Layer
 from fakes.recordings import make_recording
 from fakes.shapes import write_shapes
 from napari_sonotempo.files import writer as _writer
-from napari_sonotempo.files.label_names import named_structures
 from napari_sonotempo.files.reader import read_recordings
 from napari_sonotempo.files.writer import write_annotation_web
+from napari_sonotempo.shared.label_names import named_structures
 from napari_sonotempo.shared.layers import masks_layer, recording_layers
 from napari_sonotempo.shared.lazy_masks import LazyMasks
 from napari_sonotempo.shared.made_by import made_by

@@ -1,0 +1,413 @@
+"""The dock widget "Label recording": assembles its panels and connects them with the masks."""
+
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
+
+from napari_sonotempo.label.draft_keeper import DraftKeeper, Offer
+from napari_sonotempo.label.drafts import read_draft
+from napari_sonotempo.label.keep_box import OfferBox, SaveBox
+from napari_sonotempo.label.keys import KEYS, ReviewKeys
+from napari_sonotempo.label.labelling import Labelling
+from napari_sonotempo.label.marks_box import MarksBox
+from napari_sonotempo.label.propagate_box import PropagateBox
+from napari_sonotempo.label.propagation import PropagationResult, Wanted, carry, planned
+from napari_sonotempo.label.review_box import ReviewBox
+from napari_sonotempo.label.saved_masks import with_saved_masks
+from napari_sonotempo.label.target import (
+    add_masks,
+    masks_in,
+    recording_in,
+    shape_of,
+    structures_in,
+    unwrapped,
+)
+from napari_sonotempo.label.target_box import TargetBox
+from napari_sonotempo.shared.docks import main_window_of, tab_with_others
+from napari_sonotempo.shared.jobs import Jobs
+from napari_sonotempo.shared.layouts import scroll_area
+from napari_sonotempo.shared.lazy_masks import LazyMasks
+from napari_sonotempo.shared.messages import Messages
+from napari_sonotempo.shared.paint_box import PaintBox
+from napari_sonotempo.shared.settings import LiveSettings
+from sonotempo.errors import SonotempoError
+from sonotempo.labels.propagate import Propagated
+from sonotempo.live.models.ready import ready_models
+
+_WIDTH_PX = 345
+_POLL_MS = 60
+_END_S = 5.0  # to finish the current frame
+
+
+class LabelWidget(QWidget):
+    """Carries masks along the tissue; shows where each comes from, and has them reviewed.
+
+    Args:
+        napari_viewer: holds the recording and its masks.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._settings = LiveSettings()
+        self._work: weakref.WeakKeyDictionary[LazyMasks, Labelling] = weakref.WeakKeyDictionary()
+        self._shown: tuple[Any, int, Any] = (None, -1, None)  # masks, their version, image
+        self._marked: Any = None  # the layer whose marks are shown
+        self._filling: Labelling | None = None
+        self._keys: ReviewKeys | None = None
+        self.jobs = Jobs()
+        self.keeper = DraftKeeper(self._settings.folder / "drafts", self.jobs)
+        self.target = TargetBox(napari_viewer)
+        self.offer = OfferBox()
+        self.messages = Messages()
+        self.paint = PaintBox(napari_viewer)
+        self.propagate = PropagateBox(self._settings)
+        self.review = ReviewBox()
+        self.marks = MarksBox(self._settings, lambda: self.frame)
+        self.saving = SaveBox(self._settings)
+        self._timer = QTimer(self)
+        self._timer.setInterval(_POLL_MS)
+        self._lay_out()
+        self._connect()
+        self._choose()
+        self.jobs.run("ready models", ready_models, self.propagate.offer, self._say_error)
+        self._timer.start()
+
+    @property
+    def frame(self) -> int:
+        """The position of the frame that the viewer shows."""
+        image = self.target.image
+        if image is None:
+            return 0
+        place = round(float(image.world_to_data(self._viewer.dims.point)[0]))
+        return min(max(place, 0), shape_of(image)[0] - 1)
+
+    @property
+    def labelling(self) -> Labelling | None:
+        """The work on the chosen masks; None if there are none that can be worked on."""
+        labels = self.target.labels
+        masks = None if labels is None else unwrapped(labels.data)
+        return self._work_on(masks, labels) if isinstance(masks, LazyMasks) else None
+
+    def required(self) -> Labelling:
+        """Return the work on the chosen masks.
+
+        Raises:
+            RecordingError: nothing is open, or no masks that can be worked on.
+        """
+        image, labels = self.target.required()
+        return self._work_on(masks_in(labels, image), labels)
+
+    # --- user actions -----------------------------------------------------------------------
+
+    def act(self, name: str) -> None:
+        """Do what a button or a key says; a mistake is one sentence."""
+        try:
+            labelling = self.required()
+            if name == "next unreviewed":
+                self.go_to(labelling.next_unreviewed(self.frame))
+            elif said := labelling.act(name, self.frame, self.saving.reviewer):
+                self.messages.say("info", said)
+        except SonotempoError as error:
+            self.messages.say("warning", str(error))
+        self._show()
+
+    def start(self, wanted: Wanted) -> None:
+        """Carry the mask of the shown frame."""
+        if self._filling is not None:
+            return
+        try:
+            labelling = self.required()
+            model = self.propagate.model_wanted
+            request = planned(labelling.masks, labelling.structures, self.frame, wanted, model)
+        except SonotempoError as error:
+            self.messages.say("warning", str(error))
+            return
+        self.messages.clear_all()
+        self._filling = labelling
+        labelling.begin_filling()
+        self.propagate.show_running(True)
+        frames = len(request.within)
+
+        def work(tell: Callable[..., None], cancelled: threading.Event) -> None:
+            report = partial(tell, self._fill, labelling, frames)
+            tell(self._end, labelling, carry(request, report, cancelled.is_set))
+
+        self.jobs.follow("propagate", work, self._fail)
+
+    def stop(self) -> None:
+        """Cancel a propagation; the masks so far stay, and are undone as one step."""
+        if self._filling is not None:
+            self.propagate.cancel.setEnabled(False)
+            self.jobs.cancel(0)
+
+    def go_to(self, frame: int) -> None:
+        """Show a frame in the viewer."""
+        image = self.target.image
+        if image is not None:
+            axis = self._viewer.dims.ndim - 3
+            self._viewer.dims.set_point(axis, float(image.data_to_world((frame, 0, 0))[0]))
+
+    def add_new(self) -> None:
+        """Add an empty layer of masks."""
+        try:
+            image = self.target.required_image()
+            masks = LazyMasks(recording_in(image), shape_of(image)[1:], masks={})
+        except SonotempoError as error:
+            self.messages.say("warning", str(error))
+            return
+        self._open(masks)
+
+    def load(self, folder: Path) -> None:
+        """Lay the masks of a folder on the recording."""
+        try:
+            image = self.target.required_image()
+            recording = with_saved_masks(recording_in(image), folder)
+            masks = LazyMasks(recording, shape_of(image)[1:])
+        except SonotempoError as error:
+            self.messages.say("error", str(error))
+            return
+        self._open(masks)
+        self.messages.say("info", f"{len(masks.labelled)} masks from {folder}")
+
+    def save_to(self, path: Path) -> None:
+        """Save the chosen masks, with their origins, to a folder."""
+        try:
+            _, labels = self.target.required()
+            saved = labels.save(str(path), plugin="sonotempo")
+        except SonotempoError as error:
+            self.messages.say("error", str(error))
+            return
+        if saved:
+            self._settings.save("label folder", str(path))
+            self.messages.say("info", f"Saved the masks in {path}")
+        self._show()
+
+    # --- results ----------------------------------------------------------------------------
+
+    def _fill(
+        self, labelling: Labelling, of: int, frames: list[Propagated], done: int, seconds: float
+    ) -> None:
+        labelling.fill(frames)
+        self.propagate.show_progress(done, of, seconds)
+
+    def _end(self, labelling: Labelling, result: PropagationResult) -> None:
+        self._filling = None
+        self.propagate.show_running(False)
+        is_whole, sentence = labelling.filled(result)
+        self.messages.say("info" if is_whole else "warning", sentence)
+
+    def _fail(self, sentence: str) -> None:
+        self._filling = None
+        self.propagate.show_running(False)
+        self.messages.say("error", sentence)
+
+    def _say_error(self, sentence: str) -> None:
+        self.messages.say("error", sentence)
+
+    def _take_offer(self, offer: Offer) -> None:
+        """Open the masks that were offered."""
+        self.offer.show_offer(None)
+        if offer.kind == "saved":
+            self.load(offer.path)
+            return
+        try:
+            draft = read_draft(offer.path)
+            image = self.target.required_image()
+            recording = replace(recording_in(image), structures=draft.structures)
+        except SonotempoError as error:
+            self.messages.say("error", str(error))
+            return
+        masks = LazyMasks(recording, shape_of(image)[1:], masks={})
+        for position, mask_HW in draft.masks.items():
+            masks.give(position, mask_HW, draft.origins[position])
+        self._open(masks)
+        self.messages.say("info", f"{len(draft.masks)} masks are back; save them when you like")
+
+    def _refuse_offer(self, offer: Offer) -> None:
+        self.keeper.discard(offer)
+        self.offer.show_offer(None)
+
+    def _open(self, masks: LazyMasks) -> None:
+        """Show masks as a layer, ready to be painted on."""
+        image = self.target.image
+        labels = add_masks(self._viewer, image, masks)
+        self._viewer.layers.selection.active = labels
+        self.target.choose(labels)
+        self.offer.show_offer(None)
+
+    # --- display ----------------------------------------------------------------------------
+
+    def _choose(self) -> None:
+        """Show another recording or other masks."""
+        image = self.target.image
+        if image is not self._marked:
+            self._marked = image
+            self._show_recording(image)
+        if image is not None and self.target.labels is not None:
+            try:
+                self.required()
+            except SonotempoError as error:
+                self.messages.say("warning", str(error))
+        self._show()
+
+    def _show_recording(self, image: Any) -> None:
+        try:
+            recording = None if image is None else recording_in(image)
+        except SonotempoError as error:
+            self.messages.say("warning", str(error))
+            recording = None
+        self.marks.show_recording(recording)
+        self.offer.show_offer(None if recording is None else self.keeper.offer(recording))
+
+    def _poll(self) -> None:
+        self.jobs.poll()
+        labelling = self.labelling
+        if labelling is not None:
+            labelling.sign(self.saving.reviewer)
+        if problem := self.keeper.look():
+            self.messages.say("warning", problem)
+        self._show()
+
+    def _show(self) -> None:
+        """Show what has changed since the last time."""
+        labelling, image = self.labelling, self.target.image
+        masks = labelling.masks if labelling is not None else None
+        state = (masks, masks.version if masks is not None else -1, image)
+        if state != self._shown:
+            self._shown = state
+            frames = shape_of(image)[0] if image is not None else 0
+            self.review.show_origins(frames, masks.origins if masks is not None else {})
+            if self.target.labels is not None:
+                self.target.labels.refresh()
+        self.saving.summary.setText(labelling.summary if labelling is not None else "no masks")
+        self.review.show_undo(labelling.edits.next_undo if labelling is not None else "")
+        self._follow()
+
+    def _follow(self, *_: object) -> None:
+        """Show which frame the viewer shows."""
+        self.review.strip.show_frame(self.frame)
+        self.marks.show_frame()
+
+    # --- the end: with the dock, with the window, or with the program -----------------------
+
+    def showEvent(self, event: Any) -> None:
+        """Take the keys of the window that the widget is in."""
+        window = main_window_of(self)
+        if window is not None and self._keys is None:
+            actions = {name: partial(self.act, name) for name in KEYS.values()}
+            self._keys = ReviewKeys(window, actions | {"mark": self.marks.ask})
+        if self._keys is not None:
+            self._keys.enable(True)
+        QTimer.singleShot(0, self, lambda: tab_with_others(self))  # once it has its place
+        super().showEvent(event)
+
+    def hideEvent(self, event: Any) -> None:
+        """Leave the keys to others while another dock is in front."""
+        if self._keys is not None:
+            self._keys.enable(False)
+        super().hideEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """End when the dock is closed: napari takes the widget out before deleting it."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._timer.stop()
+            if self._keys is not None:
+                self._keys.remove()
+            self.cleanup()
+        super().changeEvent(event)
+
+    def cleanup(self) -> None:
+        """End what runs, keep a draft of what is not saved; may be called twice."""
+        self.jobs.cancel(_END_S)
+        self.keeper.finish()
+        while self._connected:
+            event, callback = self._connected.pop()
+            event.disconnect(callback)
+        self.target.cleanup()
+        self.paint.cleanup()
+
+    # --- assembly ---------------------------------------------------------------------------
+
+    def _work_on(self, masks: LazyMasks, labels: Any) -> Labelling:
+        if masks not in self._work:
+            self._work[masks] = Labelling(masks, structures_in(labels))
+            self.keeper.follow(self._work[masks])
+        return self._work[masks]
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(6)
+        for part in (
+            self.target,
+            self.offer,
+            self.messages,
+            self.paint,
+            self.propagate,
+            self.review,
+            self.marks,
+            self.saving,
+        ):
+            layout.addWidget(part)
+        layout.addStretch()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll_area(inner))
+        self.setMinimumWidth(_WIDTH_PX)
+
+    def _connect(self) -> None:
+        self.target.changed.connect(self._choose)
+        self.target.new_wanted.connect(self.add_new)
+        self.target.load_wanted.connect(self._choose_saved)
+        self.offer.wanted.connect(self._take_offer)
+        self.offer.refused.connect(self._refuse_offer)
+        self.propagate.wanted.connect(self.start)
+        self.propagate.cancel_wanted.connect(self.stop)
+        self.review.acted.connect(self.act)
+        self.review.strip.frame_wanted.connect(self.go_to)
+        self.marks.said.connect(self.messages.say)
+        self.marks.changed.connect(lambda: self.review.strip.show_marks(self.marks.marks))
+        self.saving.save_wanted.connect(self._choose_folder)
+        self._timer.timeout.connect(self._poll)
+        self._connected = [(self._viewer.dims.events.current_step, self._follow)]
+        for event, callback in self._connected:
+            event.connect(callback)
+        # A bound method would keep the widget, and with it the viewer, alive in Qt.
+        clean_up = partial(_clean_up, self.jobs, self.keeper, weakref.ref(self))
+        self.destroyed.connect(clean_up)
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(clean_up)
+
+    def _choose_folder(self) -> None:
+        start = self._settings.text("label folder", str(Path.home() / "masks"))
+        path, _ = QFileDialog.getSaveFileName(self, "Folder for the masks", start)
+        if path:
+            self.save_to(Path(path))
+
+    def _choose_saved(self) -> None:
+        start = self._settings.text("label folder", str(Path.home()))
+        path = QFileDialog.getExistingDirectory(self, "Folder of one saved sequence", start)
+        if path:
+            self.load(Path(path))
+
+
+def _clean_up(
+    jobs: Jobs, keeper: DraftKeeper, widget: "weakref.ref[LabelWidget]", *_: object
+) -> None:
+    """End with the widget or the program; Qt may have deleted its part already."""
+    rest = widget()
+    if rest is None:
+        jobs.cancel(_END_S)
+        keeper.finish()
+    else:
+        rest.cleanup()
