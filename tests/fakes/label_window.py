@@ -75,8 +75,9 @@ class LabelWindow:
 
     def wait_end(self):
         self.wait(
-            lambda: self.widget.propagate.buttons["after"].isEnabled()
-            and not self.widget.jobs.is_busy,
+            lambda: (
+                self.widget.propagate.buttons["after"].isEnabled() and not self.widget.jobs.is_busy
+            ),
             "the propagation",
         )
 

@@ -105,8 +105,7 @@ class Labelling:
     def filled(self, result: PropagationResult) -> tuple[bool, str]:
         """Return whether a propagation is complete, and a sentence about it."""
         count = len(self.filling.before)
-        per_frame = f" ({1000 * result.seconds / count:.0f} ms a frame)" if count else ""
-        parts = [f"{count} frames have a propagated mask{per_frame}"]
+        parts = [f"{count} frames have a propagated mask ({result.seconds:.1f} s)"]
         if result.is_cancelled:
             parts = [f"Cancelled: {count} frames have a propagated mask; Undo removes them"]
         parts += result.problems[:3]

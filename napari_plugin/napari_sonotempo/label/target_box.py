@@ -7,12 +7,15 @@ from qtpy.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_sonotempo.label.target import belongs, fits, is_kind, is_series, shape_of
 from napari_sonotempo.shared.layouts import form, row
-from sonotempo.errors import RecordingError
+from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.structures import NAMED_SETS, StructureSet, structure_set
 
 _NOTHING_OPEN = (
     "no time series is open to label: open a recording first (File → Open, or "
     "File → Open Sample → sonotempo)"
 )
+
+_RECORDINGS = "the recording's structures"
 
 
 class TargetBox(QWidget):
@@ -23,8 +26,9 @@ class TargetBox(QWidget):
     """
 
     changed = Signal()  # another recording or other masks
-    new_wanted = Signal()
+    new_wanted = Signal(object)  # StructureSet | None
     load_wanted = Signal()
+    said = Signal(str, str)  # Level, sentence
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -35,6 +39,12 @@ class TargetBox(QWidget):
         self.masks = _box("the layer of masks to work on")
         self.new = QPushButton("New")
         self.new.setToolTip("add an empty layer of masks over the recording")
+        self.structures = QComboBox()
+        self.structures.setEditable(True)
+        self.structures.setToolTip(
+            "what new masks show: a named set, or names such as nerve, vessel"
+        )
+        self.structures.addItems([_RECORDINGS, *NAMED_SETS])
         self.load = QPushButton("Load…")
         self.load.setToolTip("lay masks that were saved in a folder on the recording")
         layout = QVBoxLayout(self)
@@ -42,10 +52,11 @@ class TargetBox(QWidget):
         layout.addWidget(
             form(
                 ("Recording", self.recordings),
-                ("Masks", row(self.masks, self.new, self.load)),
+                ("Masks", row(self.masks, self.load)),
+                ("New masks of", row(self.structures, self.new)),
             )
         )
-        self.new.clicked.connect(lambda _=False: self.new_wanted.emit())
+        self.new.clicked.connect(lambda _=False: self._press_new())
         self.load.clicked.connect(lambda _=False: self.load_wanted.emit())
         self.recordings.activated.connect(lambda _: self._choose_recording())
         self.masks.activated.connect(lambda _: self._choose_masks())
@@ -54,6 +65,9 @@ class TargetBox(QWidget):
             (viewer.layers.events.removed, self.list_layers),
             (viewer.layers.selection.events.active, self._follow),
         ]
+        renamed = getattr(viewer.layers.events, "renamed", None)
+        if renamed is not None:  # since napari 0.7; before, the old name stays
+            self._connected.append((renamed, self.list_layers))
         for event, callback in self._connected:
             event.connect(callback)
         self.list_layers()
@@ -119,6 +133,15 @@ class TargetBox(QWidget):
         _fill(self.masks, self._labels, chosen)
         self.changed.emit()
 
+    def _press_new(self) -> None:
+        text = self.structures.currentText().strip()
+        try:
+            wanted = None if text in {"", _RECORDINGS} else _structures(text)
+        except SonotempoError as error:
+            self.said.emit("warning", str(error))
+        else:
+            self.new_wanted.emit(wanted)
+
     def _choose_recording(self) -> None:
         self._list_masks(None)
 
@@ -146,6 +169,13 @@ class TargetBox(QWidget):
             shape = "x".join(str(side) for side in others[0].data.shape)
             sentence += f"; {others[0].name!r} is {shape}"
         return f"{sentence}: press New to add one"
+
+
+def _structures(text: str) -> StructureSet:
+    """Return structures by the name of their set, or by their own names."""
+    if text in NAMED_SETS:
+        return NAMED_SETS[text]
+    return structure_set([name.strip() for name in text.split(",") if name.strip()])
 
 
 def _box(tip: str) -> QComboBox:

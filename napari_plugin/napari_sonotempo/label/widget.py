@@ -1,28 +1,23 @@
 """The dock widget "Label recording": assembles its panels and connects them with the masks."""
 
-import threading
 import weakref
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_sonotempo.label.draft_keeper import DraftKeeper, Offer
-from napari_sonotempo.label.drafts import read_draft
+from napari_sonotempo.label.filling import Filling
 from napari_sonotempo.label.keep_box import OfferBox, SaveBox
 from napari_sonotempo.label.keys import KEYS, ReviewKeys
 from napari_sonotempo.label.labelling import Labelling
 from napari_sonotempo.label.marks_box import MarksBox
+from napari_sonotempo.label.masks_files import MasksFiles
 from napari_sonotempo.label.propagate_box import PropagateBox
-from napari_sonotempo.label.propagation import PropagationResult, Wanted, carry, planned
+from napari_sonotempo.label.propagation import Wanted, planned
 from napari_sonotempo.label.review_box import ReviewBox
-from napari_sonotempo.label.saved_masks import with_saved_masks
 from napari_sonotempo.label.target import (
-    add_masks,
     masks_in,
     recording_in,
     shape_of,
@@ -38,7 +33,6 @@ from napari_sonotempo.shared.messages import Messages
 from napari_sonotempo.shared.paint_box import PaintBox
 from napari_sonotempo.shared.settings import LiveSettings
 from sonotempo.errors import SonotempoError
-from sonotempo.labels.propagate import Propagated
 from sonotempo.live.models.ready import ready_models
 
 _WIDTH_PX = 345
@@ -60,7 +54,6 @@ class LabelWidget(QWidget):
         self._work: weakref.WeakKeyDictionary[LazyMasks, Labelling] = weakref.WeakKeyDictionary()
         self._shown: tuple[Any, int, Any] = (None, -1, None)  # masks, their version, image
         self._marked: Any = None  # the layer whose marks are shown
-        self._filling: Labelling | None = None
         self._keys: ReviewKeys | None = None
         self.jobs = Jobs()
         self.keeper = DraftKeeper(self._settings.folder / "drafts", self.jobs)
@@ -72,12 +65,19 @@ class LabelWidget(QWidget):
         self.review = ReviewBox()
         self.marks = MarksBox(self._settings, lambda: self.frame)
         self.saving = SaveBox(self._settings)
+        self.files = MasksFiles(napari_viewer, self.target, self._settings)
+        self.filling = Filling(self.jobs, self.propagate)
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
         self._lay_out()
         self._connect()
         self._choose()
-        self.jobs.run("ready models", ready_models, self.propagate.offer, self._say_error)
+        self.jobs.run(
+            "ready models",
+            ready_models,
+            self.propagate.offer,
+            lambda sentence: self.messages.say("error", sentence),
+        )
         self._timer.start()
 
     @property
@@ -121,7 +121,7 @@ class LabelWidget(QWidget):
 
     def start(self, wanted: Wanted) -> None:
         """Carry the mask of the shown frame."""
-        if self._filling is not None:
+        if self.filling.is_running:
             return
         try:
             labelling = self.required()
@@ -131,22 +131,7 @@ class LabelWidget(QWidget):
             self.messages.say("warning", str(error))
             return
         self.messages.clear_all()
-        self._filling = labelling
-        labelling.begin_filling()
-        self.propagate.show_running(True)
-        frames = len(request.within)
-
-        def work(tell: Callable[..., None], cancelled: threading.Event) -> None:
-            report = partial(tell, self._fill, labelling, frames)
-            tell(self._end, labelling, carry(request, report, cancelled.is_set))
-
-        self.jobs.follow("propagate", work, self._fail)
-
-    def stop(self) -> None:
-        """Cancel a propagation; the masks so far stay, and are undone as one step."""
-        if self._filling is not None:
-            self.propagate.cancel.setEnabled(False)
-            self.jobs.cancel(0)
+        self.filling.start(labelling, request)
 
     def go_to(self, frame: int) -> None:
         """Show a frame in the viewer."""
@@ -154,94 +139,6 @@ class LabelWidget(QWidget):
         if image is not None:
             axis = self._viewer.dims.ndim - 3
             self._viewer.dims.set_point(axis, float(image.data_to_world((frame, 0, 0))[0]))
-
-    def add_new(self) -> None:
-        """Add an empty layer of masks."""
-        try:
-            image = self.target.required_image()
-            masks = LazyMasks(recording_in(image), shape_of(image)[1:], masks={})
-        except SonotempoError as error:
-            self.messages.say("warning", str(error))
-            return
-        self._open(masks)
-
-    def load(self, folder: Path) -> None:
-        """Lay the masks of a folder on the recording."""
-        try:
-            image = self.target.required_image()
-            recording = with_saved_masks(recording_in(image), folder)
-            masks = LazyMasks(recording, shape_of(image)[1:])
-        except SonotempoError as error:
-            self.messages.say("error", str(error))
-            return
-        self._open(masks)
-        self.messages.say("info", f"{len(masks.labelled)} masks from {folder}")
-
-    def save_to(self, path: Path) -> None:
-        """Save the chosen masks, with their origins, to a folder."""
-        try:
-            _, labels = self.target.required()
-            saved = labels.save(str(path), plugin="sonotempo")
-        except SonotempoError as error:
-            self.messages.say("error", str(error))
-            return
-        if saved:
-            self._settings.save("label folder", str(path))
-            self.messages.say("info", f"Saved the masks in {path}")
-        self._show()
-
-    # --- results ----------------------------------------------------------------------------
-
-    def _fill(
-        self, labelling: Labelling, of: int, frames: list[Propagated], done: int, seconds: float
-    ) -> None:
-        labelling.fill(frames)
-        self.propagate.show_progress(done, of, seconds)
-
-    def _end(self, labelling: Labelling, result: PropagationResult) -> None:
-        self._filling = None
-        self.propagate.show_running(False)
-        is_whole, sentence = labelling.filled(result)
-        self.messages.say("info" if is_whole else "warning", sentence)
-
-    def _fail(self, sentence: str) -> None:
-        self._filling = None
-        self.propagate.show_running(False)
-        self.messages.say("error", sentence)
-
-    def _say_error(self, sentence: str) -> None:
-        self.messages.say("error", sentence)
-
-    def _take_offer(self, offer: Offer) -> None:
-        """Open the masks that were offered."""
-        self.offer.show_offer(None)
-        if offer.kind == "saved":
-            self.load(offer.path)
-            return
-        try:
-            draft = read_draft(offer.path)
-            image = self.target.required_image()
-            recording = replace(recording_in(image), structures=draft.structures)
-        except SonotempoError as error:
-            self.messages.say("error", str(error))
-            return
-        masks = LazyMasks(recording, shape_of(image)[1:], masks={})
-        for position, mask_HW in draft.masks.items():
-            masks.give(position, mask_HW, draft.origins[position])
-        self._open(masks)
-        self.messages.say("info", f"{len(draft.masks)} masks are back; save them when you like")
-
-    def _refuse_offer(self, offer: Offer) -> None:
-        self.keeper.discard(offer)
-        self.offer.show_offer(None)
-
-    def _open(self, masks: LazyMasks) -> None:
-        """Show masks as a layer, ready to be painted on."""
-        image = self.target.image
-        labels = add_masks(self._viewer, image, masks)
-        self._viewer.layers.selection.active = labels
-        self.target.choose(labels)
-        self.offer.show_offer(None)
 
     # --- display ----------------------------------------------------------------------------
 
@@ -257,6 +154,10 @@ class LabelWidget(QWidget):
             except SonotempoError as error:
                 self.messages.say("warning", str(error))
         self._show()
+
+    def _refuse_offer(self, offer: Offer) -> None:
+        self.keeper.discard(offer)
+        self.offer.show_offer(None)
 
     def _show_recording(self, image: Any) -> None:
         try:
@@ -366,17 +267,19 @@ class LabelWidget(QWidget):
 
     def _connect(self) -> None:
         self.target.changed.connect(self._choose)
-        self.target.new_wanted.connect(self.add_new)
-        self.target.load_wanted.connect(self._choose_saved)
-        self.offer.wanted.connect(self._take_offer)
+        self.target.new_wanted.connect(self.files.add_new)
+        self.target.load_wanted.connect(lambda: self.files.choose_to_load(self))
+        self.offer.wanted.connect(self.files.take)
         self.offer.refused.connect(self._refuse_offer)
+        self.files.opened.connect(lambda: self.offer.show_offer(None))
         self.propagate.wanted.connect(self.start)
-        self.propagate.cancel_wanted.connect(self.stop)
+        self.propagate.cancel_wanted.connect(self.filling.stop)
+        for part in (self.target, self.files, self.filling, self.marks):
+            part.said.connect(self.messages.say)
         self.review.acted.connect(self.act)
         self.review.strip.frame_wanted.connect(self.go_to)
-        self.marks.said.connect(self.messages.say)
         self.marks.changed.connect(lambda: self.review.strip.show_marks(self.marks.marks))
-        self.saving.save_wanted.connect(self._choose_folder)
+        self.saving.save_wanted.connect(lambda: self.files.choose_to_save(self))
         self._timer.timeout.connect(self._poll)
         self._connected = [(self._viewer.dims.events.current_step, self._follow)]
         for event, callback in self._connected:
@@ -387,18 +290,6 @@ class LabelWidget(QWidget):
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(clean_up)
-
-    def _choose_folder(self) -> None:
-        start = self._settings.text("label folder", str(Path.home() / "masks"))
-        path, _ = QFileDialog.getSaveFileName(self, "Folder for the masks", start)
-        if path:
-            self.save_to(Path(path))
-
-    def _choose_saved(self) -> None:
-        start = self._settings.text("label folder", str(Path.home()))
-        path = QFileDialog.getExistingDirectory(self, "Folder of one saved sequence", start)
-        if path:
-            self.load(Path(path))
 
 
 def _clean_up(

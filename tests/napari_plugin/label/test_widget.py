@@ -5,7 +5,6 @@ import os
 import numpy as np
 import pytest
 
-from sonotempo.label_origin import Origin
 from sonotempo.structures import NERVE_VESSEL
 
 pytestmark = pytest.mark.gui
@@ -67,12 +66,12 @@ def test_a_persons_path_from_the_first_stroke_to_training(window, drawn, tmp_pat
     assert "not saved" in window.widget.saving.summary.text()
 
     masks, origins = np.array(window.masks), window.masks.origins
-    window.widget.save_to(tmp_path / "out")
+    window.widget.files.save_to(tmp_path / "out")
     assert "not saved" not in window.widget.saving.summary.text()
 
     # Opened again: over the whole recording, and as the data set that models are trained on.
     drawn_in = window.labels
-    window.widget.load(tmp_path / "out" / "anna" / "one")
+    window.widget.files.load(tmp_path / "out" / "anna" / "one")
     assert window.labels != drawn_in
     assert "14 masks from" in window.message
     assert window.masks.origins == origins
