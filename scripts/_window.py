@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from contextlib import contextmanager
@@ -21,7 +22,14 @@ def settings_apart() -> Iterator[None]:
 
     with tempfile.TemporaryDirectory() as folder:
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
-        yield
+        before = os.environ.get("XDG_CONFIG_HOME")
+        os.environ["XDG_CONFIG_HOME"] = folder  # where layouts of screens are kept
+        try:
+            yield
+        finally:
+            os.environ.pop("XDG_CONFIG_HOME")
+            if before is not None:
+                os.environ["XDG_CONFIG_HOME"] = before
 
 
 def open_viewer() -> Any:

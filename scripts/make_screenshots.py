@@ -12,9 +12,11 @@ the live comparison with clicks and keys on a simulated stream: ``napari-live.pn
 ``napari-live-unsure.png`` (structures hatched that the models are unsure of),
 ``napari-live-frozen.png`` (looking back), ``napari-live-layers.png`` (the frozen frames as layers),
 ``napari-live-saved.png`` (after a recording), ``napari-live-full.png`` (the full screen) and the
-clip ``napari-live.webp``. ``--model`` replaces the ready-made models, ``--theme light`` and
+clip ``napari-live.webp``. ``framing`` captures a window that plays a simulated scan and sets its
+box and scale: ``napari-framing.png`` and ``napari-framing-kept.png``; the screen must have room for
+both windows. ``--model`` replaces the ready-made models, ``--theme light`` and
 ``--size 1920x1080`` change the window. On Linux without a screen:
-``xvfb-run -a -s "-screen 0 1920x1080x24" python scripts/make_screenshots.py …``.
+``xvfb-run -a -s "-screen 0 2560x1440x24" python scripts/make_screenshots.py …``.
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from _framing_pictures import picture_framing
 from _label_pictures import picture_label
 from _window import open_viewer, save, settings_apart, wait, wait_for
 
-PICTURES = ("all", "recording", "segment", "label", "live")
+PICTURES = ("all", "recording", "segment", "label", "live", "framing")
 SHOWN_FRAME = 30
 CLIP_WIDTH = 960
 STEPS_BACK = 12
@@ -56,6 +59,7 @@ def main() -> None:
     pictures = PICTURES if "all" in given.pictures else given.pictures
     models = tuple(given.model or ())
     given.out.mkdir(parents=True, exist_ok=True)
+    width, height = (int(side) for side in given.size.split("x"))
     with settings_apart():
         if "recording" in pictures:
             picture_recording(given.out)
@@ -64,8 +68,11 @@ def main() -> None:
         if "label" in pictures:
             picture_label(given.out)
         if "live" in pictures:
-            size = tuple(int(side) for side in given.size.split("x"))
-            picture_live(given.source, models, given.out, given.seconds, given.theme, size)
+            picture_live(
+                given.source, models, given.out, given.seconds, given.theme, (width, height)
+            )
+        if "framing" in pictures:
+            picture_framing(given.out, (width, height))
 
 
 def picture_recording(out: Path) -> None:

@@ -4,8 +4,8 @@
 
 Simulates a cohort to train on and one to score on, keeps the masks of every 20th frame of the first
 and carries them to the others (`sonotempo data propagate`). The frame arm is then trained for the
-same number of steps on the kept masks alone, on kept and propagated ones, and on the true masks of
-all frames, and scored by the true masks of the second cohort.
+same number of steps on the kept masks alone and on kept and propagated ones (with `--truth` on the
+true masks of all frames, too), and scored by the true masks of the second cohort.
 
 Prints Markdown: Dice by structure, averaged over seeds, and the differences with paired bootstrap
 intervals over the subjects. What is finished in WORK is kept, so a repeated call continues, or adds
@@ -16,6 +16,7 @@ import argparse
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,8 @@ from sonotempo.evaluation.scoring.files import read_scores, write_scores
 from sonotempo.evaluation.scoring.frames import per_subject
 from sonotempo.io import open_dataset
 from sonotempo.label_origin import Use
-from sonotempo.labels.dense import PropagationSettings, write_dense
+from sonotempo.labels.dense import write_dense
+from sonotempo.labels.settings import PropagationSettings
 from sonotempo.phantom.cohort import write_cohort
 from sonotempo.phantom.settings import PhantomConfig, Procedure
 from sonotempo.structures import structure_set
@@ -44,6 +46,7 @@ from sonotempo.study.crossval import crossvalidate
 from sonotempo.study.other_data import evaluate_weights
 from sonotempo.training.progress import RunProgress
 
+Precision = Literal["auto", "32-true", "bf16-mixed"]
 EVERY = 20
 DRAWS = 10_000
 
@@ -56,10 +59,11 @@ class Recipe:
     seconds: float = 4.0
     held_out: int = 30
     held_out_seconds: float = 1.5
-    size: int = 128
-    steps: int = 1200
-    batch: int = 16
+    size: int = 96
+    steps: int = 600
+    batch: int = 8
     channels: tuple[int, ...] = (8, 16, 32, 64)
+    precision: Precision = "auto"
     watched: int = 1  # validation subjects, and as many for the run's own table
 
 
@@ -80,7 +84,6 @@ class Condition:
 ALONE = Condition(f"1 label in {EVERY} alone", "sparse")
 CARRIED = Condition("with propagated labels", "dense", ("human", "accepted", "propagated"))
 TRUTH = Condition("true label in every frame", "truth")
-CONDITIONS = (ALONE, CARRIED, TRUTH)
 
 
 def main() -> None:
@@ -88,23 +91,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What are propagated labels worth in training?")
     parser.add_argument("work", type=Path, help="for all files")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--procedure", choices=("axillary", "femoral"), default="axillary")
+    parser.add_argument("--procedure", choices=("axillary", "femoral"), default="femoral")
     parser.add_argument("--steps", type=int, help="of every training")
+    parser.add_argument("--precision", choices=get_args(Precision), default="auto")
+    parser.add_argument("--truth", action="store_true", help="train on all true masks, too")
     parser.add_argument("--quick", action="store_true", help="only check that the script works")
     options = parser.parse_args()
     recipe = QUICK if options.quick else Recipe()
     if options.steps:
         recipe = replace(recipe, steps=options.steps)
+    recipe = replace(recipe, precision=options.precision)
     try:
         with RunProgress(Console(stderr=True)) as progress:
             make_data(options.work, options.procedure, recipe, progress)
-            scores = {
-                one.name: [
-                    score(options.work, options.procedure, recipe, one, seed, progress)
-                    for seed in range(options.seeds)
-                ]
-                for one in CONDITIONS
-            }
+            conditions = (ALONE, CARRIED, TRUTH) if options.truth else (ALONE, CARRIED)
+            scores: dict[str, list[pd.DataFrame]] = {one.name: [] for one in conditions}
+            for seed in range(options.seeds):
+                for one in conditions:
+                    found = score(options.work, options.procedure, recipe, one, seed, progress)
+                    scores[one.name].append(found)
     except SonotempoError as error:
         raise SystemExit(f"{error}") from error
     print(table(scores, structure_set(options.procedure).names))
@@ -188,9 +193,10 @@ def experiment(
         train=TrainConfig(
             epochs=max(1, recipe.steps // per_epoch),
             batch_size=recipe.batch,
-            learning_rate=2e-3,
+            learning_rate=3e-3,
             schedule="cosine",
             loss="dice_ce",
+            precision=recipe.precision,
         ),
     )
 
@@ -208,7 +214,7 @@ def table(scores: dict[str, list[pd.DataFrame]], names: tuple[str, ...]) -> str:
         cells = (f"{value:.3f}" for value in estimate_K(one, "dice"))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += ["", f"| difference from {ALONE.name} | {' | '.join(columns)} |", lines[1]]
-    for name in (CARRIED.name, TRUTH.name):
+    for name in [name for name in found if name != ALONE.name]:
         gains = estimate_K(found[name], "dice") - estimate_K(found[ALONE.name], "dice")
         intervals = bootstrap(found[name], found[ALONE.name], "dice", times_DS)
         cells = (

@@ -332,6 +332,31 @@ def test_compare_says_what_it_found_and_where_it_is(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_data_agreement_prints_and_writes_how_well_readers_agree(shapes, tmp_path):
+    other = shutil.copytree(shapes, tmp_path / "ben")
+    out = tmp_path / "agreement.csv"
+    done = call("data", "agreement", shapes, other, "--out", out)
+    assert done.exit_code == 0, done.output
+    text = plain(done.output)
+    assert "24 frames labelled by both" in text
+    assert "[1.000, 1.000]" in text
+    assert out.read_text("utf-8").startswith("structure,readers,metric,mean,low,high,")
+    refused = call("data", "agreement", shapes, other, "--layout", "heap")
+    assert "unknown layout 'heap'" in str(refused.exception)
+
+
+def test_data_suggest_prints_and_writes_what_to_label(finished_run, shapes, tmp_path):
+    data, out = shutil.copytree(shapes, tmp_path / "data"), tmp_path / "queue.csv"
+    for mask in data.rglob("frame_4_gt.*"):
+        mask.unlink()
+    done = call("data", "suggest", finished_run.folder, data, "--out", out, "--cache", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "What to label next" in plain(done.output)
+    assert out.read_text("utf-8").count("/sequence-0,4,") == 4
+    refused = call("data", "suggest", shapes, data)
+    assert "is not a run folder" in str(refused.exception)
+
+
 def test_data_inspect_sums_up_a_data_set(shapes):
     result = call("data", "inspect", shapes)
     assert result.exit_code == 0

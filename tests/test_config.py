@@ -27,6 +27,8 @@ def test_every_setting_is_read_by_something(key):
 def test_something_to_score_by_must_be_used():
     assert DataConfig().use == ("human", "accepted")
     assert DataConfig(use=["model", "human"]).use == ("human", "model")
+    assert DataConfig(use="human").use == ("human",)
+    assert DataConfig(use="human, propagated").use == ("human", "propagated")
     with pytest.raises(ValueError, match="holds nothing to score by; add human, accepted or both"):
         DataConfig(use=["propagated"])
     with pytest.raises(ValueError, match="'human', 'accepted', 'propagated' or 'model'"):

@@ -1,10 +1,11 @@
 import errno
 import re
+from pathlib import Path
 
 import pytest
 
 from sonotempo.errors import RecordingError, SonotempoError
-from sonotempo.folders import make_folder, writing
+from sonotempo.folders import make_folder, short_name, without_folder, writing
 
 
 def test_a_folder_is_made_with_all_above_it_and_left_alone_if_it_is_there(tmp_path):
@@ -56,3 +57,19 @@ def test_a_full_disk_names_what_the_user_gave(tmp_path):
 def test_what_is_no_refusal_passes_through(tmp_path):
     with pytest.raises(ZeroDivisionError), writing(tmp_path, "--out"):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/a/b/c.dcm", "b/c.dcm"), ("/c.dcm", "c.dcm"), ("c.dcm", "c.dcm"), ("../b/c.dcm", "b/c.dcm")],
+)
+def test_a_name_has_two_parts_at_most_and_nothing_of_the_way_there(path, name):
+    assert short_name(Path(path)) == name
+
+
+def test_paths_in_texts_begin_below_the_folder_however_it_is_spelt(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path("data"), tmp_path / "data"):
+        for spelt in (folder, tmp_path / "data"):
+            assert without_folder(f"{spelt}/a/b.dcm is damaged", folder) == "a/b.dcm is damaged"
+    assert without_folder("/a/b.dcm", Path("/")) == "/a/b.dcm"

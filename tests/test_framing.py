@@ -12,6 +12,7 @@ from sonotempo.errors import RecordingError
 from sonotempo.framing import Framing, framing_path, read_framing, write_framing
 from sonotempo.io import open_dataset, open_recording
 from sonotempo.recording import Box
+from sonotempo.sector import Sector
 from sonotempo.structures import NERVE_VESSEL
 
 
@@ -25,7 +26,8 @@ def framings(draw):
             top, left, draw(st.integers(top + 1, height)), draw(st.integers(left + 1, width))
         )
     mm = draw(st.none() | st.floats(0.001, 10, allow_nan=False))
-    return Framing((height, width), area, mm)
+    sector = draw(st.none() | st.just(Sector(-10.5, 20.0, 5.0, 300.25, -0.5, 0.25)))
+    return Framing((height, width), area, mm, sector)
 
 
 @given(framings())
@@ -86,3 +88,11 @@ def test_a_damaged_file_is_named(tmp_path, content):
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     with pytest.raises(RecordingError, match=r"cannot be written .* copy the recording"):
         write_framing(tmp_path / "missing" / "a.mp4", Framing((48, 64)))
+
+
+def test_a_sector_reaches_down_to_the_last_row_of_the_area():
+    sector = Sector(-10.0, 50.0, 20.0, 60.0, -0.5, 0.5)
+    framing = Framing((200, 100), Box(10, 0, 150, 100)).with_sector(sector)
+    assert framing.sector.outer_px == 160, "deep rows are dark and hardly change"
+    assert Framing((200, 100)).with_sector(sector).sector == sector
+    assert framing.with_sector(None).sector is None

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sonotempo.image_area import ImageFinder, is_blank
 from sonotempo.recording import Box
+from sonotempo.sector import Sector
 
 SHAPE = (360, 640)
 
@@ -91,3 +92,35 @@ def test_one_grey_level_is_no_signal(grey):
     assert is_blank(np.full(SHAPE, grey, np.uint8))
     assert is_blank((np.full(SHAPE, grey) + noise).clip(0, 255).astype(np.uint8))
     assert not is_blank(screen(Box(60, 120, 300, 480))[0])
+
+
+@pytest.mark.parametrize(
+    "sector",
+    [
+        Sector(-40, 200, 80, 320, -0.6, 0.6),  # curved
+        Sector(30, 200, 0, 240, -0.75, 0.75),  # phased
+        Sector(-200, 210, 240, 480, -0.35, 0.3),  # turned to one side
+    ],
+)
+def test_the_sector_of_a_curved_or_phased_array_is_found(sector):
+    random = np.random.default_rng(0)
+    inside = sector.inside(np.arange(300.0), np.arange(400.0))
+    finder, found = ImageFinder(), None
+    for _ in range(40):
+        frame = np.full((300, 400), 20, np.uint8)
+        speckle = np.kron(random.gamma(2, 25, (75, 100)), np.ones((4, 4))).clip(0, 255)
+        frame[inside] = speckle[inside]
+        found = finder.look(frame) or found
+    assert found is not None
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    true = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+    assert overlap(found, true) > 0.9
+    again = finder.sector.inside(np.arange(300.0), np.arange(400.0))
+    assert (again & inside).sum() / (again | inside).sum() > 0.95
+
+
+def test_a_rectangle_has_no_sector():
+    finder = ImageFinder()
+    for frame in screen(Box(60, 120, 300, 480)):
+        finder.look(frame)
+    assert finder.sector is None

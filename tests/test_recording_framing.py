@@ -11,7 +11,7 @@ from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.framing import Framing, framing_path, read_framing, write_framing
 from sonotempo.io import open_recording
 from sonotempo.recording import Box
-from sonotempo.recording_framing import found_area, set_framing
+from sonotempo.recording_framing import found_image, set_framing
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +83,7 @@ def test_what_makes_no_sense_is_a_sentence_and_writes_nothing(scan, options, err
 
 
 def test_a_recording_in_which_nothing_moves_has_no_area(tmp_path):
-    menus = screen(0)
-    menus[AREA.top : AREA.bottom, AREA.left : AREA.right] = 0
-    still = write_video(tmp_path / "still.mp4", np.stack([menus] * 30))
-    assert found_area(open_recording(still)) is None
+    still = write_video(tmp_path / "still.mp4", np.full((30, *SHAPE), 60, np.uint8))
+    assert found_image(open_recording(still)) is None
     with pytest.raises(RecordingError, match=r"no part of .* changes"):
         set_framing(still, area="find")

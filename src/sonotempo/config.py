@@ -74,6 +74,11 @@ class DataConfig(Section):
     def _home_is_found(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser()
 
+    @field_validator("use", mode="before")
+    @classmethod
+    def _one_word_is_a_list(cls, use: object) -> object:
+        return [one.strip() for one in use.split(",")] if isinstance(use, str) else use
+
     @field_validator("use")
     @classmethod
     def _something_is_scored_by(cls, use: tuple[Use, ...]) -> tuple[Use, ...]:

@@ -1,8 +1,9 @@
 """How the tissue moved between two frames, how far that can be trusted, and maps carried along.
 
 One :class:`Motion` per frame serves everything that remembers: predictions carried along the
-tissue's motion (:func:`carried`), the state of an aligned memory, and labels that are propagated.
-The tracker's own state goes in as an argument and comes out as a result.
+tissue's motion (:func:`carried`), the state of an aligned memory, and labels that are propagated
+(:mod:`sonotempo.labels.path`). The tracker's own state goes in as an argument and comes out as a
+result.
 
 The flow is dense inverse search (Kroeger et al. 2016, arXiv 1603.03590), as OpenCV implements it.
 Carrying predictions along it is a motion-compensated moving average (arXiv 2403.03120), here with a
@@ -337,32 +338,6 @@ def carried(
     shown_KSS = np.clip(new_KSS + np.moveaxis(change_SSK, 2, 0), 0, None)
     shown_KSS /= shown_KSS.sum(axis=0)
     return shown_KSS, np.ascontiguousarray(np.moveaxis(running_hwK, 2, 0))
-
-
-def moved_mask(mask_HW: Image, motion: Motion) -> Image:
-    """Move label values along with the tissue, uint8; nothing is blended.
-
-    >>> mask = np.zeros((64, 64), np.uint8)
-    >>> mask[10:20, 10:20] = 3
-    >>> flow = np.zeros((2, 64, 64), np.float32)
-    >>> flow[0] = -2  # everything has moved 2 px to the right
-    >>> moved = moved_mask(mask, Motion(flow, np.zeros((64, 64), np.float32), starts=False))
-    >>> bool((moved == np.roll(mask, 2, axis=1)).all())
-    True
-    """
-    height, width = mask_HW.shape
-    _, rows, columns = motion.flow_2hw.shape
-    scale = np.array((width / columns, height / rows), np.float32)
-    flow_hw2 = np.moveaxis(motion.flow_2hw, 0, 2) * scale
-    flow_HW2 = cv2.resize(flow_hw2, (width, height), interpolation=cv2.INTER_LINEAR)
-    moved_HW: Image = cv2.remap(
-        mask_HW,
-        _places(height, width) + flow_HW2,
-        None,
-        interpolation=cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return moved_HW
 
 
 def _warped(map_hwK: FloatArray, flow_hw2: FloatArray) -> FloatArray:

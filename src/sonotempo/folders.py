@@ -1,4 +1,4 @@
-"""Write where the user asked, whole or not at all; a refusal by the disk names path and option."""
+"""Write where the user asked, whole or not at all; name files without saying where they lie."""
 
 import os
 from collections.abc import Iterator
@@ -27,6 +27,29 @@ def make_folder(
         raise error_class(
             f"{folder} cannot be created ({error.strerror}); give another {option}"
         ) from error
+
+
+def short_name(path: Path) -> str:
+    """Name a file or folder by its last two parts: what is handed on does not say where it lay.
+
+    >>> short_name(Path("/home/eva/study/ben/cine.dcm"))
+    'ben/cine.dcm'
+    """
+    named = [part for part in path.parts if part not in (path.anchor, "..")]
+    return Path(*named[-2:]).as_posix()
+
+
+def without_folder(text: str, folder: Path) -> str:
+    """Return a text in which the paths in a folder begin below it.
+
+    >>> without_folder("/home/eva/study/ben/cine.dcm is cut short", Path("/home/eva/study"))
+    'ben/cine.dcm is cut short'
+    """
+    # The longest spelling first: it may hold the others.
+    spellings = {str(one) for one in (folder, folder.absolute(), folder.resolve()) if one.name}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = text.replace(f"{spelling}{os.sep}", "")
+    return text
 
 
 @contextmanager

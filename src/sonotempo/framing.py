@@ -7,13 +7,14 @@ kept in a file next to it, ``NAME.framing.json``, which every reader follows.
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sonotempo.errors import RecordingError
 from sonotempo.folders import whole_file
 from sonotempo.recording import Box, Recording, Spacing
+from sonotempo.sector import Sector
 
 _ENDING = ".framing.json"
 _FORMAT = 1
@@ -29,6 +30,7 @@ class Framing:
         shape_HW: rows and columns of the frames that it holds for.
         area: the part that shows ultrasound, or None for all of it.
         mm_per_px: the size of a pixel, which is square; None if unknown.
+        sector: the shape of the image in the area; None if it fills it.
 
     Raises:
         RecordingError: the area leaves the frames, or the size of a pixel makes no sense.
@@ -37,6 +39,7 @@ class Framing:
     shape_HW: tuple[int, int]
     area: Box | None = None
     mm_per_px: float | None = None
+    sector: Sector | None = None
 
     def __post_init__(self) -> None:
         height, width = self.shape_HW
@@ -65,6 +68,14 @@ class Framing:
             RecordingError: it leaves the frames.
         """
         return replace(self, area=area)
+
+    def with_sector(self, sector: Sector | None) -> "Framing":
+        """Return the same with an image that fills a sector of its area, down to its last row."""
+        if sector is not None and self.area is not None:
+            outer_px = self.area.bottom - sector.apex_row
+            if outer_px > sector.inner_px:
+                sector = replace(sector, outer_px=outer_px)
+        return replace(self, sector=sector)
 
     def with_ruler(
         self, first: tuple[float, float], second: tuple[float, float], distance_mm: float
@@ -109,6 +120,7 @@ class Framing:
             "shape": list(self.shape_HW),
             "area": None if area is None else [area.top, area.left, area.bottom, area.right],
             "mm_per_px": self.mm_per_px,
+            "sector": None if self.sector is None else list(astuple(self.sector)),
         }
 
     @classmethod
@@ -120,11 +132,12 @@ class Framing:
         """
         try:
             height, width = (int(side) for side in values["shape"])
-            area, mm = values["area"], values["mm_per_px"]
+            area, mm, sector = values["area"], values["mm_per_px"], values["sector"]
             return cls(
                 (height, width),
                 None if area is None else Box(*(int(edge) for edge in area)),
                 None if mm is None else float(mm),
+                None if sector is None else Sector(*(float(number) for number in sector)),
             )
         except (KeyError, TypeError, OverflowError, RecordingError) as error:
             raise ValueError(f"not an image area and a scale: {error}") from error
@@ -202,6 +215,8 @@ def framed(recording: Recording) -> Recording:
         recording,
         area=framing.area,
         areas=(),
+        sector=framing.sector,
+        sectors=(),
         spacing_mm=framing.spacing_mm or recording.spacing_mm,
         spacings_mm=() if framing.spacing_mm else recording.spacings_mm,
         files=(*recording.files, framing_path(recording.source)),

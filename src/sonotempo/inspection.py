@@ -30,17 +30,16 @@ def parse_structures(text: str) -> StructureSet:
     return structure_set(text)
 
 
-def checked_layout(text: str) -> Literal["auto"] | Layout:
-    """Return the layout of a data set that a user has named.
+def parse_layout(text: str) -> Layout | Literal["auto"]:
+    """Return the layout that a command was given.
 
     Raises:
-        ConfigError: it does not exist.
+        ConfigError: there is no such layout.
     """
-    layouts: tuple[Literal["auto"] | Layout, ...] = ("auto", *get_args(Layout))
-    for layout in layouts:
-        if layout == text:
-            return layout
-    raise ConfigError(unknown_option("layout", text, layouts))
+    layouts = ("auto", *get_args(Layout))
+    if text not in layouts:
+        raise ConfigError(unknown_option("layout", text, layouts))
+    return text  # type: ignore[return-value]  # checked above
 
 
 def inspection_table(
@@ -52,7 +51,7 @@ def inspection_table(
         RecordingError: nothing can be read.
         ConfigError: the layout does not exist.
     """
-    known_layout = checked_layout(layout)
+    arranged = parse_layout(layout)
     table = Table(title=escape(str(path)), show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -60,7 +59,7 @@ def inspection_table(
         dataset = open_dataset(
             path,
             structures,
-            layout=known_layout,
+            layout=arranged,
             frames_root=frames_root,
         )
         _describe_set(table, dataset)

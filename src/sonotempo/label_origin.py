@@ -119,7 +119,7 @@ def write_origins(folder: Path, origins: Mapping[int, Origin]) -> None:
     frames = {str(number): asdict(origins[number]) for number in sorted(origins)}
     text = json.dumps({"format": _FORMAT, "frames": frames}, indent=1)
     path = folder / ORIGINS_FILE
-    with writing(folder, "folder", RecordingError), whole_file(path) as draft:
+    with writing(path, "folder for the masks", RecordingError), whole_file(path) as draft:
         draft.write_text(text + "\n", encoding="utf-8")
 
 

@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 
 from sonotempo.errors import RecordingError
 from sonotempo.recording import Box, Frame, Image, Spacing
+from sonotempo.sector import Sector
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 
@@ -32,6 +33,8 @@ class Fit:
         input_size: S.
         scaled_rows: number of rows of the area after scaling; those beyond S are cropped.
         spacing_mm: millimetres per pixel on the network grid, or None if the frame's is unknown.
+        inside_SS: uint8, 1 where the grid shows the image's sector and 0 elsewhere; None if the
+            image fills the area.
     """
 
     shape_HW: tuple[int, int]
@@ -39,6 +42,7 @@ class Fit:
     input_size: int
     scaled_rows: int
     spacing_mm: Spacing | None
+    inside_SS: Image | None
     _row_weights: "csr_array[np.float32]" = field(repr=False)
     _column_weights: "csr_array[np.float32]" = field(repr=False)
 
@@ -55,7 +59,11 @@ class Fit:
         scaled = (self._column_weights @ np.ascontiguousarray(rows.T)).T
         fitted_SS = np.zeros((self.input_size, self.input_size), np.uint8)
         fitted_SS[: self.content_rows] = np.rint(np.clip(scaled, 0, 255))
-        return fitted_SS
+        return self.in_sector(fitted_SS)
+
+    def in_sector(self, values_SS: Image) -> Image:
+        """Return values of the network grid with 0 outside the image's sector."""
+        return values_SS if self.inside_SS is None else values_SS * self.inside_SS
 
     def mask(self, mask_HW: Image) -> Image:
         """Resample a mask to uint8 SS by nearest neighbour; padding is background."""
@@ -65,14 +73,15 @@ class Fit:
         columns = _nearest(width, self.input_size)
         fitted_SS = np.zeros((self.input_size, self.input_size), np.uint8)
         fitted_SS[: self.content_rows] = area_HW[np.ix_(rows, columns)]
-        return fitted_SS
+        return self.in_sector(fitted_SS)
 
     def mask_back(self, mask_SS: Image) -> Image:
         """Map a mask from the network grid to the frame's shape.
 
-        Rows that the network did not see, and pixels outside the area, become background.
+        Rows that the network did not see, and pixels outside the area or the sector, become
+        background.
         """
-        return self._back(mask_SS)
+        return self._back(self.in_sector(mask_SS))
 
     def values_back(self, values_SS: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map values such as confidence to the frame's shape; 0 for pixels that were not seen."""
@@ -106,12 +115,13 @@ class Fit:
 
 
 @lru_cache(maxsize=32)
-def fit_to(
+def fit_to(  # noqa: PLR0917
     shape_HW: tuple[int, int],
     spacing_mm: Spacing | None,
     area: Box | None,
     input_size: int,
     pixel_aspect: float = 1.0,
+    sector: Sector | None = None,
 ) -> Fit:
     """Return the fit for frames of one geometry; ``pixel_aspect`` counts if spacing is unknown.
 
@@ -147,6 +157,7 @@ def fit_to(
         input_size,
         scaled_rows,
         fitted_mm,
+        None if sector is None else _inside(sector, area, input_size, scaled_rows),
         rows,
         _linear_weights(area_width, input_size, keep=input_size),
     )
@@ -155,12 +166,27 @@ def fit_to(
 def fit_frame(frame: Frame, input_size: int, area: Box | None = None) -> Fit:
     """Return the fit for a frame; ``area`` applies if the frame has no area.
 
-    Fits are cached by shape, spacing, area and aspect ratio.
+    Fits are cached by shape, spacing, area, aspect ratio and sector.
     """
     height, width = frame.image_HW.shape
     return fit_to(
-        (height, width), frame.spacing_mm, frame.area or area, input_size, frame.pixel_aspect
+        (height, width),
+        frame.spacing_mm,
+        frame.area or area,
+        input_size,
+        frame.pixel_aspect,
+        frame.sector,
     )
+
+
+def _inside(sector: Sector, area: Box, input_size: int, scaled_rows: int) -> Image:
+    """Return 1 where the middle of a pixel of the network grid is in the sector, uint8 SS."""
+    inside_SS = np.zeros((input_size, input_size), np.uint8)
+    height, width = area.shape
+    rows = area.top + (np.arange(min(scaled_rows, input_size)) + 0.5) * height / scaled_rows
+    columns = area.left + (np.arange(input_size) + 0.5) * width / input_size
+    inside_SS[: len(rows)] = sector.inside(rows - 0.5, columns - 0.5)
+    return inside_SS
 
 
 def area_from(rows_and_columns: Sequence[int] | None) -> Box | None:

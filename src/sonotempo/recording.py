@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sonotempo.errors import RecordingError
 from sonotempo.label_origin import Origin
+from sonotempo.sector import Sector
 from sonotempo.structures import StructureSet
 
 # A mask of 0 and 255 marks one structure.
@@ -69,6 +70,7 @@ class Frame:
         spacing_mm: millimetres per pixel as (row, column), or None if unknown.
         area: the part of the image that shows ultrasound, or None for all of it.
         pixel_aspect: height of a pixel divided by its width, for where the spacing is unknown.
+        sector: the shape of the image in the area; None if it fills it.
     """
 
     image_HW: Image
@@ -77,6 +79,7 @@ class Frame:
     spacing_mm: Spacing | None
     area: Box | None = None
     pixel_aspect: float = 1.0
+    sector: Sector | None = None
 
     @property
     def pixel_size(self) -> Spacing:
@@ -113,6 +116,7 @@ class Recording:
         spacing_mm: millimetres per pixel as (row, column), or None if unknown or if it differs
             between frames.
         area: the part of every frame that shows ultrasound, or None for all of it.
+        sector: the shape of the image in the area, or None if it fills it.
         frame_numbers: int64, one per frame, strictly increasing; by default 0, 1, 2…
         mask_readers: a function for the index of each labelled frame that reads its mask.
         origins: where the masks come from, by the index of their frame; a mask without an entry was
@@ -120,6 +124,7 @@ class Recording:
         files: every file with pixels or masks of the recording.
         spacings_mm: one per frame if they may differ (change of depth); else empty.
         areas: likewise.
+        sectors: likewise.
         pixel_aspect: height of a pixel divided by its width, for where the spacing is unknown.
         rate_is_assumed: whether the files hold no times, so that 25 frames a second are assumed.
         stored_as: how the files hold the images, which are given out turned as they are shown; see
@@ -134,6 +139,7 @@ class Recording:
     structures: StructureSet
     spacing_mm: Spacing | None = None
     area: Box | None = None
+    sector: Sector | None = None
     frame_numbers: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     mask_readers: Mapping[int, Callable[[], Image]] = field(
         default_factory=lambda: MappingProxyType({})
@@ -142,6 +148,7 @@ class Recording:
     files: tuple[Path, ...] = ()
     spacings_mm: tuple[Spacing | None, ...] = ()
     areas: tuple[Box | None, ...] = ()
+    sectors: tuple[Sector | None, ...] = ()
     pixel_aspect: float = 1.0
     rate_is_assumed: bool = False
     stored_as: str = "MF"
@@ -157,6 +164,7 @@ class Recording:
             ("frame numbers", self.frame_numbers),
             ("spacings", self.spacings_mm or range(count)),
             ("areas", self.areas or range(count)),
+            ("sectors", self.sectors or range(count)),
         ):
             if len(values) != count:
                 raise RecordingError(
@@ -186,6 +194,7 @@ class Recording:
             self.spacing_at(index),
             self.areas[index] if self.areas else self.area,
             self.pixel_aspect,
+            self.sectors[index] if self.sectors else self.sector,
         )
 
     def __iter__(self) -> Iterator[Frame]:

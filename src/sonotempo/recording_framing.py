@@ -1,5 +1,6 @@
 """Set the image area and the scale of a recording whose file does not say them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,13 +12,17 @@ from sonotempo.framing import Framing, framing_path, read_framing, write_framing
 from sonotempo.image_area import ImageFinder
 from sonotempo.io import open_recording
 from sonotempo.recording import Box, Recording
+from sonotempo.sector import Sector
 
 _LOOKED_AT = 48  # frames, spread over the recording
 _YELLOW_BGR = (66, 228, 240)
 
 
-def found_area(recording: Recording) -> Box | None:
+def found_image(recording: Recording) -> tuple[Box, Sector | None] | None:
     """Look for the region that changes over a recording; None if nothing stands out.
+
+    Returns:
+        Its box, and its shape where it does not fill the box.
 
     Raises:
         RecordingError: a frame cannot be read.
@@ -25,7 +30,7 @@ def found_area(recording: Recording) -> Box | None:
     finder, found = ImageFinder(), None
     for index in np.linspace(0, len(recording) - 1, min(_LOOKED_AT, len(recording))).astype(int):
         found = finder.look(recording.images[int(index)]) or found
-    return found
+    return None if found is None else (found, finder.sector)
 
 
 def set_framing(
@@ -61,11 +66,13 @@ def set_framing(
     frame = recording[0]
     kept = read_framing(recording.source)
     mm = kept.mm_per_px if kept is not None else None
-    framing = Framing((frame.image_HW.shape[0], frame.image_HW.shape[1]), frame.area, mm)
+    shape_HW = (frame.image_HW.shape[0], frame.image_HW.shape[1])
+    framing = Framing(shape_HW, frame.area, mm, frame.sector)
     if area:
-        framing = framing.with_area(_area(area, recording))
+        box, sector = _area(area, recording)
+        framing = framing.with_area(box).with_sector(sector)
     if mm_per_px is not None:
-        framing = Framing(framing.shape_HW, framing.area, mm_per_px)
+        framing = replace(framing, mm_per_px=mm_per_px)
     if depth_mm is not None:
         framing = framing.with_depth(depth_mm)
     if ruler:
@@ -90,28 +97,37 @@ def remove_framing(path: Path) -> Path:
     return file
 
 
-def draw_framing(recording: Recording, area: Box | None, out: Path) -> None:
-    """Draw the middle frame with the box around its image, to look at.
+def draw_framing(recording: Recording, out: Path) -> None:
+    """Draw the middle frame with the box or the sector around its image, to look at.
 
     Raises:
         RecordingError: the frame cannot be read, or the picture cannot be written.
     """
-    drawn_HW3 = cv2.cvtColor(recording.images[len(recording) // 2], cv2.COLOR_GRAY2BGR)
-    if area is not None:
-        last = (area.right - 1, area.bottom - 1)
-        cv2.rectangle(drawn_HW3, (area.left, area.top), last, _YELLOW_BGR, 2)
+    frame = recording[len(recording) // 2]
+    drawn_HW3 = cv2.cvtColor(frame.image_HW, cv2.COLOR_GRAY2BGR)
+    height, width = frame.image_HW.shape
+    inside_HW = np.ones((height, width), np.uint8)
+    if frame.sector is not None:
+        rows, columns = np.arange(height, dtype=np.float64), np.arange(width, dtype=np.float64)
+        inside_HW = frame.sector.inside(rows, columns).astype(np.uint8)
+    if (area := frame.area) is not None:
+        outside_HW = np.ones((height, width), np.bool_)
+        outside_HW[area.top : area.bottom, area.left : area.right] = False
+        inside_HW[outside_HW] = 0
+    contours, _ = cv2.findContours(inside_HW, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(drawn_HW3, contours, -1, _YELLOW_BGR, 2)
     _, png = cv2.imencode(".png", drawn_HW3)
     with writing(out, "--picture", RecordingError), whole_file(out) as draft:
         draft.write_bytes(png.tobytes())
 
 
-def _area(text: str, recording: Recording) -> Box | None:
+def _area(text: str, recording: Recording) -> tuple[Box | None, Sector | None]:
     if text == "whole":
-        return None
+        return None, None
     if text != "find":
         edges = _numbers("--area", text, "TOP,LEFT,BOTTOM,RIGHT, find or whole", "60,200,660,1000")
-        return Box(*(int(edge) for edge in edges))
-    found = found_area(recording)
+        return Box(*(int(edge) for edge in edges)), None
+    found = found_image(recording)
     if found is None:
         raise RecordingError(
             f"no part of {recording.source} changes as an image does while somebody scans; give "

@@ -4,58 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter, map_coordinates
 
+from fakes.moving import SIZE, TISSUE, dice, scene, seen, steady, tissue, x, y
 from fakes.predictors import Recorder
 from fakes.recordings import Generated, make_recording
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.labels.propagate import propagate
 from sonotempo.recording import Prediction
 
-SIZE = 96
-y, x = np.mgrid[:SIZE, :SIZE].astype(float)
-
-
-def tissue(seed=0):
-    """Speckle on a few bright and dark layers, larger than a frame, so that it can move."""
-    random = np.random.default_rng(seed)
-    grey = gaussian_filter(random.rayleigh(1.0, (3 * SIZE, 3 * SIZE)), 1.5) * 90
-    return np.clip(grey, 0, 255)
-
-
-TISSUE = tissue()
-
-
-def seen(picture, down, right, order=1):
-    """A frame of moved tissue; ``down`` and ``right`` are numbers or HW arrays of pixels."""
-    places = (y + SIZE - down, x + SIZE - right)
-    return map_coordinates(picture, places, order=order, mode="nearest").astype(np.uint8)
-
-
-def discs(labels=(1,)):
-    """Discs of different labels in a row, in the coordinates of the tissue."""
-    rows, columns = np.mgrid[: 3 * SIZE, : 3 * SIZE]
-    mask = np.zeros((3 * SIZE, 3 * SIZE), np.uint8)
-    for place, label in enumerate(labels):
-        middle = (SIZE + 30 + 16 * (place // 3), SIZE + 24 + 22 * (place % 3))
-        mask[(rows - middle[0]) ** 2 + (columns - middle[1]) ** 2 < 49] = label
-    return mask
-
 
 def moving(tmp_path, moves, labels=(1,), change=lambda frames: frames, **more):
     """A recording of moved tissue, and its true masks. ``moves``: (down, right) of each frame."""
-    frames = np.stack([seen(TISSUE, *move) for move in moves])
-    truth = np.stack([seen(discs(labels), *move, order=0) for move in moves])
+    frames, truth = scene(moves, labels)
     recording = make_recording(tmp_path, len(moves), shape_HW=(SIZE, SIZE), masks={}, **more)
     return replace(recording, images=change(frames)), truth
-
-
-def steady(count=10, step=(0.6, 1.0)):
-    return [(step[0] * index, step[1] * index) for index in range(count)]
-
-
-def dice(one, other):
-    return 2 * (one & other).sum() / (one.sum() + other.sum())
 
 
 def masks(results):
@@ -282,17 +244,14 @@ class TestModel:
         return Model()
 
     def test_it_corrects_the_outline_and_adds_nothing_far_from_it(self, tmp_path):
-        recording, truth = moving(tmp_path, steady())
+        recording, truth = moving(tmp_path, steady(40, (0.3, 0.5)))
         shifted = np.roll(truth[0], 1, axis=0)
         model = self.answer(truth, far_away=True)
-        plain = masks(propagate(recording, {0: shifted}, range(10)))
-        better = masks(propagate(recording, {0: shifted}, range(10), model=model))
-        assert dice(better[9], truth[9]) > dice(plain[9], truth[9]) + 0.02
-        assert not better[9][80:90, 80:90].any()
-        assert model.calls == ["reset", *range(1, 10)]
-        far = np.ones((SIZE, SIZE), bool)
-        far[15:60, 10:60] = False
-        assert np.array_equal(better[9][far], plain[9][far])
+        plain = masks(propagate(recording, {0: shifted}, range(40)))
+        better = masks(propagate(recording, {0: shifted}, range(40), model=model))
+        assert dice(better[39], truth[39]) > dice(plain[39], truth[39]) + 0.02
+        assert not better[39][80:90, 80:90].any()
+        assert model.calls == ["reset", *range(1, 40)]
 
     def test_an_unsure_model_changes_little_and_a_frame_without_mask_resets_it(self, tmp_path):
         recording, truth = moving(tmp_path, steady(), change=dark_second)

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,16 @@ def test_a_run_folder_explains_itself(finished_run):
     assert (folder / "table.md").read_text(encoding="utf-8") == finished_run.table.markdown()
     assert (folder / "table.csv").read_text(encoding="utf-8") == finished_run.table.csv()
     assert (folder / "skipped.txt").read_text(encoding="utf-8") == ""
+
+
+def test_only_the_settings_say_where_the_data_lie_and_nothing_names_the_host(finished_run, shapes):
+    place, host = str(shapes.parent).encode(), socket.gethostname()
+    files = [path for path in finished_run.folder.rglob("*") if path.is_file()]
+    telling = [path.name for path in files if place in path.read_bytes()]
+    assert telling == ["config.yaml"]
+    events = [path.name for path in files if "tfevents" in path.name]
+    assert events
+    assert all(f".{host}." not in name for name in events)
 
 
 def test_every_labelled_frame_is_scored_once_by_every_arm(finished_run):
@@ -381,6 +392,7 @@ def test_what_is_skipped_is_said_and_written_down(shapes, tmp_path, monkeypatch)
         )
     (line,) = (tmp_path / "run" / "skipped.txt").read_text("utf-8").splitlines()
     assert "frame_2_gt" in line
+    assert str(tmp_path) not in line
     assert f"skipped: {line}" in progress.text
 
 

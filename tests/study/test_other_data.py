@@ -227,3 +227,14 @@ def test_masks_that_nobody_accepted_are_not_scored_by(finished_run, others, tmp_
     assert set(scored.evaluation.frames.frame) == {1, 2}
     assert set(scored.evaluation.frames.subject) == {"subject-00"}
     assert "references: 2 human; not used: 3 model:x, 1 propagated" in scored.table.markdown()
+
+
+def test_a_recording_that_has_got_more_labels_is_still_one_that_was_trained_on(
+    finished_run, shapes, tmp_path
+):
+    data = shutil.copytree(shapes, tmp_path / "data")
+    for mask in data.rglob("frame_3_gt.*"):
+        mask.unlink()
+    fold = load_folds(finished_run.folder / "folds.json")[0]
+    frames = scored_on(finished_run.weights("frame"), data, tmp_path).evaluation.frames
+    assert set(frames.subject) == {*fold.test, *fold.validation}

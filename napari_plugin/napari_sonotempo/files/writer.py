@@ -21,6 +21,7 @@ from napari_sonotempo.shared.lazy_masks import LazyMasks
 from napari_sonotempo.shared.made_by import model_of
 from napari_sonotempo.shared.notify import tell, tell_warning
 from sonotempo.errors import RecordingError, SonotempoError
+from sonotempo.folders import short_name
 from sonotempo.io import open_recording
 from sonotempo.io.writers import write_frame
 from sonotempo.label_origin import Origin, counted_origins, write_origins
@@ -293,7 +294,7 @@ def _write_frame(folder: Path, position: int, edited: _Edited) -> None:
 
 
 def _described(edited: _Edited) -> str:
-    source = edited.recording.source
+    source = short_name(edited.recording.source)
     lines = [_WRITER_LINE, f"source: {source}", *metadata_lines(edited.structures)]
     lines.append(f"masks: {edited.counted}")
     return "\n".join(lines) + "\n"

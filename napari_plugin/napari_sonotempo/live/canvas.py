@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from qtpy.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from qtpy.QtGui import QFontMetricsF, QImage, QPainter
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -116,6 +116,16 @@ class LiveCanvas(QWidget):
             # napari's style sheet has taken it: all windows below would be painted each time.
             self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         return done
+
+    def moveEvent(self, event: Any) -> None:
+        """Stay in the corner of the panel.
+
+        X11 reports the place of a native widget in its window, which Qt at times takes for its
+        place in its parent: the picture then covers the controls.
+        """
+        super().moveEvent(event)
+        if self.parentWidget() is not None and not self.pos().isNull():
+            QTimer.singleShot(0, self, lambda: self.move(0, 0))
 
     def wheelEvent(self, event: Any) -> None:
         """Zoom about the pointer."""

@@ -1,4 +1,4 @@
-"""`sonotempo data`: inspect recordings, carry labels, and preview the training input."""
+"""`sonotempo data`: inspect, label, exchange and share data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,9 @@ import typer
 from sonotempo.cli.propagate import propagate
 from sonotempo.cli.terminal import Config, Overrides, make_console
 
-group = typer.Typer(help="Inspect recordings, carry labels, and preview the training input.")
+group = typer.Typer(
+    help="Inspect recordings, carry labels, preview the training input, share data."
+)
 group.command("propagate")(propagate)
 
 
@@ -74,6 +76,8 @@ def framing(  # noqa: PLR0917
         if shown is None
         else f"{shown.top},{shown.left},{shown.bottom},{shown.right}"
     )
+    if frame.sector is not None:
+        where += ", of which a sector shows ultrasound"
     scale = "unknown" if spacing_mm is None else f"{spacing_mm[0]:.4g} mm per pixel"
     if spacing_mm is not None:
         depth = (rows if shown is None else shown.shape[0]) * spacing_mm[0]
@@ -81,7 +85,7 @@ def framing(  # noqa: PLR0917
     console.print(f"frames: {rows}x{columns} pixels (rows x columns)", markup=False)
     console.print(f"area:   {where}\nscale:  {scale}", markup=False, soft_wrap=True)
     if picture is not None:
-        work.draw_framing(opened, shown, picture)
+        work.draw_framing(opened, picture)
         console.print(f"wrote {picture}", markup=False, soft_wrap=True)
 
 
@@ -136,3 +140,116 @@ def import_nnunet(
 
     count = nnunet.import_nnunet(predictions, dataset, out)
     make_console().print(f"{count} masks: {out}", markup=False, soft_wrap=True)
+
+
+@group.command("agreement")
+def agreement(  # noqa: PLR0917
+    readers: Annotated[
+        list[Path], typer.Argument(help="One folder for each person who labelled the same frames.")
+    ],
+    structures: Annotated[
+        str, typer.Option(help="A named set, or names separated by commas.")
+    ] = "nerve+vessel",
+    layout: Annotated[
+        str, typer.Option(help="auto, annotation_web, stills or recordings.")
+    ] = "auto",
+    tolerance_mm: Annotated[
+        float, typer.Option(min=0.01, help="How far apart two boundaries that agree may lie (NSD).")
+    ] = 1.0,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV to write, for `sonotempo compare --agreement`.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over subjects.")] = 0,
+) -> None:
+    """Compare the labels of several people, frame by frame: Dice and NSD of every structure."""
+    from sonotempo.config import EvaluateConfig
+    from sonotempo.evaluation.report.agreement_table import agreement_table
+    from sonotempo.inspection import parse_layout, parse_structures
+    from sonotempo.study.agreement import compare_readers
+    from sonotempo.training.progress import RunProgress
+
+    console = make_console()
+    rules = EvaluateConfig(nsd_tolerance_mm=tolerance_mm)
+    with RunProgress(console) as progress:
+        found = compare_readers(
+            readers,
+            parse_structures(structures),
+            progress,
+            layout=parse_layout(layout),
+            rules=rules,
+            seed=seed,
+            out=out,
+        )
+    console.print(agreement_table(found))
+    if out is not None:
+        console.print(f"agreement: {out}", markup=False, soft_wrap=True)
+
+
+@group.command("suggest")
+def suggest(  # noqa: PLR0917
+    run: Annotated[Path, typer.Argument(help="A run folder: its two arms predict every frame.")],
+    data: Annotated[Path, typer.Argument(help="Recordings with few labels, or with none.")],
+    count: Annotated[int, typer.Option(min=1, help="How many frames at most.")] = 20,
+    per_recording: Annotated[int, typer.Option(min=1, help="How many of one recording.")] = 3,
+    apart: Annotated[
+        int, typer.Option(min=1, help="Fewest frames between two of one recording.")
+    ] = 10,
+    frames_root: Annotated[
+        Path | None, typer.Option(help="The original recordings of an annotation export.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV to write.")] = None,
+    cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
+) -> None:
+    """Suggest frames to label next: the arms disagree or are unsure, or no label is near."""
+    from sonotempo.study.suggest import suggest_frames
+    from sonotempo.study.suggest_table import suggestions_table
+    from sonotempo.training.progress import RunProgress
+
+    console = make_console()
+    with RunProgress(console) as progress:
+        found = suggest_frames(
+            run,
+            data,
+            cache,
+            progress,
+            count=count,
+            per_recording=per_recording,
+            apart=apart,
+            frames_root=frames_root,
+            out=out,
+        )
+    console.print(suggestions_table(found))
+    if out is not None:
+        console.print(f"queue: {out}", markup=False, soft_wrap=True)
+
+
+@group.command("deidentify")
+def deidentify(  # noqa: PLR0917
+    source: Annotated[Path, typer.Argument(help="A folder of recordings, or one of them.")],
+    target: Annotated[Path, typer.Argument(help="A new folder for the copies.")],
+    key: Annotated[
+        Path | None,
+        typer.Option(help="The file of old and new names; by default TARGET-key.csv."),
+    ] = None,
+    area: Annotated[
+        str | None,
+        typer.Option(
+            help="What to keep of every picture: TOP,LEFT,BOTTOM,RIGHT in pixels, or 'whole'. By "
+            "default what the file says, else what changes."
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask: somebody has looked at the sheet.")
+    ] = False,
+    sample: Annotated[int, typer.Option(min=1, help="How many recordings the sheet shows.")] = 12,
+    structures: Annotated[
+        str, typer.Option(help="The names of labels that are stored by name.")
+    ] = "nerve+vessel",
+) -> None:
+    """Copy recordings without names, dates and the text around the ultrasound.
+
+    A sheet of samples shows what is kept; nothing is copied before you have confirmed it.
+    """
+    from sonotempo.cli.deidentify import run_deidentify
+
+    run_deidentify(source, target, key, area, yes=yes, sample=sample, structures=structures)

@@ -37,13 +37,14 @@ def propagate(  # noqa: PLR0917
     from rich.progress import Progress
 
     from sonotempo.cli.stopping import stops_on_signals
-    from sonotempo.inspection import checked_layout, parse_structures
+    from sonotempo.inspection import parse_layout, parse_structures
     from sonotempo.io import open_dataset
-    from sonotempo.labels.dense import propagation_settings, write_dense
+    from sonotempo.labels.dense import write_dense
+    from sonotempo.labels.settings import propagation_settings
 
     settings = propagation_settings(frames, direction, model or "")
     named = parse_structures(structures)
-    dataset = open_dataset(source, named, layout=checked_layout(layout), frames_root=frames_root)
+    dataset = open_dataset(source, named, layout=parse_layout(layout), frames_root=frames_root)
     console = make_console()
     with ExitStack() as opened:
         refiner = opened.enter_context(_refiner(model, named)) if model else None

@@ -99,6 +99,10 @@ def compare(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over subjects.")] = 0,
+    agreement: Annotated[
+        Path | None,
+        typer.Option(help="CSV of `data agreement`: people's Dice, instead of the literature's."),
+    ] = None,
 ) -> None:
     """Test over subjects how arms differ; write tables and an HTML report."""
     console = make_console()
@@ -107,7 +111,7 @@ def compare(
         from sonotempo.training.progress import RunProgress
 
         with RunProgress(console) as progress:
-            comparison = report_runs(runs, out, progress, seed=seed)
+            comparison = report_runs(runs, out, progress, seed=seed, agreement=agreement)
     for line in (comparison.title, *comparison.notes, *comparison.summary):
         console.print(line, markup=False, highlight=False)
     console.print(f"report, tables and numbers: {out}", markup=False, soft_wrap=True)

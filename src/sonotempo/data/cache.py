@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
-from sonotempo.folders import make_folder, writing
+from sonotempo.folders import make_folder, without_folder, writing
 from sonotempo.label_origin import Origin
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
@@ -40,6 +40,8 @@ class CachedRecording:
         key: content of its files and settings of its fit, as hexadecimal digits.
         content: of its files alone: weights know by it what they were trained on, whatever the grid
             and however this version reads the files.
+        frames_sum: of the fitted frames alone: weights know by it what they were trained on where
+            masks were added since.
         subject: who was scanned.
         name: unique within its data set.
         source: the file or folder it came from.
@@ -60,6 +62,7 @@ class CachedRecording:
     folder: Path
     key: str
     content: str
+    frames_sum: str
     subject: str
     name: str
     source: Path
@@ -175,13 +178,14 @@ def cache_recording(
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     facts: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
-    del facts["sums"]
+    sums: dict[str, str] = facts.pop("sums")
     spacings_mm = tuple(pair and (pair[0], pair[1]) for pair in facts.pop("spacings_mm"))
     known: dict[str, Any] = {name: tuple(values) for name, values in facts.items()}
     return CachedRecording(
         folder=folder,
         key=key,
         content=content,
+        frames_sum=sums["frames.npy"],
         subject=recording.subject,
         name=recording.name,
         source=recording.source,
@@ -210,7 +214,8 @@ def _write(recording: Recording, folder: Path, input_size: int, area: Box | None
         try:
             mask_HW = recording.mask(index)
         except RecordingError as error:
-            dropped.append(str(error))
+            # Kept with the frames and copied into runs: subject and recording are enough.
+            dropped.append(without_folder(str(error), recording.source.absolute().parent.parent))
             continue
         if mask_HW is None:
             continue

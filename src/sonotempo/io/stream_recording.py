@@ -16,6 +16,7 @@ from sonotempo.io.formats import Request
 from sonotempo.io.stream_files import STREAM_KEY, STREAM_VERSION, lines_path
 from sonotempo.io.video import open_video
 from sonotempo.recording import Box, Image, ImageStack, Recording, Spacing
+from sonotempo.sector import Sector
 from sonotempo.structures import Structure, StructureSet
 
 
@@ -71,6 +72,7 @@ def open_stream_recording(request: Request) -> StreamRecording:
             f"{path} holds no complete frame: the recording ended too early; record again"
         )
     spacings = tuple(_spacing(line["spacing_mm"]) for line in frames)
+    sectors = tuple(Sector(*line["sector"]) if line.get("sector") else None for line in frames)
     areas = tuple(Box(*line["area"]) if line["area"] else None for line in frames)
     host_ns, probe_ns = (
         np.array([line[key] for line in frames], np.int64) for key in ("host_ns", "probe_ns")
@@ -89,6 +91,8 @@ def open_stream_recording(request: Request) -> StreamRecording:
         files=tuple(files),
         spacings_mm=spacings,
         areas=areas,
+        sector=sectors[0] if len(set(sectors)) == 1 else None,
+        sectors=sectors,
         host_ns=host_ns,
         probe_ns=probe_ns,
         events=tuple(

@@ -59,18 +59,19 @@ def write_frame(
     mask_HW: Image | None,
     *,
     spacing_mm: Spacing | None,
-    timestamp_ns: int,
+    timestamp_ns: int | None,
 ) -> None:
     """Write ``<stem>.mhd``, and before it ``<stem>_gt.mhd`` where there is a mask.
 
     Pixels are zlib-compressed. The key ``Timestamp`` holds the time stamp in milliseconds, as in
-    files of FAST. Unknown spacing is written as 1, because MetaImage cannot express it. The folder
-    must exist; if the disk fills up, the frame's files are removed.
+    files of FAST; without a time it is left out. Unknown spacing is written as 1, because
+    MetaImage cannot express it. The folder must exist; if the disk fills up, the frame's files are
+    removed.
 
     Raises:
         OSError: a file cannot be written.
     """
-    milliseconds = {"Timestamp": f"{timestamp_ns / 1e6:.3f}"}
+    milliseconds = {} if timestamp_ns is None else {"Timestamp": f"{timestamp_ns / 1e6:.3f}"}
     try:
         if mask_HW is not None:
             _write(folder / f"{stem}_gt", mask_HW, spacing_mm, {})

@@ -116,9 +116,7 @@ def follow(recording: Recording, along: range) -> Iterator[Arrival]:
         motion, state = track(frame.image_HW, state, FINE)
         if motion.starts:
             cut = recording.frame_numbers[index if strange is None else strange]
-            problem = (
-                f"frame {cut} does not follow from the one before: a cut, or too fast a motion"
-            )
+            problem = f"frame {cut} does not follow the one before: a cut, or motion too fast"
             yield Arrival(first, index, frame, None, problem, ends=True)
             return
         if motion.is_held:

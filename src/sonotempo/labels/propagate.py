@@ -76,15 +76,18 @@ def propagate(
         direction: ``forward`` from each key frame to the next, ``backward``, or both.
         reach: to fill only frames so near to the key frame that their mask comes from.
         model: refines outlines (:mod:`sonotempo.labels.refine`); it must know label values as the
-            masks use them. Of several predictions of a frame, the last counts. It is reset at the
-            start of every stretch and after every frame without a mask.
+            masks use them. Of several predictions of a frame, the last counts. It sees frames in
+            the order in which they are yielded, and is reset at the start of every stretch and
+            after every frame without a mask.
 
     Yields:
-        Key frames within the range, and every frame that a mask reaches, in order.
+        Key frames within the range, and every frame that a mask reaches or passes over, stretch
+        after stretch: from the earlier key frame on, or backwards where there is only the later
+        one. A frame where a mask ends on its way to the range is yielded too.
 
     Raises:
         RecordingError: a mask has another shape than its frame, or a key frame is not there.
-        ConfigError: the direction does not exist, or no frame may be filled.
+        ConfigError: the direction does not exist, or the reach is below 1.
         ModelError: the model fails.
     """
     if direction not in get_args(Direction):

@@ -28,7 +28,7 @@ from sonotempo.evaluation.report.bars import draw_bars
 from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
 from sonotempo.evaluation.scoring.scored_data import ScoredData
-from sonotempo.folders import make_folder, writing
+from sonotempo.folders import make_folder, without_folder, writing
 from sonotempo.models import build_model
 from sonotempo.models.summary import cost_of
 from sonotempo.study.examples import draw_run_examples
@@ -198,12 +198,20 @@ def _claim(
 ) -> None:
     """Make the run folder; what an earlier start settled stays as it is."""
     make_folder(run, "--out", ConfigError)
-    skipped = "".join(f"{line}\n" for line in cohort.skipped)
+    skipped = "".join(f"{_below_data(line, experiment)}\n" for line in cohort.skipped)
     with writing(run, "--out", ConfigError):
         (run / "skipped.txt").write_text(skipped, "utf-8")
         scored.write(run)
         if not (run / "config.yaml").is_file():
             _write_beginning(run, experiment, cohort, folds)
+
+
+def _below_data(line: str, experiment: Experiment) -> str:
+    """Return a line whose paths begin below the data's folder: it is handed on with the run."""
+    for root in (experiment.data.root, experiment.data.frames_root):
+        if root is not None:
+            line = without_folder(line, root)
+    return line
 
 
 def _write_beginning(

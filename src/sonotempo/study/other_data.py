@@ -81,23 +81,12 @@ def evaluate_weights(
                 "another tool, add --like RUN for the structures, grid and folds to score them by"
             )
         experiment = load_run(weights)
-        # Only folds that every arm has finished: arms are compared over the same recordings.
         arms = [arm for arm in experiment.arms if not arm_named(arm).is_oracle]
-        trained = {arm: arm_named(arm).weights_of for arm in arms}
-        folds = [
-            {path.parent.name for path in weights.glob(f"{arm}/fold-*/weights.safetensors")}
-            for arm in trained.values()
-        ]
         files = [
-            (arm, weights / trained[arm] / fold / "weights.safetensors")
+            (arm, weights / arm_named(arm).weights_of / fold / "weights.safetensors")
             for arm in arms
-            for fold in sorted(set.intersection(*folds))
+            for fold in finished_folds(weights, arms)
         ]
-        if not files:
-            raise ConfigError(
-                f"{weights} holds no fold that all its arms have finished; continue with "
-                "`sonotempo crossval`"
-            )
     else:
         experiment = _experiment_of(weights)
         files = [(experiment.name, weights)]
@@ -111,7 +100,7 @@ def evaluate_weights(
     for arm, file in files:
         metadata = read_weights_metadata(file)
         done = done_of.setdefault(arm, set())
-        seen = {r.subject for r in cohort.recordings if r.content in metadata.trained_on}
+        seen = {r.subject for r in cohort.recordings if metadata.has_seen(r)}
         unseen = [r for r in scored_by if r.subject not in seen and r.key not in done]
         done.update(recording.key for recording in unseen)
         model = as_run(arm, load_weights(file)[0], experiment.controls)
@@ -165,6 +154,25 @@ def evaluate_weights(
             write_scores(out / arm, of_arm)
             scored.write(out / arm)
             _copy_facts(weights, arm, file, out / arm, set(of_arm.frames["fold"]))
+    return found
+
+
+def finished_folds(run: Path, arms: Sequence[str]) -> list[str]:
+    """Return the folds of a run that all of some arms have finished: they share their recordings.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    folds = [
+        {path.parent.name for path in run.glob(f"{trained}/fold-*/weights.safetensors")}
+        for trained in {arm_named(arm).weights_of for arm in arms}
+    ]
+    found = sorted(set.intersection(*folds)) if folds else []
+    if not found:
+        raise ConfigError(
+            f"{run} holds no fold that all its arms have finished; continue with "
+            "`sonotempo crossval`"
+        )
     return found
 
 

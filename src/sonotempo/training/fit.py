@@ -14,7 +14,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from sonotempo.arms import ARMS, arm_named
@@ -29,6 +29,7 @@ from sonotempo.training.device import device_of
 from sonotempo.training.initial_weights import start_from_file
 from sonotempo.training.progress import EpochProgress, RunProgress
 from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
+from sonotempo.training.tensorboard import NamelessTensorBoard
 from sonotempo.training.weights import WeightsMetadata, load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def train_job(
             companion.freeze(encoder=False, normalization=True)
     elif experiment.train.initial_weights is not None:
         start = experiment.train.initial_weights
-        held_out = {r.content for r in recordings if r.subject in {*fold.validation, *fold.test}}
+        held_out = [r for r in recordings if r.subject in {*fold.validation, *fold.test}]
         start_from_file(model, start, experiment.model, experiment.structures, held_out)
     # Convolutions are faster this way: by a third on a CPU, more in 16 bits.
     convert_conv2d_weight_memory_format(model, torch.channels_last)
@@ -92,7 +93,7 @@ def train_job(
             precision=_precision(experiment),
             logger=[
                 CSVLogger(job.folder, name="log"),
-                TensorBoardLogger(job.folder, name="tensorboard"),
+                NamelessTensorBoard(job.folder, name="tensorboard"),
             ],
             callbacks=[
                 ModelCheckpoint(
@@ -186,7 +187,8 @@ def _start(job: "Job", experiment: Experiment, train: Sequence[CachedRecording])
     """Load the weights to start from, which must be of the same fold: others saw its test data."""
     start, metadata = load_weights(job.weights)
     wanted = _metadata(job, experiment, train)
-    if replace(metadata, version="") != replace(wanted, version=""):
+    frames = metadata.trained_frames and wanted.trained_frames  # none in those of earlier versions
+    if replace(metadata, version="") != replace(wanted, version="", trained_frames=frames):
         raise SonotempoError(
             f"{job.weights} were not trained by this run's {job.arm} arm in fold "
             f"{job.fold.number} (their metadata: {metadata.arm}, fold {metadata.fold}); delete "
@@ -232,6 +234,7 @@ def _metadata(
         model=experiment.model,
         trained_on=tuple(sorted(recording.content for recording in train)),
         version=version("sonotempo"),
+        trained_frames=tuple(sorted(recording.frames_sum for recording in train)),
     )
 
 

@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from sonotempo.config import ModelConfig
+from sonotempo.data.cache import CachedRecording
 from sonotempo.errors import ConfigError, SonotempoError
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
 from sonotempo.folders import whole_file
@@ -29,6 +30,8 @@ class WeightsMetadata:
         model: the network's settings.
         trained_on: content of the training recordings; never score the weights on these.
         version: the sonotempo version that trained it.
+        trained_frames: sums of the fitted frames of the training recordings; empty in files of
+            earlier versions.
     """
 
     arm: str
@@ -39,6 +42,11 @@ class WeightsMetadata:
     model: ModelConfig
     trained_on: tuple[str, ...]
     version: str
+    trained_frames: tuple[str, ...] = ()
+
+    def has_seen(self, recording: CachedRecording) -> bool:
+        """Whether a recording was trained on, with these masks or with others."""
+        return recording.content in self.trained_on or recording.frames_sum in self.trained_frames
 
     @property
     def structure_set(self) -> StructureSet:
@@ -79,6 +87,7 @@ def read_weights_metadata(path: Path) -> WeightsMetadata:
             area=tuple(area) if area else None,
             model=ModelConfig.model_validate(facts.pop("model")),
             trained_on=tuple(facts.pop("trained_on")),
+            trained_frames=tuple(facts.pop("trained_frames", ())),
             **facts,
         )
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:

@@ -23,6 +23,7 @@ from sonotempo.live.buffer.ring_buffer import RingBuffer
 from sonotempo.live.recording.recorder import Recorder
 from sonotempo.live.sources.source import SourceEvent
 from sonotempo.recording import Box, Frame, Prediction
+from sonotempo.sector import Sector
 
 SHAPE = (48, 64)
 
@@ -48,6 +49,9 @@ def write_plain(writer, number, *, host_ns=None, **geometry):
     return image_HW
 
 
+WEDGE = Sector(-10.5, 30.25, 11.0, 50.125, -0.5, 0.75)
+
+
 def predicted(number, shape_HW, model="frame"):
     mask_HW = np.zeros(shape_HW, np.uint8)
     mask_HW[number % 10 :, 3:9] = 1 + number % 2
@@ -61,7 +65,8 @@ def test_a_stream_comes_back_with_exact_pixels_times_and_spacing(tmp_path, buffe
     images = []
     for number in range(40):
         spacing = (0.1, 0.1) if number < 25 else (0.15, 0.15)  # the depth was turned
-        images.append(write_plain(writer, number, spacing_mm=spacing, area=Box(0, 2, 40, 60)))
+        turned = {"area": Box(0, 2, 40, 60), "sector": WEDGE if number < 30 else None}
+        images.append(write_plain(writer, number, spacing_mm=spacing, **turned))
     recorder.note(SourceEvent("depth", 77, "4 cm"))
     statistics = recorder.stop()
     assert (statistics.frames, statistics.lost, statistics.queued_bytes) == (40, 0, 0)
@@ -74,7 +79,9 @@ def test_a_stream_comes_back_with_exact_pixels_times_and_spacing(tmp_path, buffe
         np.testing.assert_array_equal(frame.image_HW, images[index])
         assert frame.spacing_mm == ((0.1, 0.1) if index < 25 else (0.15, 0.15))
         assert frame.area == Box(0, 2, 40, 60)
+        assert frame.sector == (WEDGE if index < 30 else None)
     assert recording.spacing_mm is None
+    assert recording.sector is None
     assert recording.area == Box(0, 2, 40, 60)
     assert recording.timestamps_ns.tolist() == [i * 33_333_334 for i in range(40)]
     assert recording.host_ns.tolist() == [10**12 + i * 33_333_333 for i in range(40)]

@@ -257,7 +257,9 @@ def test_a_models_masks_are_no_truth_until_somebody_accepts_or_corrects_them(tmp
     assert recording.origin(5) == Origin()
     assert {recording.origin(index).model for index in (0, 1, 2, 3, 4)} == {"frame model"}
     words = "masks: 1 human, 1 model:frame model (accepted), 4 model:frame model"
-    assert words in (Path(folder) / "metadata.txt").read_text()
+    described = (Path(folder) / "metadata.txt").read_text()
+    assert words in described
+    assert str(tmp_path) not in described
 
 
 def test_a_models_still_is_no_truth(tmp_path):

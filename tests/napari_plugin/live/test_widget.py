@@ -52,6 +52,7 @@ def test_a_users_path_from_the_sample_to_the_stop(live, tmp_path):
     live.wait(lambda: link.shown.frame.index > 10, "frames to come")
     assert [made.model for made in link.shown.predictions] == ["frame", "sequence"]
     assert len(link.stage.canvas.places.panels) == 2
+    assert link.stage.canvas.pos().isNull(), "else it covers the controls"
     live.screenshot(tmp_path / "side.png")
 
     live.key(Qt.Key.Key_1)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sonotempo.framing import Framing
 from sonotempo.recording import Box
+from sonotempo.sector import Sector
 
 Place = tuple[float, float]
 #: What a press of the pointer changes.
@@ -49,6 +50,7 @@ class Draft:
         tool: what a press changes.
         ticks: of the ruler: none, one or two.
         held: what is being dragged, or None.
+        sector: the shape of the image in the box, where it does not fill it.
     """
 
     shape_HW: tuple[int, int]
@@ -56,11 +58,14 @@ class Draft:
     tool: Tool = "box"
     ticks: tuple[Place, ...] = ()
     held: Held | None = None
+    sector: Sector | None = None
 
     @classmethod
-    def of(cls, shape_HW: tuple[int, int], area: Box | None) -> "Draft":
+    def of(
+        cls, shape_HW: tuple[int, int], area: Box | None, sector: Sector | None = None
+    ) -> "Draft":
         """Begin with what holds now."""
-        return cls(shape_HW, area or Box(0, 0, *shape_HW))
+        return cls(shape_HW, area or Box(0, 0, *shape_HW), sector=sector)
 
     @property
     def area(self) -> Box | None:
@@ -113,7 +118,7 @@ class Draft:
 
     def framing(self, mm_per_px: float | None) -> Framing:
         """Return the box with a scale that is known already, or with none."""
-        return Framing(self.shape_HW, self.area, mm_per_px)
+        return Framing(self.shape_HW, self.area, mm_per_px).with_sector(self.sector)
 
     def _moved(self, held: Held, to: Place) -> Box:
         box, (height, width) = held.box, self.shape_HW

@@ -1,5 +1,7 @@
 """Draws the box and the ruler's ticks over the picture while they are set up."""
 
+import math
+
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPainterPath, QPen, QTransform
 
@@ -10,6 +12,7 @@ _COLOR = (240, 228, 66)  # yellow of Okabe & Ito 2008, on grey and on menus of a
 _SHADE = QColor(0, 0, 0, 110)
 _HANDLE = 0.28  # in lines of text
 _CROSS = 0.55
+_STEPS = 40  # of an arc
 
 
 def draw_marks(painter: QPainter, draft: Draft, to_canvas: QTransform, line: float) -> None:
@@ -36,6 +39,10 @@ def draw_marks(painter: QPainter, draft: Draft, to_canvas: QTransform, line: flo
         for place in _handles(box):
             side = _HANDLE * line
             painter.drawRect(QRectF(place.x() - side, place.y() - side, 2 * side, 2 * side))
+    if draft.sector is not None:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        _stroke(painter, line, is_dashed=True)
+        painter.drawPath(to_canvas.map(_sector_path(draft)))
     ticks = [to_canvas.map(QPointF(column, row)) for row, column in draft.ticks]
     _stroke(painter, line)
     if len(ticks) == 2:
@@ -44,6 +51,29 @@ def draw_marks(painter: QPainter, draft: Draft, to_canvas: QTransform, line: flo
         arm = _CROSS * line
         painter.drawLine(QPointF(at.x() - arm, at.y()), QPointF(at.x() + arm, at.y()))
         painter.drawLine(QPointF(at.x(), at.y() - arm), QPointF(at.x(), at.y() + arm))
+
+
+def _sector_path(draft: Draft) -> QPainterPath:
+    """Return the outline of the image in the box, in pixels of the frame."""
+    sector = draft.framing(None).sector
+    assert sector is not None  # the caller has looked
+    path = QPainterPath()
+    turn = sector.right_rad - sector.left_rad
+    for radius, angles in (
+        (sector.inner_px, [sector.left_rad + turn * step / _STEPS for step in range(_STEPS + 1)]),
+        (sector.outer_px, [sector.right_rad - turn * step / _STEPS for step in range(_STEPS + 1)]),
+    ):
+        for angle in angles:
+            place = QPointF(
+                sector.apex_column + radius * math.sin(angle),
+                sector.apex_row + radius * math.cos(angle),
+            )
+            if path.elementCount() == 0:
+                path.moveTo(place)
+            else:
+                path.lineTo(place)
+    path.closeSubpath()
+    return path
 
 
 def _handles(box: QRectF) -> tuple[QPointF, ...]:

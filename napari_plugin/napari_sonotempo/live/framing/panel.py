@@ -30,6 +30,7 @@ class FramingPanel(QWidget):
     tool_wanted = Signal(str)
     whole_wanted = Signal()
     find_wanted = Signal()
+    corners_wanted = Signal()
     keep_wanted = Signal()
     cancel_wanted = Signal()
     scale_changed = Signal()
@@ -58,11 +59,15 @@ class FramingPanel(QWidget):
         self.depth_mm.setSpecialValueText("–")
         self.whole = _button("Whole frame", "the image fills the frame")
         self.search = _button("Find", "look for the part of the frame that changes while scanning")
+        self.corners = _button(
+            "Not a sector", "the image fills its box: its corners are segmented too"
+        )
         self.keep = _button("Keep", "use the box and the scale from now on")
         self.cancel = _button("Cancel", "leave everything as it was")
         for button, signal in (
             (self.whole, self.whole_wanted),
             (self.search, self.find_wanted),
+            (self.corners, self.corners_wanted),
             (self.keep, self.keep_wanted),
             (self.cancel, self.cancel_wanted),
         ):
@@ -75,7 +80,7 @@ class FramingPanel(QWidget):
         for widget in (
             row(*self.tools.buttons()),
             self.help,
-            row(self.whole, self.search),
+            row(self.whole, self.search, self.corners),
             row(QLabel("Ticks are"), self.distance_mm, QLabel("apart")),
             row(QLabel("or the box is"), self.depth_mm, QLabel("deep")),
             self.measured,
@@ -117,6 +122,7 @@ class FramingPanel(QWidget):
         with QSignalBlocker(self.tools):
             self.tools.button(_TOOLS.index(draft.tool)).setChecked(True)
         self.help.setText(_HELP[draft.tool])
+        self.corners.setEnabled(draft.sector is not None)
         self.measured.setText(measured)
 
     def forget_depth(self) -> None:

@@ -1,5 +1,6 @@
 """Connects the box and the ruler on the picture with the panel and the running source."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from qtpy.QtCore import QObject, Signal
@@ -36,6 +37,7 @@ class FramingSetup(QObject):
         panel.find_wanted.connect(self._find)
         panel.keep_wanted.connect(self.keep)
         panel.cancel_wanted.connect(self.cancel)
+        panel.corners_wanted.connect(self._take_corners)
         panel.scale_changed.connect(self._show)
         canvas = link.stage.canvas
         canvas.pressed.connect(self._press)
@@ -56,13 +58,13 @@ class FramingSetup(QObject):
         if frame is not None:
             self._panel.forget_depth()
             shape_HW = (frame.image_HW.shape[0], frame.image_HW.shape[1])
-            self._draw(Draft.of(shape_HW, frame.area))
+            self._draw(Draft.of(shape_HW, frame.area, frame.sector))
 
     def take(self, tool: Tool) -> None:
         """Choose what a press on the picture changes."""
         draft = self.draft
         if draft is not None:
-            self._draw(Draft(draft.shape_HW, draft.box, tool, draft.ticks))
+            self._draw(replace(draft, tool=tool, held=None))
 
     def keep(self) -> None:
         """Use what has been drawn, and remember it."""
@@ -157,7 +159,13 @@ class FramingSetup(QObject):
         draft = self.draft
         if draft is not None:
             self._is_finding = False
-            self._draw(Draft(draft.shape_HW, Box(0, 0, *draft.shape_HW), "box", draft.ticks))
+            whole = Box(0, 0, *draft.shape_HW)
+            self._draw(replace(draft, box=whole, tool="box", sector=None))
+
+    def _take_corners(self) -> None:
+        """Take the sector's corners for a part of the image."""
+        if self.draft is not None:
+            self._draw(replace(self.draft, sector=None))
 
     def _find(self) -> None:
         """Have the source look again; the box follows what it finds."""
@@ -178,7 +186,7 @@ class FramingSetup(QObject):
             self._end()
             self.said.emit("warning", "The frames have another size now: set the box once more.")
         elif self._is_finding and frame.area is not None and frame.area != draft.box:
-            self._draw(Draft(draft.shape_HW, frame.area, draft.tool, draft.ticks))
+            self._draw(replace(draft, box=frame.area, sector=frame.sector))
 
     def _follow_state(self, state: str) -> None:
         if state in ("stopped", "starting", "stopping"):

@@ -1,6 +1,6 @@
 """The block of shared memory of a ring buffer: its layout, creation and attaching.
 
-A header of 16 words, a record of 16 words (128 bytes) for each slot, then from the next page on the
+A header of 16 words, a record of 24 words (192 bytes) for each slot, then from the next page on the
 slots' pixels. :mod:`sonotempo.live.buffer.ring_buffer` defines the meaning of the words.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from sonotempo.errors import SourceError
 
 WORD_BYTES = 8
-RECORD_WORDS = 16
+RECORD_WORDS = 24
 HEADER_WORDS = 16
 _PAGE = 4096
 

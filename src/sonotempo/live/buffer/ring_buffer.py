@@ -30,7 +30,7 @@ import os
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 import numpy as np
@@ -47,13 +47,16 @@ from sonotempo.live.buffer.ring_block import (
 )
 from sonotempo.live.closing import Closing
 from sonotempo.recording import Box, Frame, Image, Spacing
+from sonotempo.sector import Sector
 
 # Words of the header.
 _WRITTEN = 0
 # Words of a slot's record.
 _BEGUN, _DONE, _HOST_NS, _PROBE_NS, _HEIGHT, _WIDTH, _ROW_MM, _COLUMN_MM, _ASPECT, _AREA = range(10)
+_SECTOR = _AREA + 4
 _NEVER = -1
 _UNKNOWN = math.nan
+_SECTOR_NUMBERS = 6
 _POLL_S = 0.0005
 
 
@@ -214,6 +217,7 @@ class RingWriter(_Attached):
         spacing_mm: Spacing | None = None,
         area: Box | None = None,
         pixel_aspect: float = 1.0,
+        sector: Sector | None = None,
     ) -> int:
         """Overwrite the oldest frame with a new one, and return its number.
 
@@ -224,6 +228,7 @@ class RingWriter(_Attached):
             spacing_mm: millimetres a pixel as (row, column), or None if unknown.
             area: the part of the image that shows ultrasound, or None for all of it.
             pixel_aspect: height of a pixel divided by its width, where the spacing is unknown.
+            sector: the shape of the image in the area, or None if it fills it.
 
         Raises:
             SourceError: not a uint8 HW image, or larger than the buffer's frames.
@@ -242,11 +247,14 @@ class RingWriter(_Attached):
         reals[at + _ASPECT] = pixel_aspect
         framing = self.framing
         if framing is not None and framing.shape_HW == image_HW.shape:
-            area, spacing_mm = framing.area, framing.spacing_mm or spacing_mm
+            area, sector = framing.area, framing.sector
+            spacing_mm = framing.spacing_mm or spacing_mm
         reals[at + _ROW_MM], reals[at + _COLUMN_MM] = spacing_mm or (_UNKNOWN, _UNKNOWN)
         box = (area.top, area.left, area.bottom, area.right) if area else (_NEVER, 0, 0, 0)
         for i, edge in enumerate(box):
             words[at + _AREA + i] = edge
+        for i, value in enumerate(astuple(sector) if sector else (_UNKNOWN,) * _SECTOR_NUMBERS):
+            reals[at + _SECTOR + i] = value
         self._fence()
         words[at + _DONE] = number
         self._fence()
@@ -325,6 +333,7 @@ class RingReader(_Attached):
         row_mm, column_mm = self._reals[at + _ROW_MM], self._reals[at + _COLUMN_MM]
         aspect = self._reals[at + _ASPECT]
         top, left, bottom, right = words[at + _AREA : at + _AREA + 4].tolist()
+        sector = self._reals[at + _SECTOR : at + _SECTOR + _SECTOR_NUMBERS].tolist()
         # The writer may be changing it, so the size can mix those of two frames.
         if not 0 < height * width <= self.handle.slot_bytes:
             return None
@@ -339,6 +348,7 @@ class RingReader(_Attached):
             None if math.isnan(row_mm) else (row_mm, column_mm),
             None if top == _NEVER else Box(top, left, bottom, right),
             aspect,
+            None if math.isnan(sector[0]) else Sector(*sector),
         )
         return StreamedFrame(frame, number, host_ns)
 

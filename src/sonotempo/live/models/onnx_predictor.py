@@ -161,6 +161,7 @@ class OnnxPredictor(Closing):
         for member, scores_1KSS in zip(self.model.members, scores, strict=True):
             scores_KSS = _softmax(scores_1KSS[0]) if member.is_logits else scores_1KSS[0]
             mask_SS, confidence_SS = label_map(scores_KSS)
+            mask_SS = fit.in_sector(mask_SS)
             _check_finite(confidence_SS, member.arm, frame)
             labelled.append((mask_SS, confidence_SS))
         return fit, labelled

@@ -110,6 +110,7 @@ class StreamFiles(ABC):
                 "probe_ns": streamed.probe_ns,
                 "spacing_mm": streamed.frame.spacing_mm,
                 "area": astuple(streamed.frame.area) if streamed.frame.area else None,
+                "sector": astuple(streamed.frame.sector) if streamed.frame.sector else None,
             }
         )
         self._recent[streamed.number] = segment, milliseconds

@@ -354,6 +354,7 @@ class PlaybackSource(ThreadedSource):
                 spacing_mm=frame.spacing_mm,
                 area=frame.area,
                 pixel_aspect=frame.pixel_aspect,
+                sector=frame.sector,
             )
         except SourceError as error:
             number = self._recording.frame_numbers[item.index]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotempo.recording import Box
+from sonotempo.sector import Sector
 
 if not os.environ.get("SONOTEMPO_SKIP_GUI"):
     from napari_sonotempo.live.framing.draft import Draft
@@ -66,3 +67,10 @@ def test_ticks_are_set_dragged_and_begun_again():
 def test_the_whole_frame_is_no_area():
     assert Draft.of(SHAPE, None).area is None
     assert draft().area == BEGUN
+
+
+def test_a_sector_follows_the_last_row_of_the_box_until_it_is_refused():
+    wedge = Sector(-20.0, 160.0, 80.0, 150.0, -0.5, 0.5)
+    one = Draft.of(SHAPE, BEGUN, wedge)
+    one = pulled(one, (150, 160), (180, 160))
+    assert one.framing(None).sector.outer_px == 200

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from fakes.files import write_video
-from sonotempo.framing import framing_path
+from sonotempo.framing import Framing, framing_path, read_framing, write_framing
 from sonotempo.io import open_recording
 from sonotempo.recording import Box
+from sonotempo.sector import Sector
 
 pytestmark = pytest.mark.gui
 
@@ -17,8 +18,8 @@ if not os.environ.get("SONOTEMPO_SKIP_GUI"):
     from qtpy.QtCore import QPoint, Qt
     from qtpy.QtTest import QTest
 
+    from _scanner_window import LEFT, TOP, ScannerWindow
     from fakes.live_window import LiveWindow, remember_in, write_models
-    from fakes.scanner_window import LEFT, TOP, ScannerWindow
 
 
 @pytest.fixture
@@ -174,4 +175,28 @@ def test_a_simulation_knows_its_scale(live):
     live.start()
     live.wait(lambda: "mm per pixel" in panel.now.text(), "the scale")
     assert not panel.begin.isEnabled()
+    live.stop()
+
+
+def test_a_curved_image_is_segmented_inside_its_sector_only(live, tmp_path):
+    wedge = Sector(-40.0, 64.0, 50.0, 130.0, -0.5, 0.5)
+    frames = np.random.default_rng(0).integers(60, 255, (60, 96, 128), dtype=np.uint8)
+    path = write_video(tmp_path / "scan.mp4", frames)
+    write_framing(path, Framing((96, 128), Box(4, 8, 90, 120), 0.3, wedge))
+    widget, link = live.widget, live.widget.link
+    widget.source_box.choose(str(path))
+    live.start(*write_models(tmp_path, "frame", "sequence"))
+    live.wait(lambda: link.shown.predictions, "masks")
+    outside = ~wedge.inside(np.arange(96.0), np.arange(128.0))
+    masks = [made.mask_HW() for made in link.shown.predictions]
+    assert all(mask.any() for mask in masks)
+    assert max((mask[outside] > 0).mean() for mask in masks) < 0.02, "the grid's pixels at the edge"
+    live.click(widget.framing_panel.begin)
+    live.screenshot(tmp_path / "sector.png")
+    assert widget.framing_panel.corners.isEnabled()
+    live.click(widget.framing_panel.corners)
+    assert not widget.framing_panel.corners.isEnabled()
+    live.click(widget.framing_panel.keep)
+    live.wait(lambda: link.shown.frame.sector is None, "the whole box")
+    live.wait(lambda: read_framing(path).sector is None, "the file")
     live.stop()

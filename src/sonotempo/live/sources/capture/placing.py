@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from sonotempo.errors import SourceError
 from sonotempo.framing import Framing
@@ -108,7 +109,8 @@ class Placing:
             f"the image is at area={where}; add this to the address to keep it, or set the area "
             "in the window"
         )
-        return self._settle(self._scaled(framing.shape_HW, found), image_HW)
+        scaled = self._scaled(framing.shape_HW, found)
+        return self._settle(replace(scaled, sector=self._finder.sector), image_HW)
 
     def _check_layout(self, framing: Framing, image_HW: Image) -> Framing:
         """Notice another layout, and recognise one from before."""
@@ -130,7 +132,7 @@ class Placing:
             "the scanner's screen has changed: the image is looked for again, and no millimetres "
             "are known until the ruler is measured again"
         )
-        return Framing(framing.shape_HW, framing.area)
+        return replace(framing, mm_per_px=None)
 
     def _recognise(self, image_HW: Image) -> Framing | None:
         """Return the framing of a layout from before, if a frame shows one."""

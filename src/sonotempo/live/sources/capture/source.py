@@ -130,6 +130,7 @@ class CaptureSource(ThreadedSource):
             host_ns=host_ns,
             spacing_mm=framing.spacing_mm,
             area=framing.area,
+            sector=framing.sector,
         )
 
     def _is_without_signal(self, image_HW: Image) -> bool:

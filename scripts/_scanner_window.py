@@ -17,12 +17,14 @@ TICK_MM = 10
 class ScannerWindow(QWidget):
     """Shows the scan, with a tick of the ruler every 10 mm to the left of the image."""
 
-    def __init__(self, procedure="axillary", *, size=256, frames=40, seed=1):
+    def __init__(self, *, size: int = 256, frames: int = 40, seed: int = 1) -> None:
         super().__init__(None, Qt.WindowType.ToolTip)
-        scene = phantom_settings(procedure=procedure, subjects=1, seconds=4, size=size, seed=seed)
+        scene = phantom_settings(procedure="axillary", subjects=1, seconds=4, size=size, seed=seed)
         shown = list(islice(simulate(cast(scene, 0), scene), frames))
         self.images = [frame.image_HW for frame in shown]
-        self.mm_per_px = shown[0].spacing_mm[0]
+        spacing_mm = shown[0].spacing_mm
+        assert spacing_mm is not None  # of a simulation it is known
+        self.mm_per_px = spacing_mm[0]
         height, width = self.images[0].shape
         self.setGeometry(0, 0, width + LEFT + 40, height + TOP + 40)
         self.setStyleSheet("background: #202428; color: #d0d0d0")
@@ -38,11 +40,11 @@ class ScannerWindow(QWidget):
         self._timer.timeout.connect(self._play)
         self._timer.start(40)
 
-    def tick(self, mm):
-        """Row and column in the window of a tick of the ruler."""
+    def tick(self, mm: float) -> tuple[float, float]:
+        """Return row and column in the window of a tick of the ruler."""
         return TOP + mm / self.mm_per_px, LEFT - 10
 
-    def _drawn_ruler(self, height):
+    def _drawn_ruler(self, height: int) -> QPixmap:
         ruler = QPixmap(26, height)
         ruler.fill(QColor("#202428"))
         painter = QPainter(ruler)
@@ -53,7 +55,7 @@ class ScannerWindow(QWidget):
         painter.end()
         return ruler
 
-    def _play(self):
+    def _play(self) -> None:
         image = self.images[self._number % len(self.images)].copy()
         height, width = image.shape
         self._picture.setPixmap(
