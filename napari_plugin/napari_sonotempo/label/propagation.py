@@ -160,7 +160,7 @@ def carry(
             if one.problem:
                 problems.append(one.problem)
             new.append(one)
-            done = one.index - request.within.start + 1
+            done += 1
             stopped = is_cancelled()
             if stopped:
                 break

@@ -51,12 +51,7 @@ def accept(edits: Edits, positions: list[int], name: str) -> int:
         if origin is not None and not origin.is_truth:
             edits.set_origin(step, position, signed(replace(origin, is_accepted=True), name))
     if not step.before:
-        raise RecordingError(
-            "there is nothing to accept here: no mask of this frame comes from a model or from "
-            "motion"
-            if len(positions) == 1
-            else "there is nothing to accept between here and the last reviewed frame"
-        )
+        raise RecordingError("there is no mask of a model or of motion to accept here")
     return len(step.before)
 
 

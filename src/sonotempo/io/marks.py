@@ -10,6 +10,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from sonotempo.io.stream_recording import StreamRecording
 from sonotempo.recording import Recording
 
 #: The kind of the event that is a mark.
-MARK = "mark"
+MARK: Literal["mark"] = "mark"
 _COLUMNS = ("time_s", "frame", "mark")
 
 
