@@ -1,5 +1,7 @@
 """A napari window with the widget that labels a recording, driven by clicks, keys and strokes."""
 
+import threading
+
 import numpy as np
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
@@ -104,3 +106,34 @@ class LabelWindow:
     @property
     def message(self):
         return self.widget.messages.text()
+
+
+class Held:
+    """Frames of which one is not read before it is released."""
+
+    def __init__(self, images, at):
+        self.images, self.at = images, at
+        self.reached, self.released = threading.Event(), threading.Event()
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        in_job = threading.current_thread() is not threading.main_thread()
+        if index == self.at and in_job:
+            self.reached.set()
+            self.released.wait(30)
+        return self.images[index]
+
+
+def hold(recording, at):
+    """Let a recording wait at a frame when a thread reads it."""
+    held = Held(recording.images, at)
+    object.__setattr__(recording, "images", held)
+    return held
+
+
+def label_threads():
+    """Return the threads that carry masks or write drafts."""
+    names = ("sonotempo propagate", "sonotempo draft")
+    return [thread for thread in threading.enumerate() if thread.name in names]

@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QMainWindow
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QMainWindow, QPushButton, QWidget
 
 from napari_sonotempo.shared.mark_menu import MARK_KEY
 
 #: Every key, and the action that it stands for.
 KEYS: dict[str, str] = {
     "U": "next unreviewed",
-    "Y": "accept",
-    "Shift+Y": "accept up to here",
+    "G": "accept",
+    "Shift+G": "accept up to here",
     "N": "reject",
     "0": "confirm empty",
-    "Ctrl+U": "undo",
+    "W": "undo",
     MARK_KEY: "mark",
 }
 
@@ -50,3 +50,17 @@ class ReviewKeys:
             shortcut.setEnabled(False)
             shortcut.deleteLater()
         self._shortcuts = []
+
+
+def leave_keys(panel: QWidget) -> None:
+    """Keep the fields of a panel from taking the keys: only while one is edited it has them."""
+    panel.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+    for button in panel.findChildren(QPushButton):
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    for field in (*panel.findChildren(QComboBox), *panel.findChildren(QAbstractSpinBox)):
+        field.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+    for box in panel.findChildren(QComboBox):
+        box.activated.connect(lambda _: panel.setFocus())
+    for line in panel.findChildren(QLineEdit):
+        line.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        line.returnPressed.connect(panel.setFocus)

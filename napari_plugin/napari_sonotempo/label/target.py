@@ -82,7 +82,7 @@ def masks_in(labels: Any, image: Any) -> LazyMasks:
     if isinstance(data, LazyMasks):
         return data
     array_THW = np.asarray(data)
-    low, high = int(array_THW.min(initial=0)), int(array_THW.max(initial=0))
+    low, high = int(array_THW.min()), int(array_THW.max())
     if low < 0 or high > _HIGHEST_LABEL:
         raise RecordingError(
             f"the layer {labels.name!r} holds label values from {low} to {high}, but a mask holds "

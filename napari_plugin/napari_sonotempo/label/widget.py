@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 from napari_sonotempo.label.draft_keeper import DraftKeeper, Offer
 from napari_sonotempo.label.filling import Filling
 from napari_sonotempo.label.keep_box import OfferBox, SaveBox
-from napari_sonotempo.label.keys import KEYS, ReviewKeys
+from napari_sonotempo.label.keys import KEYS, ReviewKeys, leave_keys
 from napari_sonotempo.label.labelling import Labelling
 from napari_sonotempo.label.marks_box import MarksBox
 from napari_sonotempo.label.masks_files import MasksFiles
@@ -223,6 +223,7 @@ class LabelWidget(QWidget):
             if self._keys is not None:
                 self._keys.remove()
             self.cleanup()
+            self.deleteLater()  # napari leaves it as a window without a parent
         super().changeEvent(event)
 
     def cleanup(self) -> None:
@@ -264,6 +265,7 @@ class LabelWidget(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll_area(inner))
         self.setMinimumWidth(_WIDTH_PX)
+        leave_keys(self)
 
     def _connect(self) -> None:
         self.target.changed.connect(self._choose)
