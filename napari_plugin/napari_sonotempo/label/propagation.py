@@ -23,7 +23,8 @@ from sonotempo.structures import StructureSet
 Side = Literal["before", "after", "both"]
 Reach = Literal["reviewed", "frames", "end"]
 
-_REPORT_EVERY_S = 0.1
+# Each report has the whole window drawn again, which a computer without a graphics card feels.
+_REPORT_EVERY_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def carry(
 
     Args:
         request: what to do.
-        on_frames: called about ten times a second with the new frames, how many are done, and the
+        on_frames: called about three times a second with the new frames, how many are done, and the
             seconds since the start.
         is_cancelled: asked before every frame.
 

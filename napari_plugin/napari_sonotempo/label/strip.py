@@ -1,7 +1,8 @@
 """A strip along time that shows where each frame's mask comes from, and the marks on it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from qtpy.QtCore import QPointF, QRectF, Qt, Signal
@@ -27,6 +28,7 @@ _REVIEWED = frozenset({"human", "accepted", "empty"})
 _ORDER = tuple(COLOURS)
 
 _HEIGHT_PX, _MARKS_PX, _MARGIN_PX = 46, 12, 4
+_GAP_FROM_PX = 4.0  # wide enough to be drawn apart
 _LEAST_WIDTH_PX = 1.5  # of a frame, so that one among thousands is seen
 
 
@@ -103,10 +105,8 @@ class OriginStrip(QWidget):
         painter.fillRect(self.rect(), QColor(*GROUND))
         if not self.kinds:
             return
-        for kind in _ORDER:
-            for frame, found in enumerate(self.kinds):
-                if found == kind:
-                    painter.fillRect(self._bar(frame, kind), QColor(*COLOURS[kind]))
+        for start, stop, kind in sorted(self._runs(), key=lambda run: _ORDER.index(run[2])):
+            painter.fillRect(self._bar(start, stop, kind), QColor(*COLOURS[kind]))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(*TEXT))
@@ -139,9 +139,21 @@ class OriginStrip(QWidget):
         near = [mark.text for mark in self.marks if abs(self.place_of(mark.index + 0.5) - x) <= 4]
         return ", ".join([f"frame {frame}: {self._texts.get(frame, 'no mask')}", *near])
 
-    def _bar(self, frame: int, kind: str) -> QRectF:
-        left, right = self.place_of(frame), self.place_of(frame + 1)
+    def _runs(self) -> Iterator[tuple[int, int, str]]:
+        """Yield what is drawn in one piece: a frame, or where they are narrow, all alike."""
+        start = 0
+        are_narrow = self.place_of(1) - self.place_of(0) < _GAP_FROM_PX
+        for kind, run in groupby(self.kinds):
+            stop = start + len(list(run))
+            if are_narrow:
+                yield start, stop, kind
+            else:
+                yield from ((frame, frame + 1, kind) for frame in range(start, stop))
+            start = stop
+
+    def _bar(self, start: int, stop: int, kind: str) -> QRectF:
+        left, right = self.place_of(start), self.place_of(stop)
         top = _MARKS_PX + (0 if kind in _REVIEWED else 8)
-        bottom = self.height() - 4
-        gap = 1.0 if right - left > 4 else 0.0
-        return QRectF(left, top, max(_LEAST_WIDTH_PX, right - left - gap), bottom - top)
+        gap = 1.0 if (right - left) / (stop - start) >= _GAP_FROM_PX else 0.0
+        width = max(_LEAST_WIDTH_PX, right - left - gap)
+        return QRectF(left, top, width, self.height() - 4 - top)

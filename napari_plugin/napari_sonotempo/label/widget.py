@@ -52,7 +52,8 @@ class LabelWidget(QWidget):
         self._viewer = napari_viewer
         self._settings = LiveSettings()
         self._work: weakref.WeakKeyDictionary[LazyMasks, Labelling] = weakref.WeakKeyDictionary()
-        self._shown: tuple[Any, int, Any] = (None, -1, None)  # masks, their version, image
+        self._shown: tuple[Any, ...] = ()  # masks and their version, image, whether they are saved
+        self._drawn: tuple[Any, ...] = (None,) * 4
         self._marked: Any = None  # the layer whose marks are shown
         self._keys: ReviewKeys | None = None
         self.jobs = Jobs()
@@ -181,16 +182,26 @@ class LabelWidget(QWidget):
         """Show what has changed since the last time."""
         labelling, image = self.labelling, self.target.image
         masks = labelling.masks if labelling is not None else None
-        state = (masks, masks.version if masks is not None else -1, image)
-        if state != self._shown:
-            self._shown = state
-            frames = shape_of(image)[0] if image is not None else 0
-            self.review.show_origins(frames, masks.origins if masks is not None else {})
-            if self.target.labels is not None:
-                self.target.labels.refresh()
+        is_saved = masks is None or masks.is_saved
+        state = (masks, masks.version if masks is not None else -1, image, is_saved)
+        if state == self._shown:
+            return
+        self._shown = state
+        frames = shape_of(image)[0] if image is not None else 0
+        self.review.show_origins(frames, masks.origins if masks is not None else {})
         self.saving.summary.setText(labelling.summary if labelling is not None else "no masks")
         self.review.show_undo(labelling.edits.next_undo if labelling is not None else "")
+        if masks is not None:
+            self._draw(masks)
         self._follow()
+
+    def _draw(self, masks: LazyMasks) -> None:
+        """Draw the frame in the viewer again if this panel has changed it; strokes are drawn."""
+        state = masks.state(self.frame)
+        drawn = (masks, self.frame, state.given_HW, state.painted_HW)
+        if any(one is not other for one, other in zip(drawn, self._drawn, strict=True)):
+            self._drawn = drawn
+            self.target.labels.refresh()
 
     def _follow(self, *_: object) -> None:
         """Show which frame the viewer shows."""
