@@ -21,7 +21,7 @@ def picture_label(out: Path) -> None:
 
     viewer = open_viewer()
     viewer.window.resize(1280, 960)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="sonotempo-") as folder:
         cohort = Path(folder) / "cohort"
         write_cohort(cohort, phantom_settings(subjects=1, seconds=3.0, event_rate=0.0, seed=6))
         _, truth = viewer.open(cohort, plugin="sonotempo")
@@ -62,10 +62,20 @@ def picture_label(out: Path) -> None:
         viewer.layers.clear()
         viewer.open(cohort / "subject-000" / "sequence-0", plugin="sonotempo")
         widget.messages.clear_all()
-        wait(6.0)  # until napari's notification has gone
+        close_notifications()
+        wait(1.0)
         save(viewer, out / "napari-label-offer.png")
         widget.cleanup()
         viewer.close()
+
+
+def close_notifications() -> None:
+    """Close what napari says about the saving: it would cover the picture."""
+    from qtpy.QtWidgets import QApplication  # noqa: PLC0415
+
+    for widget in QApplication.allWidgets():
+        if type(widget).__name__ == "NapariQtNotification":
+            widget.close()
 
 
 def draw(widget: Any, truth_THW: Any, frame: int) -> None:
@@ -80,6 +90,6 @@ def draw(widget: Any, truth_THW: Any, frame: int) -> None:
 
 def go(viewer: Any, widget: Any, frame: int) -> None:
     """Show a frame."""
-    widget.go_to(frame)
+    widget.target.go_to(frame)
     viewer.reset_view()
     wait(0.7)

@@ -96,7 +96,7 @@ class LabelWindow:
 
     @property
     def masks(self):
-        return self.widget.labelling.masks
+        return self.widget.work.current.masks
 
     @property
     def kinds(self):

@@ -1,6 +1,7 @@
 """Keeps a draft of all masks that are not saved, in the background, and offers it afterwards."""
 
 import copy
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +50,22 @@ class DraftKeeper:
         self._noted: dict[LazyMasks, int] = {}  # the version whose saving is known
         self._last_s = -_PAUSE_S
         self._is_writing = False
+        self._one_at_a_time = threading.Lock()  # both write to the same draft
         self.problem = ""
 
     def follow(self, labelling: Labelling) -> None:
         """Keep drafts of these masks from now on."""
         self._followed.setdefault(labelling.masks, labelling)
+
+    def is_kept(self, masks: LazyMasks) -> bool:
+        """Whether masks are saved, or in a draft as they are now."""
+        is_noted = masks.saved_in is None or self._noted.get(masks) == masks.version
+        return (masks.is_saved and is_noted) or self._written.get(masks) == masks.version
+
+    def forget(self, masks: LazyMasks) -> None:
+        """Free masks that are not open any more."""
+        for known in (self._followed, self._written, self._seen, self._noted):
+            known.pop(masks, None)
 
     def look(self) -> str:
         """Write what has changed, if it is time to; return a problem once, or nothing."""
@@ -73,7 +85,8 @@ class DraftKeeper:
         for masks, labelling in self._followed.items():
             if not masks.is_saved and self._written.get(masks) != masks.version:
                 try:
-                    write_draft(self._path(masks), masks, labelling.structures)
+                    with self._one_at_a_time:
+                        write_draft(self._path(masks), masks, labelling.structures)
                 except RecordingError as error:
                     self.problem = str(error)
                 self._written[masks] = masks.version
@@ -121,7 +134,8 @@ class DraftKeeper:
         self._is_writing, self._last_s = True, time.monotonic()
 
         def write() -> None:
-            write_draft(self._path(held), held, labelling.structures)
+            with self._one_at_a_time:
+                write_draft(self._path(held), held, labelling.structures)
 
         def done(_: None) -> None:
             self._is_writing = False

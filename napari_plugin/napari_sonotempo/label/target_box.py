@@ -82,6 +82,22 @@ class TargetBox(QWidget):
         """The chosen Labels layer; None if there is none."""
         return _chosen(self.masks, self._labels, self._viewer)
 
+    @property
+    def frame(self) -> int:
+        """The position of the frame that the viewer shows."""
+        image = self.image
+        if image is None:
+            return 0
+        place = round(float(image.world_to_data(self._viewer.dims.point)[0]))
+        return min(max(place, 0), shape_of(image)[0] - 1)
+
+    def go_to(self, frame: int) -> None:
+        """Show a frame in the viewer."""
+        image = self.image
+        if image is not None:
+            axis = self._viewer.dims.ndim - 3
+            self._viewer.dims.set_point(axis, float(image.data_to_world((frame, 0, 0))[0]))
+
     def required(self) -> tuple[Any, Any]:
         """Return the chosen layers.
 

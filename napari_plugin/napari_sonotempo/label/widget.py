@@ -11,19 +11,13 @@ from napari_sonotempo.label.draft_keeper import DraftKeeper, Offer
 from napari_sonotempo.label.filling import Filling
 from napari_sonotempo.label.keep_box import OfferBox, SaveBox
 from napari_sonotempo.label.keys import KEYS, ReviewKeys, leave_keys
-from napari_sonotempo.label.labelling import Labelling
 from napari_sonotempo.label.marks_box import MarksBox
 from napari_sonotempo.label.masks_files import MasksFiles
+from napari_sonotempo.label.open_masks import OpenMasks
 from napari_sonotempo.label.propagate_box import PropagateBox
 from napari_sonotempo.label.propagation import Wanted, planned
 from napari_sonotempo.label.review_box import ReviewBox
-from napari_sonotempo.label.target import (
-    masks_in,
-    recording_in,
-    shape_of,
-    structures_in,
-    unwrapped,
-)
+from napari_sonotempo.label.target import recording_in, shape_of
 from napari_sonotempo.label.target_box import TargetBox
 from napari_sonotempo.shared.docks import main_window_of, tab_with_others
 from napari_sonotempo.shared.jobs import Jobs
@@ -51,7 +45,6 @@ class LabelWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._settings = LiveSettings()
-        self._work: weakref.WeakKeyDictionary[LazyMasks, Labelling] = weakref.WeakKeyDictionary()
         self._shown: tuple[Any, ...] = ()  # masks and their version, image, whether they are saved
         self._drawn: tuple[Any, ...] = (None,) * 4
         self._marked: Any = None  # the layer whose marks are shown
@@ -59,12 +52,13 @@ class LabelWidget(QWidget):
         self.jobs = Jobs()
         self.keeper = DraftKeeper(self._settings.folder / "drafts", self.jobs)
         self.target = TargetBox(napari_viewer)
+        self.work = OpenMasks(napari_viewer, self.target, self.keeper)
         self.offer = OfferBox()
         self.messages = Messages()
         self.paint = PaintBox(napari_viewer)
         self.propagate = PropagateBox(self._settings)
         self.review = ReviewBox()
-        self.marks = MarksBox(self._settings, lambda: self.frame)
+        self.marks = MarksBox(self._settings, lambda: self.target.frame)
         self.saving = SaveBox(self._settings)
         self.files = MasksFiles(napari_viewer, self.target, self._settings)
         self.filling = Filling(self.jobs, self.propagate)
@@ -81,40 +75,15 @@ class LabelWidget(QWidget):
         )
         self._timer.start()
 
-    @property
-    def frame(self) -> int:
-        """The position of the frame that the viewer shows."""
-        image = self.target.image
-        if image is None:
-            return 0
-        place = round(float(image.world_to_data(self._viewer.dims.point)[0]))
-        return min(max(place, 0), shape_of(image)[0] - 1)
-
-    @property
-    def labelling(self) -> Labelling | None:
-        """The work on the chosen masks; None if there are none that can be worked on."""
-        labels = self.target.labels
-        masks = None if labels is None else unwrapped(labels.data)
-        return self._work_on(masks, labels) if isinstance(masks, LazyMasks) else None
-
-    def required(self) -> Labelling:
-        """Return the work on the chosen masks.
-
-        Raises:
-            RecordingError: nothing is open, or no masks that can be worked on.
-        """
-        image, labels = self.target.required()
-        return self._work_on(masks_in(labels, image), labels)
-
     # --- user actions -----------------------------------------------------------------------
 
     def act(self, name: str) -> None:
         """Do what a button or a key says; a mistake is one sentence."""
         try:
-            labelling = self.required()
+            labelling = self.work.required()
             if name == "next unreviewed":
-                self.go_to(labelling.next_unreviewed(self.frame))
-            elif said := labelling.act(name, self.frame, self.saving.reviewer):
+                self.target.go_to(labelling.next_unreviewed(self.target.frame))
+            elif said := labelling.act(name, self.target.frame, self.saving.reviewer):
                 self.messages.say("info", said)
         except SonotempoError as error:
             self.messages.say("warning", str(error))
@@ -125,21 +94,16 @@ class LabelWidget(QWidget):
         if self.filling.is_running:
             return
         try:
-            labelling = self.required()
+            labelling = self.work.required()
             model = self.propagate.model_wanted
-            request = planned(labelling.masks, labelling.structures, self.frame, wanted, model)
+            request = planned(
+                labelling.masks, labelling.structures, self.target.frame, wanted, model
+            )
         except SonotempoError as error:
             self.messages.say("warning", str(error))
             return
         self.messages.clear_all()
         self.filling.start(labelling, request)
-
-    def go_to(self, frame: int) -> None:
-        """Show a frame in the viewer."""
-        image = self.target.image
-        if image is not None:
-            axis = self._viewer.dims.ndim - 3
-            self._viewer.dims.set_point(axis, float(image.data_to_world((frame, 0, 0))[0]))
 
     # --- display ----------------------------------------------------------------------------
 
@@ -151,7 +115,7 @@ class LabelWidget(QWidget):
             self._show_recording(image)
         if image is not None and self.target.labels is not None:
             try:
-                self.required()
+                self.work.required()
             except SonotempoError as error:
                 self.messages.say("warning", str(error))
         self._show()
@@ -171,16 +135,18 @@ class LabelWidget(QWidget):
 
     def _poll(self) -> None:
         self.jobs.poll()
-        labelling = self.labelling
+        labelling = self.work.current
         if labelling is not None:
             labelling.sign(self.saving.reviewer)
         if problem := self.keeper.look():
             self.messages.say("warning", problem)
+        if not self.filling.is_running:
+            self.work.forget_closed()
         self._show()
 
     def _show(self) -> None:
         """Show what has changed since the last time."""
-        labelling, image = self.labelling, self.target.image
+        labelling, image = self.work.current, self.target.image
         masks = labelling.masks if labelling is not None else None
         is_saved = masks is None or masks.is_saved
         state = (masks, masks.version if masks is not None else -1, image, is_saved)
@@ -197,15 +163,15 @@ class LabelWidget(QWidget):
 
     def _draw(self, masks: LazyMasks) -> None:
         """Draw the frame in the viewer again if this panel has changed it; strokes are drawn."""
-        state = masks.state(self.frame)
-        drawn = (masks, self.frame, state.given_HW, state.painted_HW)
+        state = masks.state(self.target.frame)
+        drawn = (masks, self.target.frame, state.given_HW, state.painted_HW)
         if any(one is not other for one, other in zip(drawn, self._drawn, strict=True)):
             self._drawn = drawn
             self.target.labels.refresh()
 
     def _follow(self, *_: object) -> None:
         """Show which frame the viewer shows."""
-        self.review.strip.show_frame(self.frame)
+        self.review.strip.show_frame(self.target.frame)
         self.marks.show_frame()
 
     # --- the end: with the dock, with the window, or with the program -----------------------
@@ -216,10 +182,18 @@ class LabelWidget(QWidget):
         if window is not None and self._keys is None:
             actions = {name: partial(self.act, name) for name in KEYS.values()}
             self._keys = ReviewKeys(window, actions | {"mark": self.marks.ask})
+            window.installEventFilter(self)
         if self._keys is not None:
             self._keys.enable(True)
         QTimer.singleShot(0, self, lambda: tab_with_others(self))  # once it has its place
         super().showEvent(event)
+
+    def eventFilter(self, _: Any, event: QEvent) -> bool:
+        """Keep a draft when the window has closed; a minimised one hides spontaneously."""
+        if event.type() == QEvent.Type.Hide and not event.spontaneous():
+            self.filling.stop()
+            self.keeper.finish()
+        return False
 
     def hideEvent(self, event: Any) -> None:
         """Leave the keys to others while another dock is in front."""
@@ -248,12 +222,6 @@ class LabelWidget(QWidget):
         self.paint.cleanup()
 
     # --- assembly ---------------------------------------------------------------------------
-
-    def _work_on(self, masks: LazyMasks, labels: Any) -> Labelling:
-        if masks not in self._work:
-            self._work[masks] = Labelling(masks, structures_in(labels))
-            self.keeper.follow(self._work[masks])
-        return self._work[masks]
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -290,7 +258,7 @@ class LabelWidget(QWidget):
         for part in (self.target, self.files, self.filling, self.marks):
             part.said.connect(self.messages.say)
         self.review.acted.connect(self.act)
-        self.review.strip.frame_wanted.connect(self.go_to)
+        self.review.strip.frame_wanted.connect(self.target.go_to)
         self.marks.changed.connect(lambda: self.review.strip.show_marks(self.marks.marks))
         self.saving.save_wanted.connect(lambda: self.files.choose_to_save(self))
         self._timer.timeout.connect(self._poll)

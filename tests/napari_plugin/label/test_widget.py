@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fakes.onnx_models import write_model
-from sonotempo.io.marks import read_marks
+from sonotempo.io.marks import marks_path, read_marks
 from sonotempo.label_origin import Origin
 from sonotempo.structures import AXILLARY, NERVE_VESSEL
 
@@ -214,6 +214,12 @@ def test_marks_are_set_shown_removed_and_exported(window, drawn, tmp_path):
     window.click(widget.marks.remove)
     recording, _ = write_unlabelled(tmp_path / "scan")
     assert [mark.text for mark in read_marks(recording)] == ["spread, circular"]
+    marks_path(recording).unlink()
+    marks_path(recording).mkdir()  # as good as a folder that cannot be written
+    widget.marks.set_mark(7, "block done")
+    assert "cannot be written" in window.message
+    assert "stay here until you export them" in window.message
+    assert len(widget.review.strip.marks) == 2
     save_mark_texts(widget._settings, ("a; b", "", " c "))
     assert mark_texts(widget._settings) == ("a, b", "c")
 
@@ -261,8 +267,8 @@ def test_closing_in_the_middle_loses_nothing(window, tmp_path, how):
     else:
         window.dock.destroyOnClose()
     window.widget = window.dock = None
+    (path,) = (tmp_path / "settings" / "sonotempo" / "drafts").glob("*.zip")  # at once
     window.qtbot.waitUntil(lambda: not label_threads(), timeout=10_000)
-    (path,) = (tmp_path / "settings" / "sonotempo" / "drafts").glob("*.zip")
     draft = read_draft(path)
     assert draft.origins[2] == Origin()
     np.testing.assert_array_equal(draft.masks[2], truth_THW[2])
@@ -291,6 +297,7 @@ def test_a_draft_is_offered_and_given_back(window, tmp_path):
     folder = window.widget._settings.folder / "drafts"
     window.wait(lambda: not list(folder.glob("*.zip")), "the draft to go")
     window.viewer.layers.clear()
+    window.wait(lambda: not window.widget.work, "the memory to be freed")
     window.open(recording)
     assert "were saved in" in offer.sentence.text()
     window.click(offer.take)
