@@ -58,7 +58,7 @@ class Labelling:
             accept(self.edits, [position], reviewer)
         elif name == "accept up to here":
             count = accept_up_to(self.edits, position, reviewer)
-            return f"{count} masks are accepted"
+            return f"accepted masks: {count}"
         elif name == "reject":
             reject(self.edits, position)
         elif name == "confirm empty":
@@ -105,12 +105,12 @@ class Labelling:
     def filled(self, result: PropagationResult) -> tuple[bool, str]:
         """Return whether a propagation is complete, and a sentence about it."""
         count = len(self.filling.before)
-        parts = [f"{count} frames have a propagated mask ({result.seconds:.1f} s)"]
+        parts = [f"propagated masks: {count} ({result.seconds:.1f} s)"]
         if result.is_cancelled:
-            parts = [f"Cancelled: {count} frames have a propagated mask; Undo removes them"]
+            parts = [f"Cancelled. Propagated masks: {count}; Undo removes them"]
         parts += result.problems[:3]
         if len(result.problems) > 3:
-            parts.append(f"and {len(result.problems) - 3} more such frames")
+            parts.append(f"more such frames: {len(result.problems) - 3}")
         return not (result.problems or result.is_cancelled), "; ".join(parts)
 
     @property
@@ -128,8 +128,6 @@ class Labelling:
                 "there is nothing to undo in this panel; Ctrl+Z undoes strokes of the brush"
             )
         kept = (
-            f"; {undone.kept} stay as they are, because they were changed since"
-            if undone.kept
-            else ""
+            f"; frames that stay, as they were changed since: {undone.kept}" if undone.kept else ""
         )
-        return f"undone: {undone.name}, {undone.restored} frames{kept}"
+        return f"undone: {undone.name}{kept}"

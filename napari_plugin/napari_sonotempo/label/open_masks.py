@@ -39,7 +39,9 @@ class OpenMasks:
             RecordingError: nothing is open, or no masks that can be worked on.
         """
         image, labels = self._target.required()
-        return self._on(masks_in(labels, image), labels)
+        work = self._on(masks_in(labels, image), labels)
+        work.structures = structures_in(labels)  # the user may have changed the names
+        return work
 
     def forget_closed(self) -> None:
         """Free the masks of layers that were removed, once they are saved or in a draft."""

@@ -81,7 +81,9 @@ class LabelWidget(QWidget):
         """Do what a button or a key says; a mistake is one sentence."""
         try:
             labelling = self.work.required()
-            if name == "next unreviewed":
+            if name == "undo" and self.filling.is_running:
+                self.messages.say("warning", "cancel the propagation first, then undo it")
+            elif name == "next unreviewed":
                 self.target.go_to(labelling.next_unreviewed(self.target.frame))
             elif said := labelling.act(name, self.target.frame, self.saving.reviewer):
                 self.messages.say("info", said)

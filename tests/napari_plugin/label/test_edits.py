@@ -58,7 +58,7 @@ def test_accept_and_reject_and_back(work):
     assert work.masks.origin(3) == Origin("propagated", is_accepted=True)
     work.act("reject", 5, "")
     assert work.masks.origin(5) is None
-    assert work.act("undo", 0, "") == "undone: reject, 1 frames"
+    assert work.act("undo", 0, "") == "undone: reject"
     work.act("undo", 0, "")
     assert uses(work)[3] == uses(work)[5] == "propagated"
     with pytest.raises(RecordingError, match="nothing to undo"):
@@ -67,7 +67,7 @@ def test_accept_and_reject_and_back(work):
 
 def test_up_to_here_begins_after_the_last_reviewed_frame(work):
     work.act("accept", 3, "")
-    assert work.act("accept up to here", 5, "") == "2 masks are accepted"
+    assert work.act("accept up to here", 5, "") == "accepted masks: 2"
     assert uses(work) == {1: "human", 2: "propagated", 3: "accepted", 4: "accepted",
                           5: "accepted", 6: "human"}  # fmt: skip
     with pytest.raises(RecordingError, match="no mask of a model or of motion"):
@@ -121,10 +121,8 @@ def test_how_a_propagation_ended_is_one_sentence(work):
     work.begin_filling()
     work.fill([Propagated(7, ONES, None)])
     assert work.filled(PropagationResult(0.5, False, ())) == (
-        True, "1 frames have a propagated mask (0.5 s)"
+        True, "propagated masks: 1 (0.5 s)"
     )  # fmt: skip
     is_whole, sentence = work.filled(PropagationResult(0.5, True, ("frame 3 is dark",)))
     assert not is_whole
-    assert sentence == (
-        "Cancelled: 1 frames have a propagated mask; Undo removes them; frame 3 is dark"
-    )
+    assert sentence == ("Cancelled. Propagated masks: 1; Undo removes them; frame 3 is dark")

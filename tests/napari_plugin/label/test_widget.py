@@ -52,7 +52,7 @@ def test_a_persons_path_from_the_first_stroke_to_training(window, drawn, tmp_pat
     assert window.kinds == ("none",) * 2 + ("human",) + ("none",) * (FRAMES - 3)
     window.propagate("after", "end")
     assert window.kinds == ("none",) * 2 + ("human",) + ("propagated",) * (FRAMES - 3)
-    assert "13 frames have a propagated mask" in window.message
+    assert "propagated masks: 13" in window.message
     carried_HW = np.array(window.masks[8])
     overlap = 2 * np.sum((carried_HW > 0) & (truth_THW[8] > 0))
     assert overlap / (np.sum(carried_HW > 0) + np.sum(truth_THW[8] > 0)) > 0.8
@@ -112,6 +112,8 @@ def test_a_propagation_is_cancelled_undone_as_one_step_and_keeps_paint(window, t
     window.wait(held.reached.is_set, "the frame that waits")
     assert not box.buttons["after"].isEnabled()
     window.draw(FRAMES - 1, truth_THW[2])  # somebody paints meanwhile
+    window.key(Qt.Key.Key_W)
+    assert "cancel the propagation first" in window.message
     window.click(box.cancel)
     held.released.set()
     window.wait_end()
@@ -120,7 +122,7 @@ def test_a_propagation_is_cancelled_undone_as_one_step_and_keeps_paint(window, t
     assert 0 < done < FRAMES - 4
     window.draw(4, truth_THW[4])
     window.key(Qt.Key.Key_W)
-    assert "1 stay as they are" in window.message
+    assert "changed since: 1" in window.message
     humans = {index for index, kind in enumerate(window.kinds) if kind == "human"}
     assert (humans, window.kinds.count("none")) == ({2, 4, FRAMES - 1}, FRAMES - 3)
     window.labels.undo()  # napari's own: the last strokes, which were on frame 4
