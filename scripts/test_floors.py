@@ -18,7 +18,7 @@ from _environment import ROOT, program, run
 
 VENV = ROOT / ".venv-floors"
 # What runs the tests: as new as wanted.
-TOOLS = ("pytest>=8.3", "hypothesis>=6.100", "pytest-timeout>=2.3")
+TOOLS = ("pytest>=8.3", "hypothesis>=6.100", "pytest-timeout>=2.3", "SimpleITK>=2.5")
 # Tests of what the base install and `video` do.
 TESTS = (
     "tests/io",

@@ -47,6 +47,8 @@ class DataConfig(Section):
         use: the origins of the masks to train on: ``human``, ``accepted`` (made by a model or
             carried by motion, then accepted by a person), ``propagated``, ``model``. Of these, only
             human and accepted ones are ever scored by.
+        follow_links: whether links, and the files that headers name, may lead outside these
+            folders.
         area: top, left, bottom, right in pixels of the part that shows ultrasound, where the
             files do not say.
         input_size: side of the square network grid in pixels.
@@ -59,6 +61,7 @@ class DataConfig(Section):
     structures: str | list[str] = "nerve+vessel"
     frames_root: Path | None = None
     use: Annotated[tuple[Use, ...], Field(min_length=1)] = ("human", "accepted")
+    follow_links: bool = False
     area: tuple[int, int, int, int] | None = None
     input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 256
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)] = 0.9

@@ -75,13 +75,13 @@ def whole_file(path: Path) -> Iterator[Path]:
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
-        _keep_name(path.parent)
+        keep_names(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _keep_name(folder: Path) -> None:
-    """Make sure that a new name in a folder survives a power cut, where folders can be opened."""
+def keep_names(folder: Path) -> None:
+    """Make sure that new names in a folder survive a power cut, where folders can be opened."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -175,20 +175,22 @@ def recording_paths(folder: Path) -> Iterator[Path]:
         annotated = True
         yield sequence
     if not annotated:
-        yield from _plain_paths(folder, _DEEPEST, set())
+        yield from _plain_paths(folder, _DEEPEST, set(), folder)
 
 
-def _plain_paths(folder: Path, levels: int, seen: set[Path]) -> Iterator[Path]:
+def _plain_paths(folder: Path, levels: int, seen: set[Path], root: Path) -> Iterator[Path]:
+    from sonotempo.io.containment import Inside
     from sonotempo.io.frame_files import listing
     from sonotempo.io.open import contents
 
     seen.add(folder.resolve())
-    yield from contents(folder).recordings
+    inside = Inside(root)
+    yield from contents(folder, inside).recordings
     if levels > 1:
-        for inner in listing(folder):
+        for inner in listing(folder, inside):
             is_new = inner.is_dir() and inner.resolve() not in seen  # links may lead back
             if is_new and not inner.name.endswith("masks"):
-                yield from _plain_paths(inner, levels - 1, seen)
+                yield from _plain_paths(inner, levels - 1, seen, root)
 
 
 def _opened(path: Path, root: Path) -> "tuple[Recording, list[str]]":

@@ -17,15 +17,19 @@ from pathlib import Path
 
 from napari_sonotempo.shared.layers import known_structures, label_names
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded
 from sonotempo.io.dataset import still_folders
 from sonotempo.io.formats import IMAGES
 from sonotempo.io.frame_files import image_files
 from sonotempo.io.images import read_labels
+from sonotempo.io.limits import limits
 from sonotempo.io.metaimage import read_mask
 from sonotempo.structures import NAMED_SETS, NERVE_VESSEL, StructureSet, structure_set
 
 METADATA_FILE = "metadata.txt"
-_LABEL = re.compile(r"\s*label\s+(\d+)\s*:\s*(.*\S)\s*", re.IGNORECASE)
+# Label values have at most three digits.
+_MOST_DIGITS = 3
+_LABEL = re.compile(r"\s*label\s+(\d{1,3})\s*:\s*(.*\S)\s*", re.IGNORECASE)
 _FOLDERS_UP = 3
 _MASKS_READ = 200
 
@@ -60,8 +64,8 @@ def _from_metadata(path: Path) -> StructureSet | None:
     if not path.is_file():
         return None
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = limits().text_of(path).splitlines()
+    except (OSError, UnicodeDecodeError, RecordingError):
         return None  # a file of that name that is not Annotation Web's
     found = {int(m[1]): m[2] for line in lines if (m := _LABEL.fullmatch(line))}
     if not found:
@@ -79,8 +83,9 @@ def _from_phantom(folder: Path) -> StructureSet | None:
         path = folder / name
         if path.is_file():
             try:
-                procedure = json.loads(path.read_text(encoding="utf-8"))["procedure"]
-            except (OSError, ValueError, KeyError, TypeError):
+                with guarded(f"{path} cannot be read", "copy it again", RecordingError):
+                    procedure = json.loads(limits().text_of(path))["procedure"]
+            except RecordingError:
                 continue
             if str(procedure) in NAMED_SETS:  # else another program's file of that name
                 return structure_set(str(procedure))
@@ -94,12 +99,13 @@ def _polygon_names(folder: Path) -> StructureSet | None:
         if not any(path.with_suffix(suffix).is_file() for suffix in (".mhd", *IMAGES.suffixes)):
             continue
         try:
-            shapes = json.loads(path.read_text(encoding="utf-8"))["shapes"]
-            names += [str(shape["label"]).strip() for shape in shapes]
-        except (OSError, ValueError, KeyError, TypeError):
+            with guarded(f"{path} cannot be read", "export it again", RecordingError):
+                shapes = json.loads(limits().text_of(path, "utf-8-sig"))["shapes"]
+                names += [str(shape["label"]).strip() for shape in shapes]
+        except RecordingError:
             continue  # opening the recording reports what is wrong with it
     names = list(dict.fromkeys(names))
-    numbers = [int(name) for name in names if name.isdecimal()]
+    numbers = [int(name) for name in names if name.isdecimal() and len(name) <= _MOST_DIGITS]
     if not names or len(numbers) == len(names):
         return label_names(max(numbers)) if numbers else None
     wanted = {name.casefold() for name in names}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sonotempo.cli.propagate import propagate
-from sonotempo.cli.terminal import Config, Overrides, make_console
+from sonotempo.cli.terminal import Config, FollowLinks, Overrides, make_console
 
 group = typer.Typer(
     help="Inspect recordings, carry labels, preview the training input, share data."
@@ -26,11 +26,14 @@ def inspect(
     frames_root: Annotated[
         Path | None, typer.Option(help="The original recordings of an annotation export.")
     ] = None,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Describe a recording or data set: subjects, frames, labels, gaps, spacing, faults."""
     from sonotempo.inspection import inspection_table, parse_structures
 
-    table = inspection_table(path, parse_structures(structures), layout, frames_root)
+    table = inspection_table(
+        path, parse_structures(structures), layout, frames_root, follow_links=follow_links
+    )
     make_console().print(table)
 
 

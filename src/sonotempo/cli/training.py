@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sonotempo.cli.stopping import stops_on_signals
-from sonotempo.cli.terminal import Config, Overrides, make_console
+from sonotempo.cli.terminal import Config, FollowLinks, Overrides, make_console
 from sonotempo.folders import make_folder
 
 
@@ -67,6 +67,7 @@ def evaluate(  # noqa: PLR0917
     stress: Annotated[
         bool, typer.Option("--stress", help="Score on disturbed recordings too.")
     ] = False,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Score trained weights or an exported model on data that they have not seen, or masks."""
     if out is not None:
@@ -81,12 +82,30 @@ def evaluate(  # noqa: PLR0917
         with RunProgress(console) as progress:
             if weights.suffix == ".onnx":
                 scored = evaluate_exported(
-                    weights, data, cache, progress, like=like, out=out, stress=stress
+                    weights,
+                    data,
+                    cache,
+                    progress,
+                    like=like,
+                    out=out,
+                    stress=stress,
+                    follow_links=follow_links,
                 )
             elif like is None:
-                scored = evaluate_weights(weights, data, cache, progress, out, stress=stress)
+                scored = evaluate_weights(
+                    weights, data, cache, progress, out, stress=stress, follow_links=follow_links
+                )
             else:
-                scored = evaluate_masks(weights, data, like, cache, progress, arm=name, out=out)
+                scored = evaluate_masks(
+                    weights,
+                    data,
+                    like,
+                    cache,
+                    progress,
+                    arm=name,
+                    out=out,
+                    follow_links=follow_links,
+                )
     console.print(scored.table.rich())
     if out is not None:
         console.print(f"scores and table: {out}", markup=False, soft_wrap=True)

@@ -17,10 +17,13 @@ from scipy.sparse.csgraph import connected_components
 
 from sonotempo.config import FoldsConfig
 from sonotempo.errors import ConfigError, RecordingError
+from sonotempo.guard import guarded, shown
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Recording
 
 _THUMBNAIL_PX = 32
+
+_EXPECTED = "expected a JSON list of objects with number, train, validation and test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +107,16 @@ def load_folds(path: Path) -> tuple[Fold, ...]:
     Raises:
         ConfigError: the file has another form, a fold leaks, or a subject is tested twice.
     """
-    try:
+    with guarded(f"{path} is not a fold file", _EXPECTED, ConfigError):
         folds = tuple(
             Fold(
                 int(fold["number"]),
-                tuple(fold["train"]),
-                tuple(fold["validation"]),
-                tuple(fold["test"]),
+                _names(fold["train"]),
+                _names(fold["validation"]),
+                _names(fold["test"]),
             )
             for fold in json.loads(path.read_text(encoding="utf-8"))
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path} is not a fold file ({error}); expected a JSON list of objects with number, "
-            "train, validation and test"
-        ) from error
     for what, values in (
         ("number {} is given to", [fold.number for fold in folds]),
         ("{} is tested in", [subject for fold in folds for subject in fold.test]),
@@ -129,6 +127,12 @@ def load_folds(path: Path) -> tuple[Fold, ...]:
                 f"{path}: {what.format(twice[0])} more than one fold; correct the file"
             )
     return folds
+
+
+def _names(subjects: object) -> tuple[str, ...]:
+    if not isinstance(subjects, list) or not all(isinstance(name, str) for name in subjects):
+        raise TypeError(f"{shown(subjects)} is not a list of subjects")
+    return tuple(subjects)
 
 
 def share_subjects(recordings: Sequence[Recording], correlation: float) -> tuple[Recording, ...]:

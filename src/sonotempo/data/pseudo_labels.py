@@ -16,6 +16,7 @@ import numpy as np
 from sonotempo.data.cache import CachedRecording
 from sonotempo.errors import RecordingError
 from sonotempo.folders import whole_file, writing
+from sonotempo.guard import guarded
 from sonotempo.label_origin import Origin
 from sonotempo.labels.propagate import Propagated, propagate
 from sonotempo.recording import Image
@@ -95,9 +96,10 @@ def _is_sure(one: Propagated) -> bool:
 def _kept(masks: Path, about: Path) -> list[int] | None:
     """Return which frames an earlier run labelled; None if there was none, or it is damaged."""
     try:
-        facts = json.loads(about.read_text("utf-8"))
-        return list(facts["labelled"]) if facts["sum"] == _sum(masks) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        with guarded(f"{about} is damaged", "it is made again", RecordingError):
+            facts = json.loads(about.read_text("utf-8"))
+            return list(facts["labelled"]) if facts["sum"] == _sum(masks) else None
+    except RecordingError:
         return None
 
 

@@ -29,6 +29,7 @@ from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
 from sonotempo.evaluation.scoring.scored_data import ScoredData
 from sonotempo.folders import make_folder, without_folder, writing
+from sonotempo.guard import guarded
 from sonotempo.models import build_model
 from sonotempo.models.summary import cost_of
 from sonotempo.study.examples import draw_run_examples
@@ -176,7 +177,10 @@ def _require_same_data(run: Path, recordings: Sequence[CachedRecording]) -> None
     path = run / "recordings.json"
     if not path.is_file():
         return
-    earlier, now = json.loads(path.read_text(encoding="utf-8")), _keys(recordings)
+    remedy = "restore it, or choose another --out"
+    with guarded(f"{path} does not name a run's recordings", remedy, ConfigError):
+        earlier = {**json.loads(path.read_text(encoding="utf-8"))}
+    now = _keys(recordings)
     odd = sorted(name for name in {**earlier, **now} if earlier.get(name) != now.get(name))
     if odd:
         raise ConfigError(

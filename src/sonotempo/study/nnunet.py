@@ -17,6 +17,7 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.folds import load_folds
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.folders import make_folder, writing
+from sonotempo.guard import guarded
 from sonotempo.recording import Image
 from sonotempo.training.cohort import open_cohort, open_experiment_data
 from sonotempo.training.progress import RunProgress
@@ -158,13 +159,9 @@ def _write_png(path: Path, pixels_HW: Image) -> None:
 
 
 def _read_cases(path: Path) -> dict[str, tuple[str, int | None]]:
-    try:
+    remedy = "give the data set that `sonotempo data export-nnunet` wrote"
+    with guarded(f"{path} does not say which frames the cases are", remedy, ConfigError):
         return {
             str(case): (str(name), None if frame is None else int(frame))
             for case, (name, frame) in json.loads(path.read_text("utf-8")).items()
         }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{path} does not say which frames the cases are ({error}); give the data set that "
-            "`sonotempo data export-nnunet` wrote"
-        ) from error

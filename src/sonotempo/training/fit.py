@@ -23,6 +23,7 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.pseudo_labels import with_pseudo_labels
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts
+from sonotempo.guard import guarded, in_few_words
 from sonotempo.models import Segmenter, build_model
 from sonotempo.training.arm_facts import facts_of_companion, facts_of_training
 from sonotempo.training.device import device_of
@@ -255,12 +256,14 @@ def _is_sound(checkpoint: Path, job: "Job", progress: RunProgress) -> bool:
     if not checkpoint.is_file():
         return False
     try:
-        with zipfile.ZipFile(checkpoint) as archive:  # torch stores a sum of every part
-            damaged = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        damaged = str(error)
-    if damaged is None:
-        return True
+        with guarded(f"{checkpoint} is damaged", "it is not used"):
+            with zipfile.ZipFile(checkpoint) as archive:  # torch stores a sum of every part
+                damaged = archive.testzip()
+            if damaged is None:
+                _epochs_done(checkpoint)
+                return True
+    except SonotempoError as error:
+        damaged = in_few_words(error.__cause__ or error)
     progress.say(
         f"warning: {checkpoint} is damaged ({damaged}); {job.arm}, fold {job.fold.number} is "
         "trained from its beginning"

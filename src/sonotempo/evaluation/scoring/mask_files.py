@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from sonotempo.errors import SonotempoError
 from sonotempo.folders import whole_file
+from sonotempo.guard import guarded, shown
+from sonotempo.io.limits import limits
 from sonotempo.recording import Image
 
 
@@ -67,14 +69,12 @@ def read_masks(folder: Path, recording: str) -> DrawnMasks:
             f"{path} is missing; delete {folder / 'finished.json'} and run the same `sonotempo "
             "crossval` again: it keeps the trained weights and scores again"
         )
-    try:
+    with guarded(f"{path} holds no masks", "delete it and score the arm again", SonotempoError):
+        with zipfile.ZipFile(path) as archive:
+            limits().check_masks(path, sum(part.file_size for part in archive.infolist()))
         with np.load(path, allow_pickle=False) as file:
             masks_TSS, numbers = file["masks_TSS"], file["frame_numbers"]
             name = str(file["recording"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise SonotempoError(
-            f"{path} holds no masks ({error}); delete it and score the arm again"
-        ) from error
     if masks_TSS.dtype != np.uint8 or masks_TSS.ndim != 3 or numbers.shape != masks_TSS.shape[:1]:
         raise SonotempoError(
             f"{path} holds masks of shape {masks_TSS.shape} and type {masks_TSS.dtype} for "
@@ -82,7 +82,7 @@ def read_masks(folder: Path, recording: str) -> DrawnMasks:
         )
     if name != recording:
         raise SonotempoError(
-            f"{path} holds the masks of {name!r}, not of {recording!r}: the names of two "
+            f"{path} holds the masks of {shown(name)}, not of {recording!r}: the names of two "
             "recordings differ only in '/' and '__'; rename one and score the arm again"
         )
     return DrawnMasks(recording, numbers.astype(np.int64), masks_TSS)

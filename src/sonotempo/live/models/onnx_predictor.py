@@ -11,9 +11,11 @@ from sonotempo.calibration import structure_confidences
 from sonotempo.errors import ModelError
 from sonotempo.flow import Motion, Track, carried, track
 from sonotempo.live.closing import Closing
-from sonotempo.live.models.card import ModelCard
+from sonotempo.live.models.card import ModelCard, input_shapes
 from sonotempo.live.models.engines import FloatArray, open_engine
 from sonotempo.live.models.external import card_of
+from sonotempo.live.models.screening import is_plain
+from sonotempo.live.models.trial import require_first_step
 from sonotempo.preprocess import Fit, fit_frame
 from sonotempo.recording import Box, Frame, Image, Prediction
 from sonotempo.structures import StructureSet
@@ -82,6 +84,9 @@ class OnnxPredictor(Closing):
     ) -> None:
         path = Path(path)
         card = card_of(path, structures)
+        if not is_plain(path):
+            scores = card.members[0].probabilities
+            require_first_step(path, input_shapes(card), scores, card.input_size)
         self.model: ModelCard = card.along_motion() if along_motion else card
         self._along_motion = along_motion
         self._tracks = along_motion or card.motion is not None
