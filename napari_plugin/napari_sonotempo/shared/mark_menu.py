@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QInputDialog, QMenu, QWidget
 
@@ -27,6 +28,17 @@ def save_mark_texts(settings: LiveSettings, texts: tuple[str, ...]) -> None:
     settings.save(_SETTING, ";".join(text for text in clean if text))
 
 
+class MarkMenu(QMenu):
+    """A menu whose numbers are its own while it is open, whatever keys the window has."""
+
+    def event(self, event: QEvent) -> bool:
+        """Take every key before a shortcut of the window does."""
+        if event.type() == QEvent.Type.ShortcutOverride:
+            event.accept()
+            return True
+        return bool(super().event(event))
+
+
 def ask_for_mark(parent: QWidget, settings: LiveSettings, chosen: Callable[[str], object]) -> QMenu:
     """Open the list at the pointer; it closes without a mark if nothing is chosen.
 
@@ -35,7 +47,7 @@ def ask_for_mark(parent: QWidget, settings: LiveSettings, chosen: Callable[[str]
         settings: where the list is kept.
         chosen: gets the text of the mark.
     """
-    menu = QMenu(parent)
+    menu = MarkMenu(parent)
     for number, text in enumerate(mark_texts(settings), start=1):
         shown = text.replace("&", "&&")
         action = menu.addAction(f"&{number}  {shown}" if number <= _MOST_NUMBERED else shown)

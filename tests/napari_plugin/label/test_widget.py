@@ -16,6 +16,7 @@ pytestmark = pytest.mark.gui
 if not os.environ.get("SONOTEMPO_SKIP_GUI"):
     from qtpy.QtCore import Qt
     from qtpy.QtGui import QShortcut
+    from qtpy.QtTest import QTest
 
     from fakes.label_window import FRAMES, LabelWindow, hold, label_threads, write_unlabelled
     from napari_sonotempo.label.draft_keeper import DraftKeeper
@@ -202,8 +203,7 @@ def test_marks_are_set_shown_removed_and_exported(window, drawn, tmp_path):
     menu = widget.marks.menu
     window.wait(menu.isVisible, "the list of marks")
     window.viewer.dims.set_current_step(0, 9)  # the frame at the key's time counts
-    menu.actions()[1].trigger()
-    menu.close()
+    QTest.keyClick(menu, Qt.Key.Key_2)
     widget.marks.set_mark(6, "spread, circular")
     assert [(mark.index, mark.text) for mark in widget.review.strip.marks] == [
         (4, "needle out"), (6, "spread, circular")
