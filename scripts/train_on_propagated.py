@@ -60,7 +60,8 @@ class Recipe:
     held_out: int = 30
     held_out_seconds: float = 1.5
     size: int = 96
-    steps: int = 600
+    grid: int = 64
+    steps: int = 400
     batch: int = 8
     channels: tuple[int, ...] = (8, 16, 32, 64)
     precision: Precision = "auto"
@@ -185,7 +186,7 @@ def experiment(
             layout="annotation_web",
             structures=procedure,
             use=condition.use,
-            input_size=recipe.size,
+            input_size=recipe.grid,
             cache=work / "cache",
         ),
         folds=FoldsConfig(count=2, validation_subjects=recipe.watched),

@@ -367,6 +367,52 @@ class ControlsConfig(Section):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.6
 
 
+class EngineConfig(Section):
+    """Where the jobs of a run are computed; ``engine=ray`` is short for ``engine.kind=ray``.
+
+    It changes nothing in the results of a machine with the same number of threads, and is not kept
+    in the run folder: a run can be continued with another engine.
+
+    Attributes:
+        kind: ``sequential``, one job at a time in this process; ``local``, several processes on
+            this machine; ``ray``, on a cluster.
+        jobs: how many run at a time with ``local``; by default ``jobs_per_gpu`` on each GPU, or one
+            for every two processor cores.
+        threads: processor cores of each job; by default an equal share.
+        jobs_per_gpu: how many share a GPU.
+        address: of the Ray cluster, ``auto`` for the one that this machine belongs to; by default
+            one is started on this machine.
+    """
+
+    kind: Literal["sequential", "local", "ray"] = "sequential"
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    jobs_per_gpu: Annotated[int, Field(ge=1)] = 1
+    address: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_is_kind(cls, given: object) -> object:
+        return {"kind": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _belongs_to_kind(self) -> "EngineConfig":
+        kinds = {
+            "jobs": ("local",),
+            "threads": ("local", "ray"),
+            "jobs_per_gpu": ("local", "ray"),
+            "address": ("ray",),
+        }
+        for key in self.model_fields_set - {"kind"}:
+            default = type(self).model_fields[key].default
+            if getattr(self, key) != default and self.kind not in kinds[key]:
+                raise ValueError(
+                    f"engine.{key} is read by engine={' and engine='.join(kinds[key])} only; set "
+                    f"one of these, or leave it out (the engine is {self.kind})"
+                )
+        return self
+
+
 class Experiment(Section):
     """One complete experiment: data, folds, both arms, training and evaluation.
 
@@ -391,6 +437,7 @@ class Experiment(Section):
     sequence: SequenceConfig = SequenceConfig()
     controls: ControlsConfig = ControlsConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    engine: EngineConfig = EngineConfig()
 
     @model_validator(mode="after")
     def _arms_have_their_start(self) -> "Experiment":

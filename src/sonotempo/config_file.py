@@ -35,7 +35,8 @@ def known_keys(section: type[BaseModel] = Experiment, prefix: str = "") -> Itera
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment from YAML and apply ``key=value`` overrides.
 
-    Paths in the file and the overrides are relative to the working folder.
+    A section with a ``kind`` can be set to one: ``engine=local`` is ``engine.kind=local``. Paths in
+    the file and the overrides are relative to the working folder.
 
     Raises:
         ConfigError: no such file, not a mapping, an unknown key, or an invalid value.
@@ -67,11 +68,15 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals:
         raise ConfigError(f"override {shown(override)} has no value; expected key=value")
+    if f"{key}.kind" in set(known_keys()):
+        key = f"{key}.kind"
     if key not in set(known_keys()):
         raise ConfigError(_unknown(key))
     *parents, last = key.split(".")
     node = settings
     for parent in parents:
+        if isinstance(node.get(parent), str) and f"{parent}.kind" in set(known_keys()):
+            node[parent] = {"kind": node[parent]}
         node = node.setdefault(parent, {})
         if not isinstance(node, dict):
             raise ConfigError(

@@ -313,6 +313,7 @@ cache_recording(recording, __import__("pathlib").Path(sys.argv[1]) / "cache", 32
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="asks about processes as POSIX does")
 def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", CACHING, str(tmp_path)], stdout=subprocess.PIPE, text=True

@@ -10,7 +10,7 @@ from sonotempo.cli.terminal import Config, FollowLinks, Overrides, make_console
 from sonotempo.folders import make_folder
 
 
-def crossval(
+def crossval(  # noqa: PLR0917
     config: Config,
     overrides: Overrides = None,
     out: Annotated[
@@ -20,25 +20,53 @@ def crossval(
         list[int] | None,
         typer.Option(help="Only this fold, repeatable: several processes can share a run."),
     ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0, help="Repeatable: a run for each of these seeds, in folders seed-N of --out."
+        ),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Only measure how long it would take; nothing is trained."),
+    ] = False,
 ) -> None:
-    """Train and score every arm in every fold; the same command again continues."""
+    """Train and score every arm in every fold; the same command again continues.
+
+    engine=local engine.jobs=N runs N jobs side by side, engine=ray on a cluster.
+    """
     from sonotempo.config_file import load_experiment
 
     experiment = load_experiment(config, overrides or [])
     run = out or Path("runs") / experiment.name
+    experiments = {run: experiment}
+    if seed:
+        experiments = {
+            run / f"seed-{one}": experiment.model_copy(update={"seed": one}) for one in seed
+        }
     console = make_console()
+    kept = f"finished jobs and the last epoch are kept in {run}"
     with stops_on_signals(
-        f"finished jobs and the last epoch are kept in {run}: repeat the command to continue"
+        "nothing was written" if plan else f"{kept}: repeat the command to continue"
     ):
-        from sonotempo.study.crossval import crossvalidate
+        from sonotempo.study.crossval import crossvalidate_seeds
+        from sonotempo.study.plan import plan_runs
         from sonotempo.training.progress import RunProgress
 
         with RunProgress(console) as progress:
-            table = crossvalidate(experiment, run, progress, fold or ())
-    if table is None:
+            if plan:
+                made = plan_runs(experiments, progress, fold or ())
+            else:
+                tables = crossvalidate_seeds(experiments, progress, fold or ())
+    if plan:
+        console.print(made.rich())
+        for line in made.sentences():
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         return
-    console.print(table.rich())
-    console.print(f"table, scores and bar plot: {run}", markup=False, soft_wrap=True)
+    for folder, table in zip(experiments, tables, strict=True):
+        if table is not None:
+            console.print(table.rich())
+            console.print(f"table, scores and bar plot: {folder}", markup=False, soft_wrap=True)
 
 
 def evaluate(  # noqa: PLR0917

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sonotempo.config import FoldsConfig
 from sonotempo.errors import ConfigError, RecordingError
-from sonotempo.guard import guarded, shown
+from sonotempo.guard import guarded, shortened, shown
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Recording
 
@@ -51,8 +51,8 @@ class Fold:
         twice = sorted({subject for subject in everyone if everyone.count(subject) > 1})
         if twice:
             raise ConfigError(
-                f"fold {self.number} has {', '.join(twice)} on two sides; every subject must be "
-                "in one of train, validation and test"
+                f"fold {self.number} has {shortened(', '.join(twice))} on two sides; every subject "
+                "must be in one of train, validation and test"
             )
 
 
@@ -123,9 +123,8 @@ def load_folds(path: Path) -> tuple[Fold, ...]:
     ):
         twice = [value for value, count in Counter(values).items() if count > 1]
         if twice:
-            raise ConfigError(
-                f"{path}: {what.format(twice[0])} more than one fold; correct the file"
-            )
+            said = what.format(shortened(str(twice[0]), 100))
+            raise ConfigError(f"{path}: {said} more than one fold; correct the file")
     return folds
 
 

@@ -31,6 +31,7 @@ def read_safely(path: Path, read: Callable[[], Recording]) -> Recording:
             recording,
             images=_Images(recording.source, recording.images),
             mask_readers=masks,
+            origins=dict(recording.origins),  # an empty default would not go to other processes
         )
 
 

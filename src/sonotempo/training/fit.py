@@ -36,6 +36,8 @@ from sonotempo.training.weights import WeightsMetadata, load_weights, save_weigh
 if TYPE_CHECKING:
     from sonotempo.training.job import Job
 
+_CHECKPOINT_PARTS = ("epoch", "state_dict", "optimizer_states", "loops")
+
 
 def train_job(
     job: "Job",
@@ -81,7 +83,7 @@ def train_job(
         seed=seed,
         companion=companion,
     )
-    checkpoint = job.folder / "resume.ckpt"
+    checkpoint = job.checkpoint
     resumes = _is_sound(checkpoint, job, progress)
     progress.step(
         f"{job.arm}, fold {fold.number}: training", stage.epochs, _epochs_done(checkpoint)
@@ -99,7 +101,7 @@ def train_job(
             callbacks=[
                 ModelCheckpoint(
                     dirpath=job.folder,
-                    filename="resume",
+                    filename=checkpoint.stem,
                     enable_version_counter=False,
                     save_on_train_epoch_end=True,
                 ),
@@ -260,7 +262,7 @@ def _is_sound(checkpoint: Path, job: "Job", progress: RunProgress) -> bool:
             with zipfile.ZipFile(checkpoint) as archive:  # torch stores a sum of every part
                 damaged = archive.testzip()
             if damaged is None:
-                _epochs_done(checkpoint)
+                _check_parts(checkpoint)
                 return True
     except SonotempoError as error:
         damaged = in_few_words(error.__cause__ or error)
@@ -270,6 +272,14 @@ def _is_sound(checkpoint: Path, job: "Job", progress: RunProgress) -> bool:
     )
     checkpoint.unlink()
     return False
+
+
+def _check_parts(checkpoint: Path) -> None:
+    """Refuse a checkpoint that lacks something to continue from."""
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    missing = [part for part in _CHECKPOINT_PARTS if part not in saved]
+    if missing or not isinstance(saved["epoch"], int):
+        raise ValueError(f"it lacks {', '.join(missing) or 'the number of epochs'}")
 
 
 def _epochs_done(checkpoint: Path) -> int:

@@ -337,6 +337,7 @@ def test_recording_nothing_leaves_lines_that_say_so(tmp_path, buffer):
     assert files_of(tmp_path) == ["out.jsonl"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("name", ["out.mkv", "out"])
 def test_a_closed_recording_survives_a_power_cut(tmp_path, buffer, writer, name, monkeypatch):
     """Every file is handed to the disk before the recorder says that it has stopped."""

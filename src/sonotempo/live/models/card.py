@@ -199,8 +199,8 @@ def _card_from(text: str, path: Path) -> ModelCard:
         facts: dict[str, Any] = json.loads(text)
         if facts.pop("format") > _FORMAT:
             raise ModelError(
-                f"{path} was exported by sonotempo {facts.get('version')} in a format that this "
-                "version does not read; upgrade with: pip install -U sonotempo"
+                f"{path} was exported by sonotempo {shown(facts.get('version'))} in a format that "
+                "this version does not read; upgrade with: pip install -U sonotempo"
             )
         for rule, known in _RULES.items():
             if (wanted := facts.pop(rule)) != known:
