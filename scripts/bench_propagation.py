@@ -153,10 +153,13 @@ def _binned(way: str, confidence_HW: np.ndarray, is_right_HW: np.ndarray) -> pd.
 
 
 def milliseconds(scan: Scan) -> float:
-    """Return the time per frame, forwards, of this thread alone."""
-    began = time.thread_time()
-    made = sum(1 for _ in propagate(scan.recording, {0: scan.truth_THW[0]}, range(1, 21)))
-    return 1000 * (time.thread_time() - began) / max(1, made)
+    """Return the time per frame, forwards, of this thread alone; the least of three rounds."""
+    rounds = []
+    for _ in range(3):
+        began = time.thread_time()
+        made = sum(1 for _ in propagate(scan.recording, {0: scan.truth_THW[0]}, range(1, 21)))
+        rounds.append(1000 * (time.thread_time() - began) / max(1, made))
+    return min(rounds)
 
 
 def interval(frames: pd.DataFrame) -> tuple[float, float, float]:

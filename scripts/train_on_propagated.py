@@ -61,7 +61,7 @@ class Recipe:
     held_out_seconds: float = 1.5
     size: int = 96
     grid: int = 64
-    steps: int = 400
+    steps: int = 440  # 40 epochs of the sparse labels, 2 of the dense ones
     batch: int = 8
     channels: tuple[int, ...] = (8, 16, 32, 64)
     precision: Precision = "auto"
