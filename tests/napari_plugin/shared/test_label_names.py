@@ -7,7 +7,7 @@ import pytest
 
 from fakes.files import noise, write_meta, write_png
 from fakes.shapes import write_shapes
-from napari_sonotempo.files.label_names import metadata_lines, named_structures
+from napari_sonotempo.shared.label_names import metadata_lines, named_structures
 from sonotempo.errors import RecordingError
 from sonotempo.structures import AXILLARY, FEMORAL, NERVE_VESSEL
 
