@@ -54,7 +54,7 @@ def in_few_words(error: BaseException) -> str:
     >>> in_few_words(MemoryError()), in_few_words(KeyError("sizes"))
     ('it needs more memory than there is', "KeyError: 'sizes'")
     """
-    # libav has an error of its own for a size that it does not even try.
+    # libav has a special error for a size that it does not even try.
     if isinstance(error, MemoryError) and not getattr(error, "errno", None):
         return "it needs more memory than there is"
     if isinstance(error, RecursionError):

@@ -74,7 +74,7 @@ def write_dicom(
     profile: Profile,
     time_s: float | None = None,
 ) -> Removed:
-    """Write a DICOM recording of one file anew: cropped, uncompressed, without identity.
+    """Write a new file of a DICOM recording of one file: cropped, uncompressed, without identity.
 
     Args:
         recording: as :func:`sonotempo.io.dicom.open_dicom` opened it.

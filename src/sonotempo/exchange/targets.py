@@ -51,7 +51,7 @@ class Target:
         name: on the command line.
         title: for messages.
         writer: ``module:function`` of a :data:`Writer`, imported when it is needed.
-        holds_unlabelled: whether frames without a mask can be told from empty masks.
+        holds_unlabelled: whether frames without a mask are distinct from empty masks.
         draws_polygons: whether masks can be written as polygons.
         takes_folds: whether the folds of a run are written too.
         keeps_origins: whether it says where each mask comes from.
