@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -99,6 +100,7 @@ class Killer:
         self.scratch = folder / "tmp"
         self.scratch.mkdir()
         self._shared = _shared_memory()
+        self._seen: set[str] = set()
 
     def start(self, run: Path, engine: Sequence[str]) -> "subprocess.Popen[str]":
         """Start the command on one thread a job; return once it says what there is to do."""
@@ -146,7 +148,12 @@ class Killer:
             self._compare(run, result)
         result.left += [f"process {number}" for number in self._processes()]
         result.left += [str(path) for path in self.scratch.rglob("*") if path.is_file()]
-        result.left += [f"shared memory {one}" for one in _shared_memory() - self._shared]
+        # Other programs on this machine make some too: names hold the number of their process.
+        result.left += [
+            f"shared memory {one}"
+            for one in _shared_memory() - self._shared
+            if self._seen & set(re.findall(r"[0-9]+", one))
+        ]
         return result
 
     def _ends(
@@ -205,6 +212,7 @@ class Killer:
                 continue  # it has ended, or belongs to somebody else
             if wanted in variables.split(b"\0"):
                 found.append(int(folder.name))
+        self._seen |= {str(number) for number in found}
         return found
 
 
@@ -273,7 +281,7 @@ def main(arguments: Sequence[str]) -> int:
     kills, epochs = options.kills, options.epochs
     if options.quick:
         kills, epochs, engines = 2, 20, {"local": engines["local"]}
-    console = Console()
+    console = Console(width=110)
     with tempfile.TemporaryDirectory(prefix="sonotempo-kill-") as place:
         killer = Killer(Path(place), prepare(Path(place), epochs), random.Random(options.seed))
         peaceful_s = killer.peaceful_s(Path(place) / "peace")
