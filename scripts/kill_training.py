@@ -28,6 +28,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import yaml
 from rich.console import Console
@@ -118,7 +119,7 @@ class Killer:
             said.append(line)
             if "results in" in line:
                 # Whatever follows must not fill the pipe.
-                threading.Thread(target=process.stdout.read, daemon=True).start()
+                threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
                 return process
         raise SystemExit("".join(said))
 
@@ -214,6 +215,11 @@ class Killer:
                 found.append(int(folder.name))
         self._seen |= {str(number) for number in found}
         return found
+
+
+def _drain(pipe: IO[str]) -> None:
+    with pipe:
+        pipe.read()
 
 
 def _kill(number: int) -> None:
