@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import yaml
 from rich.console import Console
@@ -99,6 +101,7 @@ class Killer:
         self.scratch = folder / "tmp"
         self.scratch.mkdir()
         self._shared = _shared_memory()
+        self._seen: set[str] = set()
 
     def start(self, run: Path, engine: Sequence[str]) -> "subprocess.Popen[str]":
         """Start the command on one thread a job; return once it says what there is to do."""
@@ -116,7 +119,7 @@ class Killer:
             said.append(line)
             if "results in" in line:
                 # Whatever follows must not fill the pipe.
-                threading.Thread(target=process.stdout.read, daemon=True).start()
+                threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
                 return process
         raise SystemExit("".join(said))
 
@@ -146,7 +149,12 @@ class Killer:
             self._compare(run, result)
         result.left += [f"process {number}" for number in self._processes()]
         result.left += [str(path) for path in self.scratch.rglob("*") if path.is_file()]
-        result.left += [f"shared memory {one}" for one in _shared_memory() - self._shared]
+        # Other programs on this machine make some too: names hold the number of their process.
+        result.left += [
+            f"shared memory {one}"
+            for one in _shared_memory() - self._shared
+            if self._seen & set(re.findall(r"[0-9]+", one))
+        ]
         return result
 
     def _ends(
@@ -205,7 +213,13 @@ class Killer:
                 continue  # it has ended, or belongs to somebody else
             if wanted in variables.split(b"\0"):
                 found.append(int(folder.name))
+        self._seen |= {str(number) for number in found}
         return found
+
+
+def _drain(pipe: IO[str]) -> None:
+    with pipe:
+        pipe.read()
 
 
 def _kill(number: int) -> None:
@@ -273,7 +287,7 @@ def main(arguments: Sequence[str]) -> int:
     kills, epochs = options.kills, options.epochs
     if options.quick:
         kills, epochs, engines = 2, 20, {"local": engines["local"]}
-    console = Console()
+    console = Console(width=110)
     with tempfile.TemporaryDirectory(prefix="sonotempo-kill-") as place:
         killer = Killer(Path(place), prepare(Path(place), epochs), random.Random(options.seed))
         peaceful_s = killer.peaceful_s(Path(place) / "peace")
