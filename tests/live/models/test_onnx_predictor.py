@@ -8,8 +8,11 @@ from fakes.onnx_models import KEEP, write_model
 from sonotempo.errors import ConfigError, ModelError
 from sonotempo.live.models import engines
 from sonotempo.live.models.card import read_card
-from sonotempo.live.models.engines import OnnxRuntimeEngine, has_openvino, open_engine
-from sonotempo.live.models.onnx_predictor import OnnxPredictor, label_map
+from sonotempo.live.models.engines import open_engine
+from sonotempo.live.models.labels import label_map
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
+from sonotempo.live.models.onnxruntime_engine import OnnxRuntimeEngine
+from sonotempo.live.models.openvino_engine import has_openvino
 from sonotempo.recording import Box, Frame
 from sonotempo.structures import NERVE_VESSEL
 

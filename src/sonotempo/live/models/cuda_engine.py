@@ -1,0 +1,133 @@
+"""ONNX Runtime on a CUDA GPU as one captured graph: a step is an upload, a replay and a download."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import onnxruntime
+
+from sonotempo.errors import ModelError
+from sonotempo.live.models.card import ModelCard
+from sonotempo.live.models.engine import Engine
+from sonotempo.live.models.label_graph import label_outputs, with_labels
+from sonotempo.live.models.labels import FloatArray, Labels
+
+
+class CudaGraphEngine(Engine):
+    """Replays the whole network with its label map; every buffer stays where it is on the GPU.
+
+    A captured graph is tied to its buffers, so there is one for each direction between the two
+    banks of states. Only labels and their probabilities come back, unless the scores are asked for.
+
+    Args:
+        path: the ``.onnx`` file.
+        card: its description.
+
+    Raises:
+        ModelError: the graph cannot be captured: a part of it computes on the CPU, has another
+            precision, or its file cannot be loaded.
+    """
+
+    #: Where ONNX Runtime keeps the buffers, and what computes.
+    device: ClassVar[str] = "cuda"
+    providers: ClassVar[list[Any]] = [
+        ("CUDAExecutionProvider", {"use_tf32": "0", "enable_cuda_graph": "1"})
+    ]
+
+    def __init__(self, path: Path, card: ModelCard) -> None:
+        super().__init__(card)
+        self.description = f"ONNX Runtime {onnxruntime.__version__}, CUDA graph, {card.precision}"
+        self._device_image = self._on_device(self._image_11SS)
+        self._device_motion = self._on_device(self._motion_13hh)
+        self._device_scores = [self._on_device(scores) for scores in self._scores]
+        self._zeros = [np.zeros(state.shape, np.float32) for state in card.states]
+        self._states = [[self._on_device(zero) for zero in self._zeros] for _ in range(2)]
+        self._labels_on_gpu = not any(member.is_logits for member in card.members)
+        plane_1SS = self._image_11SS[0]
+        self._labels = [
+            (self._on_device(plane_1SS.astype(np.uint8)), self._on_device(plane_1SS))
+            for _ in (card.members if self._labels_on_gpu else ())
+        ]
+        try:
+            self._session = self._opened(path)
+            self._bindings = [self._bound(before, 1 - before) for before in (0, 1)]
+            for before in (0, 1):
+                self._infer(before, 1 - before)  # the first run captures
+        except Exception as error:  # ONNX Runtime's errors have no common base class
+            raise ModelError(
+                f"{path} cannot be captured as a CUDA graph ({' '.join(str(error).split())})"
+            ) from error
+        self.reset()
+
+    def _on_device(self, array: Any) -> Any:
+        return onnxruntime.OrtValue.ortvalue_from_numpy(array.copy(), self.device, 0)
+
+    def _fetched(self, value: Any) -> Any:
+        """Copy a buffer to the host."""
+        return value.numpy()
+
+    def _opened(self, path: Path) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        # A model from memory has no folder, in which weights of its own may lie.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(path.parent)
+        )
+        model = path.read_bytes()
+        if self._labels_on_gpu:
+            model = with_labels(model, self._card)
+        return onnxruntime.InferenceSession(model, options, providers=self.providers)
+
+    def _bound(self, before: int, after: int) -> tuple[Any, Any]:
+        """Bind every buffer for one direction; return it with the number of its graph."""
+        card, binding = self._card, self._session.io_binding()
+        binding.bind_ortvalue_input(card.image, self._device_image)
+        if card.motion is not None:
+            binding.bind_ortvalue_input(card.motion, self._device_motion)
+        for number, member in enumerate(card.members):
+            binding.bind_ortvalue_output(member.probabilities, self._device_scores[number])
+            if self._labels_on_gpu:
+                for name, value in zip(label_outputs(number), self._labels[number], strict=True):
+                    binding.bind_ortvalue_output(name, value)
+        for number, state in enumerate(card.states):
+            binding.bind_ortvalue_input(state.input, self._states[before][number])
+            binding.bind_ortvalue_output(state.output, self._states[after][number])
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("gpu_graph_id", str(before + 1))
+        return binding, options
+
+    def step(
+        self, image_11SS: FloatArray, motion_3hh: FloatArray | None = None
+    ) -> tuple[FloatArray, ...]:
+        """Compute the next frame, and fetch the scores; see :meth:`Engine.step`."""
+        self._advance(image_11SS, motion_3hh)
+        return tuple(self._fetched(value) for value in self._device_scores)
+
+    def labels(
+        self, image_11SS: FloatArray, motion_3hh: FloatArray | None = None
+    ) -> tuple[Labels, ...]:
+        """Compute the next frame, and fetch the labels alone; see :meth:`Engine.labels`."""
+        if not self._labels_on_gpu:
+            return super().labels(image_11SS, motion_3hh)
+        self._advance(image_11SS, motion_3hh)
+        return tuple(
+            Labels(self._fetched(mask)[0], self._fetched(probability)[0])
+            for mask, probability in self._labels
+        )
+
+    def reset(self) -> None:
+        """Set every state to zero."""
+        for value, zero in zip(self._states[self._before], self._zeros, strict=True):
+            value.update_inplace(zero)
+
+    def _infer(self, before: int, after: int) -> None:
+        self._device_image.update_inplace(self._image_11SS)
+        if self._card.motion is not None:
+            self._device_motion.update_inplace(self._motion_13hh)
+        binding, options = self._bindings[before]
+        self._session.run_with_iobinding(binding, options)
+
+    def close(self) -> None:
+        """Free the session, its graphs and every buffer."""
+        self._bindings, self._states, self._labels, self._device_scores = [], [], [], []
+        self._session = None
