@@ -1,6 +1,11 @@
 """Measure how long training waits for data, and how its memory grows with the data.
 
     .venv/bin/python scripts/bench_training.py
+    .venv/bin/python scripts/bench_training.py --device cuda
+
+With ``--device cuda`` it prints how many frames a second the GPU trains on, for both arms, and the
+share of the time in which it computes, against a plain loop with MONAI's dictionary transforms
+(scripts/_training_speed.py). The rest of this text is about the measurement without it.
 
 Run it on an otherwise idle machine. It takes 2 to 4 minutes on 2 cores and 1 GB in the temporary
 folder; ``--quick`` only checks that the script works. scripts/bench_augmentation.py compares the
@@ -47,6 +52,7 @@ from rich.console import Console
 from torch import Tensor
 
 from _measure import memory, peak_memory, verdict
+from _training_speed import experiment_for, measure_speed
 from sonotempo.config import DataConfig, Experiment, SequenceConfig
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import Clips
@@ -76,6 +82,13 @@ def main() -> None:
     """Run and print every measurement."""
     parser = argparse.ArgumentParser(description="Measure waiting and memory in training.")
     parser.add_argument("--quick", action="store_true", help="small frames, few recordings")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cuda"),
+        default="auto",
+        help="cuda: measure how fast the GPU trains, and against MONAI, instead",
+    )
+    parser.add_argument("--seconds", type=float, default=5, help="per training, with --device")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     # Exit through the context managers, which end the child and remove the files.
@@ -83,6 +96,9 @@ def main() -> None:
     size = 64 if options.quick else 256
     if options.memory_of is not None:
         print(json.dumps(measured_memory(options.memory_of, size)))
+        return
+    if options.device == "cuda":
+        measure_gpu(size, options.seconds, options.quick)
         return
     measure_waiting(size)
     measure_memory((2, 8, 32) if options.quick else (10, 100, 1000), size, options.quick)
@@ -124,6 +140,20 @@ def measure_waiting(size: int) -> None:
             f"augmentation {augmentation:.2%}, model {1 - waiting - augmentation:.2%}; goal: "
             f"waiting at most {WAITING_GOAL:.0%}, {verdict(waiting <= WAITING_GOAL)}"
         )
+
+
+def measure_gpu(size: int, seconds: float, quick: bool) -> None:
+    """Print how fast both arms are trained; ``quick`` runs on a CPU too."""
+    if not torch.cuda.is_available() and not quick:
+        sys.exit("torch finds no CUDA GPU here; leave --device out to measure the CPU")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    if torch.cuda.is_available():
+        print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory() as folder:
+        write_recordings(Path(folder) / "data", 3 if quick else 64, size, labelled=True)
+        recordings = opened_and_cached(experiment_for(Path(folder), size))
+        measure_speed(Path(folder), recordings, size, seconds)
 
 
 def measure_memory(counts: tuple[int, ...], size: int, quick: bool) -> None:
@@ -281,8 +311,8 @@ def opened_and_cached(experiment: Experiment) -> tuple[CachedRecording, ...]:
     return open_cohort(experiment, RunProgress(Console(quiet=True))).recordings
 
 
-def write_recordings(root: Path, count: int, size: int) -> None:
-    """Write recordings with different content, each with its last frame labelled."""
+def write_recordings(root: Path, count: int, size: int, *, labelled: bool = False) -> None:
+    """Write recordings with different content, each with its last frame or every frame labelled."""
     cohort = cohort_of(1, FRAMES, size)
     frames = list(recorded(cast(cohort, 0), cohort))
     images_THW = np.stack([frame.image_HW for frame in frames])
@@ -293,7 +323,7 @@ def write_recordings(root: Path, count: int, size: int) -> None:
             root / f"subject-{number:04d}" / "sequence-0",
             "frame",
             images_THW,
-            [*[None] * (FRAMES - 1), frames[-1].mask_HW],
+            [frame.mask_HW if labelled or frame is frames[-1] else None for frame in frames],
             spacing_mm=(0.3, 0.3),
             timestamps_ns=np.arange(FRAMES, dtype=np.int64) * 50_000_000,
         )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sonotempo.config import AugmentConfig
+from sonotempo.data.augment_batch import apply_together
 from sonotempo.data.augmentations import AUGMENTATIONS, Effect, Numbers
 from sonotempo.data.resampling import resample
 
@@ -107,6 +108,9 @@ def apply_effects(
     displacement_BTHW2: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Apply given draws, one per clip; other arguments and results as for :class:`Augmentation`."""
+    if frames_BTHW.device.type == "cuda":
+        with torch.autocast("cuda", enabled=False):
+            return apply_together(frames_BTHW, masks_BTHW, draws, displacement_BTHW2)
     x_BTHW = torch.empty(frames_BTHW.shape, device=frames_BTHW.device)
     masks_BTHW = masks_BTHW.clone()
     motions = [None] * len(draws) if displacement_BTHW2 is None else displacement_BTHW2
