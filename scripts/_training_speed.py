@@ -8,9 +8,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
@@ -18,14 +20,21 @@ from torch.utils.data import DataLoader, Dataset
 
 from bench_augmentation import monai_transforms
 from sonotempo.config import DataConfig, Experiment, SequenceConfig, TrainConfig
-from sonotempo.data.cache import CachedRecording
+from sonotempo.data.cache import CachedRecording, cache_recording
 from sonotempo.models import build_model
+from sonotempo.phantom.cohort import recorded
+from sonotempo.phantom.settings import PhantomConfig
+from sonotempo.phantom.simulate import PhantomFrame, cast
+from sonotempo.recording import Image, Recording
+from sonotempo.structures import AXILLARY
 from sonotempo.training.losses import SegmentationLoss
 from sonotempo.training.prefetch import Prepared
 from sonotempo.training.task import SegmentationTask, stage_of
 
 BATCH = 16
 CLIP_FRAMES = {"frame": 1, "sequence": 8}
+#: Frames of each recording.
+RECORDED = 32
 #: Steps before anything is measured: libraries choose kernels, and graphs are captured.
 WARM_UP = 30
 
@@ -111,11 +120,42 @@ def train(arm: str, experiment: Experiment, recordings: Any, seconds: float, **m
     return task
 
 
-def measure_speed(
-    folder: Path, recordings: tuple[CachedRecording, ...], size: int, seconds: float
-) -> None:
+def recordings_in(folder: Path, count: int, size: int) -> tuple[CachedRecording, ...]:
+    """Return recordings of simulated frames, all labelled, on the network grid in a cache."""
+    settings = PhantomConfig(
+        subjects=1, seconds=RECORDED / PhantomConfig().frame_rate_hz, size=size, event_rate=0
+    )
+    frames = list(recorded(cast(settings, 0), settings))
+    images_THW = np.stack([frame.image_HW for frame in frames])
+    random = np.random.default_rng(1)
+    found = []
+    for number in range(count):
+        images_THW[:, :8] = random.integers(256, size=(len(frames), 8, size), dtype=np.uint8)
+        file = folder / f"recording-{number}.bin"
+        file.write_bytes(images_THW[:, :8].tobytes())  # its content is its key in the cache
+        recording = Recording(
+            source=folder,
+            subject=f"subject-{number}",
+            name=f"subject-{number}/sequence-0",
+            images=images_THW,
+            timestamps_ns=np.arange(len(frames), dtype=np.int64) * 50_000_000,
+            structures=AXILLARY,
+            spacing_mm=(0.3, 0.3),
+            mask_readers={i: partial(_mask_of, frame) for i, frame in enumerate(frames)},
+            files=(file,),
+        )
+        found.append(cache_recording(recording, folder / "cache", size, None))
+    return tuple(found)
+
+
+def _mask_of(frame: PhantomFrame) -> Image:
+    return frame.mask_HW
+
+
+def measure_speed(folder: Path, count: int, size: int, seconds: float) -> None:
     """Print frames per second, the GPU's share, and MONAI's figures, for both arms."""
     experiment = experiment_for(folder, size)
+    recordings = recordings_in(folder, count, size)
     for arm, frames in CLIP_FRAMES.items():
         per_step = BATCH * frames
         print(f"{arm}: {BATCH} clips of {frames} frames, {size}x{size}, six augmentations")

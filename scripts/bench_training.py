@@ -52,7 +52,7 @@ from rich.console import Console
 from torch import Tensor
 
 from _measure import memory, peak_memory, verdict
-from _training_speed import experiment_for, measure_speed
+from _training_speed import measure_speed
 from sonotempo.config import DataConfig, Experiment, SequenceConfig
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import Clips
@@ -151,9 +151,7 @@ def measure_gpu(size: int, seconds: float, quick: bool) -> None:
     if torch.cuda.is_available():
         print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as folder:
-        write_recordings(Path(folder) / "data", 3 if quick else 64, size, labelled=True)
-        recordings = opened_and_cached(experiment_for(Path(folder), size))
-        measure_speed(Path(folder), recordings, size, seconds)
+        measure_speed(Path(folder), 3 if quick else 64, size, seconds)
 
 
 def measure_memory(counts: tuple[int, ...], size: int, quick: bool) -> None:
@@ -311,8 +309,8 @@ def opened_and_cached(experiment: Experiment) -> tuple[CachedRecording, ...]:
     return open_cohort(experiment, RunProgress(Console(quiet=True))).recordings
 
 
-def write_recordings(root: Path, count: int, size: int, *, labelled: bool = False) -> None:
-    """Write recordings with different content, each with its last frame or every frame labelled."""
+def write_recordings(root: Path, count: int, size: int) -> None:
+    """Write recordings with different content, each with its last frame labelled."""
     cohort = cohort_of(1, FRAMES, size)
     frames = list(recorded(cast(cohort, 0), cohort))
     images_THW = np.stack([frame.image_HW for frame in frames])
@@ -323,7 +321,7 @@ def write_recordings(root: Path, count: int, size: int, *, labelled: bool = Fals
             root / f"subject-{number:04d}" / "sequence-0",
             "frame",
             images_THW,
-            [frame.mask_HW if labelled or frame is frames[-1] else None for frame in frames],
+            [*[None] * (FRAMES - 1), frames[-1].mask_HW],
             spacing_mm=(0.3, 0.3),
             timestamps_ns=np.arange(FRAMES, dtype=np.int64) * 50_000_000,
         )

@@ -86,10 +86,15 @@ class Augmentation:
         controls_B2GG = torch.rand(clips, 2, points, points, generator=generator, device=device)
         # All numbers go to the host at once, which waits for the device once.
         rows = torch.cat((block_BN, controls_B2GG.flatten(1)), 1).tolist()
-        return [self._draw_one(row) for row in rows]
+        kinds = [kind for kind in AUGMENTATIONS if self._happens(kind)]
+        return [self._draw_one(kinds, row) for row in rows]
 
-    def _draw_one(self, row: Sequence[float]) -> Draw:
-        effects = (kind.drawn(self._config, _numbers(kind, row)) for kind in AUGMENTATIONS)
+    def _happens(self, kind: type[Effect]) -> bool:
+        """Whether an augmentation has a chance at all: a stream of numbers takes time to start."""
+        return bool(getattr(self._config, f"{kind.__name__.lower()}_probability", 1) > 0)
+
+    def _draw_one(self, kinds: Sequence[type[Effect]], row: Sequence[float]) -> Draw:
+        effects = (kind.drawn(self._config, _numbers(kind, row)) for kind in kinds)
         return tuple(effect for effect in effects if effect is not None)
 
 

@@ -265,9 +265,16 @@ class SegmentationTask(lightning.LightningModule):
         weights = [weight for weight in self.parameters() if weight.requires_grad]
         clip_norm = self.experiment.train.gradient_clip_norm
 
-        def learn(x_BTCHW: Tensor, masks_BTHW: Tensor, state: State) -> tuple[Tensor, State]:
+        def loss_of(x_BTCHW: Tensor, masks_BTHW: Tensor, state: State) -> tuple[Tensor, State]:
             logits_BTKHW, state = self.model(x_BTCHW, state)
-            loss = self.loss(logits_BTKHW.flatten(0, 1), masks_BTHW.flatten(0, 1))
+            return self.loss(logits_BTKHW.flatten(0, 1), masks_BTHW.flatten(0, 1)), state
+
+        fused = torch.compile(loss_of, dynamic=False) if self.experiment.train.compile else loss_of
+
+        def learn(x_BTCHW: Tensor, masks_BTHW: Tensor, state: State) -> tuple[Tensor, State]:
+            # Every other size would be compiled too, which takes a minute.
+            is_whole = len(x_BTCHW) == self.stage.batch_size
+            loss, state = (fused if is_whole else loss_of)(x_BTCHW, masks_BTHW, state)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, clip_norm)
             return loss.detach(), tuple(part.detach() for part in state)

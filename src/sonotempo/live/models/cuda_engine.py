@@ -34,6 +34,9 @@ class CudaGraphEngine(Engine):
         ("CUDAExecutionProvider", {"use_tf32": "0", "enable_cuda_graph": "1"})
     ]
 
+    #: Graph optimisations of ONNX Runtime that are left out.
+    left_out: ClassVar[list[str]] = []
+
     def __init__(self, path: Path, card: ModelCard) -> None:
         super().__init__(card)
         self.description = f"ONNX Runtime {onnxruntime.__version__}, CUDA graph, {card.precision}"
@@ -76,7 +79,9 @@ class CudaGraphEngine(Engine):
         model = path.read_bytes()
         if self._labels_on_gpu:
             model = with_labels(model, self._card)
-        return onnxruntime.InferenceSession(model, options, providers=self.providers)
+        return onnxruntime.InferenceSession(
+            model, options, providers=self.providers, disabled_optimizers=self.left_out
+        )
 
     def _bound(self, before: int, after: int) -> tuple[Any, Any]:
         """Bind every buffer for one direction; return it with the number of its graph."""
