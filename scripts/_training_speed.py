@@ -29,7 +29,8 @@ from sonotempo.recording import Image, Recording
 from sonotempo.structures import AXILLARY
 from sonotempo.training.losses import SegmentationLoss
 from sonotempo.training.prefetch import Prepared
-from sonotempo.training.task import SegmentationTask, stage_of
+from sonotempo.training.stage import stage_of
+from sonotempo.training.task import SegmentationTask
 
 BATCH = 16
 CLIP_FRAMES = {"frame": 1, "sequence": 8}

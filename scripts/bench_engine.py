@@ -6,7 +6,7 @@
 
 Each engine that works here segments the same simulated frames of 640x480, in turns of a few frames,
 so that other load affects all alike. ``cuda`` replays a CUDA graph; ``cuda, no graph`` starts every
-kernel by itself and computes labels on the CPU, as the engine does where a graph cannot be captured.
+kernel by itself, as the engine does where a graph cannot be captured.
 Two times are given: to the labels on the network's grid with every structure's confidence, which is
 what a live stream shows, and to the mask and the confidence of every pixel in the frame's shape.
 Their probabilities are compared with ONNX Runtime's on the CPU.
@@ -24,7 +24,9 @@ from scipy.ndimage import zoom
 
 from _measure import cpu_name, verdict
 from sonotempo.errors import ModelError
+from sonotempo.live.models.card import ModelCard
 from sonotempo.live.models.cuda import has_cuda
+from sonotempo.live.models.cuda_engine import CudaEngine
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.live.models.openvino_engine import has_openvino
 from sonotempo.live.models.ready import READY_FOLDER
@@ -62,21 +64,24 @@ def measure(path: Path, names: list[str], rounds: int) -> None:
         print(f"{path.name} ({', '.join(predictors[names[0]].model.arms)})")
         grid: dict[str, list[float]] = {name: [] for name in names}
         whole: dict[str, list[float]] = {name: [] for name in names}
+        fit: dict[str, list[float]] = {name: [] for name in names}
         network: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
             for name, predictor in predictors.items():
                 for frame in frames[:TURN]:
                     grid[name].append(timed(lambda p=predictor, f=frame: p.step_on_grid(f)))
                     network[name].append(predictor.inference_ns / 1e6)
+                    fit[name].append(predictor.preprocess_ns / 1e6)
                 for frame in frames[:TURN]:
                     whole[name].append(timed(lambda p=predictor, f=frame: p.step(f)))
         for name, predictor in predictors.items():
             on_grid, in_frame = np.array(grid[name][TURN:]), np.array(whole[name][TURN:])
+            parts = {"fit": fit[name], "network and labels": network[name]}
+            listed = ", ".join(f"{part} {np.median(ms[TURN:]):.2f}" for part, ms in parts.items())
             print(
                 f"  {name}: to labels and confidences p50 {np.median(on_grid):.2f} ms, p95 "
-                f"{np.percentile(on_grid, 95):.2f} ms (network and labels "
-                f"{np.median(network[name][TURN:]):.2f} ms); to masks in the frame's shape p50 "
-                f"{np.median(in_frame):.2f} ms [{predictor.engine}]"
+                f"{np.percentile(on_grid, 95):.2f} ms ({listed}); to masks in the frame's shape "
+                f"p50 {np.median(in_frame):.2f} ms [{predictor.engine}]"
             )
             print(f"    against ONNX Runtime on the CPU: {difference(path, name, frames)}")
         if "cuda" in predictors and len(predictors["cuda"].model.members) > 1:
@@ -89,12 +94,17 @@ def opened(path: Path, name: str) -> Iterator[OnnxPredictor]:
     """Open a model on an engine."""
     with ExitStack() as stack:
         if name == NO_GRAPH:
-            refuses = patch("sonotempo.live.models.engines.CudaGraphEngine", side_effect=ModelError)
-            with refuses:
+            with patch("sonotempo.live.models.engines.CudaEngine", _without_graphs):
                 predictor = stack.enter_context(OnnxPredictor(path, "cuda"))
         else:
             predictor = stack.enter_context(OnnxPredictor(path, name))
         yield predictor
+
+
+def _without_graphs(path: Path, card: ModelCard, *, graph: bool) -> CudaEngine:
+    if graph:
+        raise ModelError("not wanted here")
+    return CudaEngine(path, card, graph=False)
 
 
 def difference(path: Path, name: str, frames: list[Frame]) -> str:

@@ -12,12 +12,11 @@ folder; ``--quick`` only checks that the script works. scripts/bench_augmentatio
 augmentation with MONAI's.
 
 Waiting is the share of a training step that passes before its batch is available, for the sequence
-arm with 4 clips of 8 frames, 256×256, in a real Lightning training on the best available device.
+arm with 4 clips of 8 frames, 256×256, in a real Lightning training on the CPU.
 Everything between the end of one step and the start of the next counts as waiting: cutting the
 epoch's windows, reading from the memory-mapped cache, joining clips, moving them to the device,
 and Lightning's own work. The rest of the step is augmentation with faults, and the model with
-loss, gradients and optimiser. A GPU is synchronised between the parts, so nothing overlaps and the
-figure is the longest possible wait. It is measured with the cached files in the system's page
+loss, gradients and optimiser. It is measured with the cached files in the system's page
 cache, where they stay if the data fit, and again with the files dropped from it, which needs Linux
 and a temporary folder on a disk.
 
@@ -63,7 +62,8 @@ from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.phantom.simulate import cast
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.progress import RunProgress
-from sonotempo.training.task import SegmentationTask, stage_of
+from sonotempo.training.stage import stage_of
+from sonotempo.training.task import SegmentationTask
 
 BATCH, FRAMES = 4, 8
 WAITING_GOAL = 0.05
@@ -111,15 +111,14 @@ def measure_waiting(size: int) -> None:
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
-    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     with tempfile.TemporaryDirectory() as folder:
         experiment = experiment_in(Path(folder), size)
         write_cohort(Path(folder) / "data", cohort_of(SUBJECTS, SUBJECT_FRAMES, size))
         task = TimedTask(experiment, opened_and_cached(experiment))
         lightning.Trainer(
             max_epochs=EPOCHS,
+            accelerator="cpu",
             devices=1,
-            precision="bf16-mixed" if fast else "32-true",
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -214,10 +213,10 @@ class TimedTask(SegmentationTask):
 
     def on_train_epoch_start(self) -> None:
         """Reset the clock; in every other epoch drop the files first, which is not counted."""
-        start = self._now()
+        start = time.perf_counter()
         drops = self.current_epoch % 2 == 0 and drop_from_page_cache(self._files)
         self.epochs.append(Epoch(drops))
-        self._last += self._now() - start
+        self._last += time.perf_counter() - start
 
     def on_train_batch_start(self, batch: Clips, batch_index: int) -> None:
         """Count the time until the batch was available as waiting."""
@@ -230,20 +229,15 @@ class TimedTask(SegmentationTask):
 
     def augmented(self, batch: Clips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Augment as in training, and time it."""
-        start = self._now()
+        start = time.perf_counter()
         result = super().augmented(batch, generator)
-        self.epochs[-1].augmentation += self._now() - start
+        self.epochs[-1].augmentation += time.perf_counter() - start
         return result
 
     def _lap(self) -> float:
-        now = self._now()
+        now = time.perf_counter()
         seconds, self._last = now - self._last, now
         return seconds
-
-    def _now(self) -> float:
-        if self.device.type != "cpu":
-            torch.accelerator.synchronize()
-        return time.perf_counter()
 
 
 def measured_memory(folder: Path, size: int) -> dict[str, float | None]:

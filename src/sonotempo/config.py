@@ -218,8 +218,6 @@ class TrainConfig(Section):
         accelerator: where to compute.
         cuda_graphs: replay training steps as CUDA graphs where every frame is labelled; off, each
             kernel is started by itself.
-        compile: fuse the network's kernels with torch.compile on a CUDA GPU, which takes a minute
-            at the start of each arm in each fold.
     """
 
     initial_weights: Path | None = None
@@ -233,7 +231,6 @@ class TrainConfig(Section):
     gradient_clip_norm: Positive = 1.0
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     cuda_graphs: bool = True
-    compile: bool = False
 
     @field_validator("initial_weights")
     @classmethod

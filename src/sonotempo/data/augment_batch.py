@@ -38,7 +38,9 @@ def apply_together(
     displacement_BTHW2: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Apply given draws; arguments and results are those of :func:`.augment.apply_effects`."""
-    x_BTHW, masks_BTHW = _moved(frames_BTHW.float().div_(255), masks_BTHW, draws, displacement_BTHW2)
+    x_BTHW, masks_BTHW = _moved(
+        frames_BTHW.float().div_(255), masks_BTHW, draws, displacement_BTHW2
+    )
     for kind in _kinds(draws):
         column = [_of_kind(kind, effects) for effects in draws]
         x_BTHW, masks_BTHW = TOGETHER.get(kind, _clip_by_clip)(column, x_BTHW, masks_BTHW)
@@ -81,9 +83,7 @@ def _moved(
     )
 
 
-def _displacement(
-    movers: Sequence[Sequence[Effect]], size: int, device: torch.device
-) -> Tensor:
+def _displacement(movers: Sequence[Sequence[Effect]], size: int, device: torch.device) -> Tensor:
     """Return where the pixels of each clip come from, B2HW in pixels."""
     shift_B2HW = torch.zeros(len(movers), 2, size, size, device=device)
     elastic = [next((e for e in effects if isinstance(e, Elastic)), None) for effects in movers]
@@ -178,4 +178,6 @@ def _drawn(column: Column, like: Tensor) -> Tensor:
 def _numbers(values: Any, device: torch.device) -> Tensor:
     """Move numbers to the device as float32, without waiting for it."""
     pinned = device.type == "cuda"
-    return torch.tensor(values, dtype=torch.float32, pin_memory=pinned).to(device, non_blocking=True)
+    return torch.tensor(values, dtype=torch.float32, pin_memory=pinned).to(
+        device, non_blocking=True
+    )

@@ -4,7 +4,6 @@ Gradients are truncated: a clip is processed in chunks, and each chunk starts fr
 the previous one left, without its history (truncated back-propagation through time).
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
 from sonotempo.data.augment import Augmentation, apply_effects
 from sonotempo.data.cache import CachedRecording
@@ -28,6 +26,7 @@ from sonotempo.training.graphed_step import GraphedSteps
 from sonotempo.training.losses import SegmentationLoss
 from sonotempo.training.motion import motion_of
 from sonotempo.training.prefetch import Prepared, PreparedBatches
+from sonotempo.training.stage import Stage
 from sonotempo.training.states import corrupted, exchanged
 
 #: Below this mean change of probabilities the memory counts as unused.
@@ -35,53 +34,6 @@ UNUSED_MEMORY = 1e-3
 
 #: Below this Dice on the validation subjects a structure counts as never found.
 NEVER_FOUND = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """How one arm is trained.
-
-    Attributes:
-        epochs: passes over the labelled frames.
-        batch_size: clips per step.
-        clip_frames: T.
-        chunk_frames: how many frames gradients flow through.
-        learning_rate: of all weights but the memory's.
-        memory_learning_rate: of the weights of the memory, or of its control.
-        faults: whether frames are darkened or hidden.
-        shuffled_frames: single frames that join every step.
-    """
-
-    epochs: int
-    batch_size: int
-    clip_frames: int
-    chunk_frames: int
-    learning_rate: float
-    memory_learning_rate: float
-    faults: bool
-    shuffled_frames: int = 0
-
-
-def stage_of(arm: str, experiment: Experiment) -> Stage:
-    """Return how an arm is trained: from random weights, or from those of the frame arm.
-
-    All arms that start from the frame arm are trained alike: they differ only in what was added.
-    """
-    train, sequence = experiment.train, experiment.sequence
-    if arm_named(arm).starts_from is None:
-        return Stage(
-            train.epochs, train.batch_size, 1, 1, train.learning_rate, train.learning_rate, False
-        )
-    return Stage(
-        sequence.epochs,
-        sequence.batch_size,
-        sequence.clip_frames,
-        sequence.backpropagation_frames,
-        sequence.learning_rate,
-        sequence.memory_learning_rate,
-        True,
-        sequence.shuffled_frames,
-    )
 
 
 class SegmentationTask(lightning.LightningModule):
@@ -265,16 +217,9 @@ class SegmentationTask(lightning.LightningModule):
         weights = [weight for weight in self.parameters() if weight.requires_grad]
         clip_norm = self.experiment.train.gradient_clip_norm
 
-        def loss_of(x_BTCHW: Tensor, masks_BTHW: Tensor, state: State) -> tuple[Tensor, State]:
-            logits_BTKHW, state = self.model(x_BTCHW, state)
-            return self.loss(logits_BTKHW.flatten(0, 1), masks_BTHW.flatten(0, 1)), state
-
-        fused = torch.compile(loss_of, dynamic=False) if self.experiment.train.compile else loss_of
-
         def learn(x_BTCHW: Tensor, masks_BTHW: Tensor, state: State) -> tuple[Tensor, State]:
-            # Every other size would be compiled too, which takes a minute.
-            is_whole = len(x_BTCHW) == self.stage.batch_size
-            loss, state = (fused if is_whole else loss_of)(x_BTCHW, masks_BTHW, state)
+            logits_BTKHW, state = self.model(x_BTCHW, state)
+            loss = self.loss(logits_BTKHW.flatten(0, 1), masks_BTHW.flatten(0, 1))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, clip_norm)
             return loss.detach(), tuple(part.detach() for part in state)

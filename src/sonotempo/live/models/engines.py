@@ -11,7 +11,7 @@ from typing import Literal
 from sonotempo.errors import ConfigError, ModelError, unknown_option
 from sonotempo.live.models.card import ModelCard
 from sonotempo.live.models.cuda import has_cuda
-from sonotempo.live.models.cuda_engine import CudaGraphEngine
+from sonotempo.live.models.cuda_engine import CudaEngine
 from sonotempo.live.models.engine import Engine
 from sonotempo.live.models.onnxruntime_engine import OnnxRuntimeEngine
 from sonotempo.live.models.openvino_engine import OpenVinoEngine, has_openvino
@@ -53,18 +53,16 @@ def open_engine(
             "no CUDA GPU can be used here (no NVIDIA driver or device, or an ONNX Runtime without "
             "CUDA); use --engine openvino or onnxruntime"
         )
-    return _on_gpu(path, card) if chosen == "cuda" else OnnxRuntimeEngine(path, card, "cpu", threads)
+    return _on_gpu(path, card) if chosen == "cuda" else OnnxRuntimeEngine(path, card, threads)
 
 
 def _on_gpu(path: Path, card: ModelCard) -> Engine:
-    """Replay the model as a CUDA graph, or run it node by node where that cannot be."""
+    """Replay the model as a CUDA graph, or run it kernel by kernel where that cannot be."""
     try:
-        return CudaGraphEngine(path, card)
+        return CudaEngine(path, card, graph=True)
     except ModelError as error:
         logging.getLogger(__name__).info("%s", error)
-    engine = OnnxRuntimeEngine(path, card, "cuda", None)
-    engine.description += ", without a CUDA graph"
-    return engine
+    return CudaEngine(path, card, graph=False)
 
 
 def best_engine() -> EngineName:

@@ -1,8 +1,8 @@
 """The label map as nodes of the model's own graph, so that a GPU hands over labels, not scores.
 
-A model file is a protocol buffer, and two of these joined end to end are one that holds the parts of
-both. So the nodes are written here, and joined to a file without reading it: the base installation
-has no library that edits ONNX. Field numbers are those of onnx.proto.
+A model file is a protocol buffer, and two of these joined end to end are one that holds the parts
+of both. So the nodes are written here, and joined to a file without reading it: the base
+installation has no library that edits ONNX. Field numbers are those of onnx.proto.
 """
 
 from collections.abc import Iterator, Sequence

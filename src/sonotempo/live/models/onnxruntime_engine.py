@@ -1,7 +1,7 @@
-"""ONNX Runtime, on a CPU or node by node on a GPU, with bound inputs and outputs."""
+"""ONNX Runtime on the CPU, with bound inputs and outputs."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -13,48 +13,38 @@ from sonotempo.live.models.labels import FloatArray
 
 
 class OnnxRuntimeEngine(Engine):
-    """ONNX Runtime with bound inputs and outputs; on a GPU the state never leaves it.
+    """ONNX Runtime with bound inputs and outputs.
 
     Args:
         path: the ``.onnx`` file.
         card: its description.
-        device: ``cpu`` or ``cuda``.
         threads: how many cores a step may use, or None for all.
 
     Raises:
-        ModelError: the file cannot be loaded, or no GPU can be used.
+        ModelError: the file cannot be loaded.
     """
 
-    def __init__(
-        self, path: Path, card: ModelCard, device: Literal["cpu", "cuda"], threads: int | None
-    ) -> None:
+    def __init__(self, path: Path, card: ModelCard, threads: int | None) -> None:
         super().__init__(card)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
         # Threads that wait by spinning would take the cores from the display between frames.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        providers: list[Any] = ["CPUExecutionProvider"]
-        if device == "cuda":
-            # TF32 would change the logits that were evaluated.
-            providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # ONNX Runtime's errors have no common base class
             raise ModelError(
-                f"ONNX Runtime cannot load {path} on {device} ({' '.join(str(error).split())})"
+                f"ONNX Runtime cannot load {path} on cpu ({' '.join(str(error).split())})"
             ) from error
-        if device == "cuda" and "CUDAExecutionProvider" not in self._session.get_providers():
-            raise ModelError(
-                "ONNX Runtime found no usable CUDA GPU and would compute on the CPU; it needs an "
-                "NVIDIA driver, CUDA 13 and cuDNN 9. Use --engine openvino or onnxruntime"
-            )
-        where = "CUDA GPU" if device == "cuda" else cpu_words(threads)
-        self.description = f"ONNX Runtime {onnxruntime.__version__}, {where}, {card.precision}"
+        self.description = (
+            f"ONNX Runtime {onnxruntime.__version__}, {cpu_words(threads)}, {card.precision}"
+        )
         self._zeros = [np.zeros(state.shape, np.float32) for state in card.states]
         self._states = [
-            [onnxruntime.OrtValue.ortvalue_from_numpy(zero.copy(), device, 0) for zero in bank]
-            for bank in (self._zeros, self._zeros)
+            [_on_cpu(zero.copy()) for zero in bank] for bank in (self._zeros, self._zeros)
         ]
         self._bindings = [self._bound(card, before, 1 - before) for before in (0, 1)]
 
