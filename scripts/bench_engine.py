@@ -16,6 +16,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -69,11 +70,11 @@ def measure(path: Path, names: list[str], rounds: int) -> None:
         for _ in range(rounds):
             for name, predictor in predictors.items():
                 for frame in frames[:TURN]:
-                    grid[name].append(timed(lambda p=predictor, f=frame: p.step_on_grid(f)))
+                    grid[name].append(timed(partial(predictor.step_on_grid, frame)))
                     network[name].append(predictor.inference_ns / 1e6)
                     fit[name].append(predictor.preprocess_ns / 1e6)
                 for frame in frames[:TURN]:
-                    whole[name].append(timed(lambda p=predictor, f=frame: p.step(f)))
+                    whole[name].append(timed(partial(predictor.step, frame)))
         for name, predictor in predictors.items():
             on_grid, in_frame = np.array(grid[name][TURN:]), np.array(whole[name][TURN:])
             parts = {"fit": fit[name], "network and labels": network[name]}

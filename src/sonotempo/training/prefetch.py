@@ -6,9 +6,8 @@ what it has to wait for does not keep the training waiting.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import Empty, Queue
+from queue import Full, Queue
 
 import torch
 from torch import Tensor
@@ -69,29 +68,36 @@ class PreparedBatches:
         return len(self._batches)  # type: ignore[arg-type]  # a loader has a length
 
     def __iter__(self) -> Iterator[Prepared]:
-        ready: Queue[_Ready | None] = Queue(_AHEAD)
+        ready: Queue[_Ready | Exception | None] = Queue(_AHEAD)
         ended = threading.Event()
-        with ThreadPoolExecutor(1, "sonotempo-prefetch") as pool:
-            work = pool.submit(self._work, ready, ended)
-            try:
-                while (item := ready.get()) is not None:
-                    yield self._handed_over(item)
-                work.result()  # raises what ended the thread early
-            finally:
-                ended.set()
-                _empty(ready, work)
-
-    def _work(self, ready: "Queue[_Ready | None]", ended: threading.Event) -> None:
+        # A daemon: should an epoch be left without an end, it must not keep the program alive.
+        thread = threading.Thread(
+            target=self._work, args=(ready, ended), name="sonotempo-prefetch", daemon=True
+        )
+        thread.start()
         try:
-            stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+            while (item := ready.get()) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                yield self._handed_over(item)
+        finally:
+            ended.set()
+            thread.join()
+
+    def _work(self, ready: "Queue[_Ready | Exception | None]", ended: threading.Event) -> None:
+        on_gpu = self._device.type == "cuda"
+        stream = torch.cuda.Stream(self._device) if on_gpu else None  # type: ignore[no-untyped-call]
+        last: Exception | None = None
+        try:
             with torch.cuda.stream(stream):
                 for number, batch in enumerate(self._batches):
-                    if ended.is_set():
-                        return
                     prepared = self._prepare(batch, number)
-                    ready.put(_Ready(prepared, None if stream is None else stream.record_event()))
-        finally:
-            ready.put(None)
+                    done = None if stream is None else stream.record_event()
+                    if not _put(_Ready(prepared, done), ready, ended):
+                        return
+        except Exception as error:  # noqa: BLE001  (raised again where the batch is awaited)
+            last = error
+        _put(last, ready, ended)
 
     def _handed_over(self, item: "_Ready") -> Prepared:
         """Let the training's stream wait for a batch, and keep its memory for that stream."""
@@ -105,14 +111,22 @@ class PreparedBatches:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
+    """A batch, and when the work on it is done."""
+
     prepared: Prepared
     done: torch.cuda.Event | None
 
 
-def _empty(ready: "Queue[_Ready | None]", work: "Future[None]") -> None:
-    """Take what is left, so that a thread that waits for room can end."""
-    while not work.done():
+def _put(
+    item: "_Ready | Exception | None",
+    ready: "Queue[_Ready | Exception | None]",
+    ended: threading.Event,
+) -> bool:
+    """Wait for room, and return whether anybody still wants the item."""
+    while not ended.is_set():
         try:
-            ready.get(timeout=0.05)
-        except Empty:
+            ready.put(item, timeout=0.05)
+        except Full:
             continue
+        return True
+    return False
