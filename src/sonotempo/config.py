@@ -239,6 +239,8 @@ class TrainConfig(Section):
             faster on processors with AMX too.
         gradient_clip_norm: largest norm of a step's gradients.
         accelerator: where to compute.
+        cuda_graphs: replay training steps as CUDA graphs where every frame is labelled; off, each
+            kernel is started by itself.
     """
 
     initial_weights: Path | None = None
@@ -251,6 +253,7 @@ class TrainConfig(Section):
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     gradient_clip_norm: Positive = 1.0
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    cuda_graphs: bool = True
 
     @field_validator("initial_weights")
     @classmethod

@@ -25,7 +25,7 @@ from sonotempo.study.engine.schedule import duration_s, longest_chain_first
 from sonotempo.study.engine.workers import workers_for
 from sonotempo.training.job import Job
 from sonotempo.training.progress import RunProgress
-from sonotempo.training.task import stage_of
+from sonotempo.training.stage import stage_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from sonotempo.training.arm_facts import facts_of_companion, facts_of_training
 from sonotempo.training.device import device_of
 from sonotempo.training.initial_weights import start_from_file
 from sonotempo.training.progress import EpochProgress, RunProgress
-from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
+from sonotempo.training.stage import stage_of
+from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask
 from sonotempo.training.tensorboard import NamelessTensorBoard
 from sonotempo.training.weights import WeightsMetadata, load_weights, save_weights
 

@@ -19,7 +19,7 @@ from sonotempo.study.engine.calls import require_shared, use_threads
 from sonotempo.study.engine.reports import Silent
 from sonotempo.training.device import device_of
 from sonotempo.training.job import Job, run_job
-from sonotempo.training.task import stage_of
+from sonotempo.training.stage import stage_of
 
 # Batches of the arm that needs most of them in an epoch.
 _BATCHES = 3
