@@ -91,7 +91,7 @@ def whole_folder(
     >>> with tempfile.TemporaryDirectory() as parent:
     ...     with whole_folder(Path(parent) / "set", "DST") as draft:
     ...         _ = (draft / "a.txt").write_text("whole")
-    ...     [path.name for path in (Path(parent) / "set").iterdir()]
+    ...     sorted(path.name for path in (Path(parent) / "set").iterdir())
     ['a.txt']
 
     Args:

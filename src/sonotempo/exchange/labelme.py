@@ -52,8 +52,9 @@ def shapes_of(mask_HW: Image, structures: StructureSet, shapes: Shapes) -> list[
     >>> from sonotempo.structures import NERVE_VESSEL
     >>> square_HW = np.zeros((5, 5), np.uint8)
     >>> square_HW[1:4, 1:4] = 1
-    >>> shapes_of(square_HW, NERVE_VESSEL, "polygons")[0]["points"]
-    [[1, 1], [1, 3], [3, 3], [3, 1]]
+    >>> (shape,) = shapes_of(square_HW, NERVE_VESSEL, "polygons")
+    >>> str(shape["points"])
+    '[[1, 1], [1, 3], [3, 3], [3, 1]]'
     """
     found = []
     for label, structure in enumerate(structures, start=1):
