@@ -88,9 +88,10 @@ def index_video(source: Path, path: Path) -> VideoIndex:
 
 def open_container(source: Path) -> Any:
     """Open a video file; nothing but this file is read, and no frame exceeds the limit."""
-    container = av.open(
-        str(source), options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-    )
+    # Not ``options``, which are for streams too: up to PyAV 17, MPEG files, whose streams are found
+    # later, end the process with them.
+    allowed = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+    container = av.open(str(source), container_options=allowed)
     for stream in container.streams.video:
         stream.codec_context.options = {"max_pixels": str(limits().frame_pixels)}
     return container
