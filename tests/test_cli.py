@@ -246,6 +246,38 @@ def test_another_experiment_into_the_same_folder_is_refused(finished_run, tmp_pa
     assert "seed: 0 there, 4 now" in str(result.exception)
 
 
+def test_seeds_are_runs_in_folders_of_out(tmp_path, monkeypatch):
+    from sonotempo.study import crossval
+
+    asked = {}
+
+    def run(experiments, progress, folds):
+        asked.update({folder: one.seed for folder, one in experiments.items()})
+        return [None] * len(experiments)
+
+    monkeypatch.setattr(crossval, "crossvalidate_seeds", run)
+    config = write_config(tmp_path / "tiny.yaml", tiny_experiment())
+    assert call("crossval", config, "--out", tmp_path / "run", "seed=9").exit_code == 0
+    assert asked == {tmp_path / "run": 9}
+    asked.clear()
+    seeds = ["--seed", 0, "--seed", 4]
+    assert call("crossval", config, "--out", tmp_path / "run", *seeds).exit_code == 0
+    assert asked == {tmp_path / "run" / "seed-0": 0, tmp_path / "run" / "seed-4": 4}
+
+
+def test_a_plan_is_printed_and_nothing_is_run(tmp_path, monkeypatch):
+    from sonotempo.study import crossval, plan
+
+    planned = plan.Plan((plan.PlannedArm("frame", 10, 8, 90, 2e9, 3e9),), "Ray, 2 nodes", 2, 360)
+    monkeypatch.setattr(plan, "plan_runs", lambda *_: planned)
+    monkeypatch.setattr(crossval, "crossvalidate_seeds", lambda *_: pytest.fail("it ran"))
+    config = write_config(tmp_path / "tiny.yaml", tiny_experiment())
+    said = plain(call("crossval", config, "--plan").output)
+    assert "2.0 GB, 3.0 GB on the GPU" in said
+    assert "Ray, 2 nodes; up to 4.0 GB of memory in all" in said
+    assert "8 jobs, 12 min of work: about 6 min in all" in said
+
+
 def test_evaluate_prints_and_writes_scores_on_other_data(finished_run, tmp_path):
     write_shapes(tmp_path / "other", 2, 3, 32, seed=50)
     arguments = ["evaluate", finished_run.folder, tmp_path / "other", "--cache", tmp_path / "c"]
@@ -330,6 +362,31 @@ def test_compare_says_what_it_found_and_where_it_is(tmp_path):
     refused = call("compare", run, run, "--out", tmp_path / "other")
     assert "given twice" in str(refused.exception)
     assert not (tmp_path / "other").exists()
+
+
+def test_data_agreement_prints_and_writes_how_well_readers_agree(shapes, tmp_path):
+    other = shutil.copytree(shapes, tmp_path / "ben")
+    out = tmp_path / "agreement.csv"
+    done = call("data", "agreement", shapes, other, "--out", out)
+    assert done.exit_code == 0, done.output
+    text = plain(done.output)
+    assert "24 frames labelled by both" in text
+    assert "[1.000, 1.000]" in text
+    assert out.read_text("utf-8").startswith("structure,readers,metric,mean,low,high,")
+    refused = call("data", "agreement", shapes, other, "--layout", "heap")
+    assert "unknown layout 'heap'" in str(refused.exception)
+
+
+def test_data_suggest_prints_and_writes_what_to_label(finished_run, shapes, tmp_path):
+    data, out = shutil.copytree(shapes, tmp_path / "data"), tmp_path / "queue.csv"
+    for mask in data.rglob("frame_4_gt.*"):
+        mask.unlink()
+    done = call("data", "suggest", finished_run.folder, data, "--out", out, "--cache", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "What to label next" in plain(done.output)
+    assert out.read_text("utf-8").count("/sequence-0,4,") == 4
+    refused = call("data", "suggest", shapes, data)
+    assert "is not a run folder" in str(refused.exception)
 
 
 def test_data_inspect_sums_up_a_data_set(shapes):

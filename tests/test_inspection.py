@@ -1,4 +1,6 @@
 import io
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from rich.console import Console
 from fakes.files import noise, write_png
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.inspection import inspection_table, parse_structures
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.structures import NERVE_VESSEL
 
 
@@ -104,3 +107,14 @@ def test_structures_are_a_named_set_or_your_own(text, names):
 def test_structures_that_make_no_sense_are_refused(text, words):
     with pytest.raises(ConfigError, match=words.replace("own names", "unknown structure set")):
         parse_structures(text)
+
+
+def test_masks_are_counted_by_origin_where_a_file_says_it(tmp_path, shapes):
+    assert "origin" not in shown(shapes)
+    root = Path(shutil.copytree(shapes, tmp_path / "data"))
+    write_origins(
+        root / "subject-00" / "sequence-0",
+        {1: Origin("propagated"), 2: Origin("model", "frame [v2]", is_accepted=True)},
+    )
+    said = "22 human, 1 model:frame [v2] (accepted), 1 propagated"
+    assert row(shown(root), "masks by origin") == said

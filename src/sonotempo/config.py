@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from sonotempo.arms import arm_named
 from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.label_origin import Use
 from sonotempo.measures import TESTABLE
 from sonotempo.structures import StructureSet, structure_set
 
@@ -43,6 +44,11 @@ class DataConfig(Section):
         layout: how it is arranged, see :func:`sonotempo.io.open_dataset`.
         structures: a named set, or your own names in label order from 1.
         frames_root: the recordings that an annotation export was made from.
+        use: the origins of the masks to train on: ``human``, ``accepted`` (made by a model or
+            carried by motion, then accepted by a person), ``propagated``, ``model``. Of these, only
+            human and accepted ones are ever scored by.
+        follow_links: whether links, and the files that headers name, may lead outside these
+            folders.
         area: top, left, bottom, right in pixels of the part that shows ultrasound, where the
             files do not say.
         input_size: side of the square network grid in pixels.
@@ -54,6 +60,8 @@ class DataConfig(Section):
     layout: Literal["auto", "annotation_web", "stills", "recordings"] = "auto"
     structures: str | list[str] = "nerve+vessel"
     frames_root: Path | None = None
+    use: Annotated[tuple[Use, ...], Field(min_length=1)] = ("human", "accepted")
+    follow_links: bool = False
     area: tuple[int, int, int, int] | None = None
     input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 256
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -68,6 +76,21 @@ class DataConfig(Section):
     @classmethod
     def _home_is_found(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser()
+
+    @field_validator("use", mode="before")
+    @classmethod
+    def _one_word_is_a_list(cls, use: object) -> object:
+        return [one.strip() for one in use.split(",")] if isinstance(use, str) else use
+
+    @field_validator("use")
+    @classmethod
+    def _something_is_scored_by(cls, use: tuple[Use, ...]) -> tuple[Use, ...]:
+        if not {"human", "accepted"} & set(use):
+            raise ValueError(
+                f"{list(use)} holds nothing to score by; add human, accepted or both: only masks "
+                "that a person stands behind are references"
+            )
+        return tuple(one for one in get_args(Use) if one in use)  # their order means nothing
 
     @field_validator("structures")
     @classmethod
@@ -347,6 +370,52 @@ class ControlsConfig(Section):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.6
 
 
+class EngineConfig(Section):
+    """Where the jobs of a run are computed; ``engine=ray`` is short for ``engine.kind=ray``.
+
+    It changes nothing in the results of a machine with the same number of threads, and is not kept
+    in the run folder: a run can be continued with another engine.
+
+    Attributes:
+        kind: ``sequential``, one job at a time in this process; ``local``, several processes on
+            this machine; ``ray``, on a cluster.
+        jobs: how many run at a time with ``local``; by default ``jobs_per_gpu`` on each GPU, or one
+            for every two processor cores.
+        threads: processor cores of each job; by default an equal share.
+        jobs_per_gpu: how many share a GPU.
+        address: of the Ray cluster, ``auto`` for the one that this machine belongs to; by default
+            one is started on this machine.
+    """
+
+    kind: Literal["sequential", "local", "ray"] = "sequential"
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    jobs_per_gpu: Annotated[int, Field(ge=1)] = 1
+    address: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_is_kind(cls, given: object) -> object:
+        return {"kind": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _belongs_to_kind(self) -> "EngineConfig":
+        kinds = {
+            "jobs": ("local",),
+            "threads": ("local", "ray"),
+            "jobs_per_gpu": ("local", "ray"),
+            "address": ("ray",),
+        }
+        for key in self.model_fields_set - {"kind"}:
+            default = type(self).model_fields[key].default
+            if getattr(self, key) != default and self.kind not in kinds[key]:
+                raise ValueError(
+                    f"engine.{key} is read by engine={' and engine='.join(kinds[key])} only; set "
+                    f"one of these, or leave it out (the engine is {self.kind})"
+                )
+        return self
+
+
 class Experiment(Section):
     """One complete experiment: data, folds, both arms, training and evaluation.
 
@@ -371,6 +440,7 @@ class Experiment(Section):
     sequence: SequenceConfig = SequenceConfig()
     controls: ControlsConfig = ControlsConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    engine: EngineConfig = EngineConfig()
 
     @model_validator(mode="after")
     def _arms_have_their_start(self) -> "Experiment":

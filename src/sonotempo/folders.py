@@ -1,6 +1,7 @@
-"""Write where the user asked, whole or not at all; a refusal by the disk names path and option."""
+"""Write where the user asked, whole or not at all; name files without saying where they lie."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,29 @@ def make_folder(
         ) from error
 
 
+def short_name(path: Path) -> str:
+    """Name a file or folder by its last two parts: what is handed on does not say where it lay.
+
+    >>> short_name(Path("/home/eva/study/ben/cine.dcm"))
+    'ben/cine.dcm'
+    """
+    named = [part for part in path.parts if part not in (path.anchor, "..")]
+    return Path(*named[-2:]).as_posix()
+
+
+def without_folder(text: str, folder: Path) -> str:
+    """Return a text in which the paths in a folder begin below it.
+
+    >>> without_folder("/home/eva/study/ben/cine.dcm is cut short", Path("/home/eva/study"))
+    'ben/cine.dcm is cut short'
+    """
+    # The longest spelling first: it may hold the others.
+    spellings = {str(one) for one in (folder, folder.absolute(), folder.resolve()) if one.name}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = text.replace(f"{spelling}{os.sep}", "")
+    return text
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to, which takes the place of ``path`` once it is safely on the disk.
@@ -52,13 +76,51 @@ def whole_file(path: Path) -> Iterator[Path]:
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
-        _keep_name(path.parent)
+        keep_names(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _keep_name(folder: Path) -> None:
-    """Make sure that a new name in a folder survives a power cut, where folders can be opened."""
+@contextmanager
+def whole_folder(
+    folder: Path, option: str, error_class: type[SonotempoError] = SonotempoError
+) -> Iterator[Path]:
+    """Yield a folder to fill, which takes the place of a new or empty ``folder`` once it is whole.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     with whole_folder(Path(parent) / "set", "DST") as draft:
+    ...         _ = (draft / "a.txt").write_text("whole")
+    ...     [path.name for path in (Path(parent) / "set").iterdir()]
+    ['a.txt']
+
+    Args:
+        folder: what the user named.
+        option: what the user sets to choose another, for example ``--out``.
+        error_class: the class of the error.
+
+    Raises:
+        SonotempoError: it is not empty, a file is in the way, or the disk refuses; nothing is left
+            behind.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        kind = "a file" if folder.is_file() else "not empty"
+        raise error_class(f"{folder} is {kind}; give a new or empty {option}")
+    place = folder.resolve()
+    draft = place.with_name(f".{place.name}.{os.getpid()}.part")
+    make_folder(draft, option, error_class)
+    try:
+        with writing(folder, option, error_class):
+            yield draft
+            if place.is_dir():
+                place.rmdir()
+            draft.rename(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def keep_names(folder: Path) -> None:
+    """Make sure that new names in a folder survive a power cut, where folders can be opened."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from rich.markup import escape
 from rich.table import Table
@@ -11,6 +12,7 @@ from rich.table import Table
 from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.io import DataSet, Layout, open_dataset, open_recording
 from sonotempo.io.orientation import AS_SHOWN
+from sonotempo.label_origin import counted_origins
 from sonotempo.recording import Recording
 from sonotempo.structures import StructureSet, structure_set
 
@@ -28,8 +30,25 @@ def parse_structures(text: str) -> StructureSet:
     return structure_set(text)
 
 
+def parse_layout(text: str) -> Layout | Literal["auto"]:
+    """Return the layout that a command was given.
+
+    Raises:
+        ConfigError: there is no such layout.
+    """
+    layouts = ("auto", *get_args(Layout))
+    if text not in layouts:
+        raise ConfigError(unknown_option("layout", text, layouts))
+    return text  # type: ignore[return-value]  # checked above
+
+
 def inspection_table(
-    path: Path, structures: StructureSet, layout: str, frames_root: Path | None
+    path: Path,
+    structures: StructureSet,
+    layout: str,
+    frames_root: Path | None,
+    *,
+    follow_links: bool = False,
 ) -> Table:
     """Open a recording, or a folder as a data set, and describe it.
 
@@ -37,9 +56,7 @@ def inspection_table(
         RecordingError: nothing can be read.
         ConfigError: the layout does not exist.
     """
-    layouts = ("auto", *get_args(Layout))
-    if layout not in layouts:
-        raise ConfigError(unknown_option("layout", layout, layouts))
+    arranged = parse_layout(layout)
     table = Table(title=escape(str(path)), show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -47,12 +64,13 @@ def inspection_table(
         dataset = open_dataset(
             path,
             structures,
-            layout=layout,  # type: ignore[arg-type]  # checked above
+            layout=arranged,
             frames_root=frames_root,
+            follow_links=follow_links,
         )
         _describe_set(table, dataset)
     else:
-        _describe(table, open_recording(path, structures))
+        _describe(table, open_recording(path, structures, follow_links=follow_links))
     return table
 
 
@@ -64,6 +82,7 @@ def _describe_set(table: Table, dataset: DataSet) -> None:
     known = "" if dataset.subjects_known else f" (unknown: every {one} counts as one)"
     table.add_row("subjects", f"{len(dataset.subjects)}{known}")
     table.add_row("frames", f"{dataset.frame_count}, {dataset.labelled_count} of them labelled")
+    _describe_origins(table, dataset.recordings)
     share = dataset.consecutive_share
     table.add_row(
         "consecutive frames",
@@ -91,6 +110,7 @@ def _describe(table: Table, recording: Recording) -> None:
     seconds = (recording.timestamps_ns[-1] - recording.timestamps_ns[0]) / 1e9
     table.add_row("subject", escape(recording.subject))
     table.add_row("frames", f"{len(recording)}, {len(recording.labelled)} of them labelled")
+    _describe_origins(table, [recording])
     table.add_row("segments without a gap", str(len(recording.segments())))
     table.add_row("duration", f"{seconds:.2f} s")
     table.add_row("size", f"{height} x {width} pixels (rows x columns)")
@@ -102,6 +122,13 @@ def _describe(table: Table, recording: Recording) -> None:
         table.add_row("orientation", f"stored as {recording.stored_as}; turned to {AS_SHOWN}")
     if recording.rate_is_assumed:
         table.add_row("frame rate", "unknown; 25 frames per second assumed")
+
+
+def _describe_origins(table: Table, recordings: Sequence[Recording]) -> None:
+    """Say how many masks come from where, if any file says it; else people made them all."""
+    if any(recording.origins for recording in recordings):
+        counts = Counter(one.origin(index).text for one in recordings for index in one.labelled)
+        table.add_row("masks by origin", escape(counted_origins(counts)))
 
 
 def _counted(stored: Counter[str]) -> str:

@@ -13,9 +13,13 @@ from typing import Literal, get_args
 
 from sonotempo.errors import RecordingError
 from sonotempo.folders import whole_file, writing
+from sonotempo.guard import guarded, shown
 
 #: ``empty``: somebody has confirmed that nothing is in view.
 Kind = Literal["human", "propagated", "model", "empty"]
+
+#: What ``data.use`` can name; ``human`` holds what is confirmed to be empty, too.
+Use = Literal["human", "accepted", "propagated", "model"]
 
 ORIGINS_FILE = "origins.json"
 _FORMAT = 1
@@ -46,17 +50,43 @@ class Origin:
         >>> Origin().is_truth, Origin("propagated").is_truth
         (True, False)
         """
-        return self.kind in ("human", "empty") or self.is_accepted
+        return self.use in ("human", "accepted")
+
+    @property
+    def use(self) -> Use:
+        """What ``data.use`` has to name so that the mask is used.
+
+        >>> Origin("empty").use, Origin("propagated").use, Origin("model", is_accepted=True).use
+        ('human', 'propagated', 'accepted')
+        """
+        if self.kind in ("human", "empty"):
+            return "human"
+        return "accepted" if self.is_accepted else self.kind  # type: ignore[return-value]
 
     @property
     def text(self) -> str:
         """Name it for tables.
 
         >>> Origin("model", "frame", is_accepted=True).text
-        'model:frame, accepted'
+        'model:frame (accepted)'
         """
-        name = f"model:{self.model}" if self.kind == "model" else self.kind
-        return f"{name}, accepted" if self.is_accepted else name
+        names = {"model": f"model:{self.model}", "empty": "empty (confirmed)"}
+        name = names.get(self.kind, self.kind)
+        return f"{name} (accepted)" if self.use == "accepted" else name
+
+
+def counted_origins(counts: Mapping[str, int]) -> str:
+    """Write how many masks have which origin, those of people first.
+
+    >>> counted_origins({"propagated": 31, "human": 240, "model:frame (accepted)": 2})
+    '240 human, 2 model:frame (accepted), 31 propagated'
+    """
+
+    def place(text: str) -> tuple[int, str]:
+        by_person = text in ("human", "empty (confirmed)")
+        return (0 if by_person else 1 if text.endswith("(accepted)") else 2), text
+
+    return ", ".join(f"{counts[text]} {text}" for text in sorted(counts, key=place))
 
 
 def read_origins(folder: Path) -> dict[int, Origin]:
@@ -68,19 +98,12 @@ def read_origins(folder: Path) -> dict[int, Origin]:
     path = folder / ORIGINS_FILE
     if not path.is_file():
         return {}
-    try:
+    remedy = "restore it, or delete it if people made all masks of this folder"
+    with guarded(f"{path} does not say where the masks come from", remedy, RecordingError):
         content = json.loads(path.read_text("utf-8"))
         if content["format"] != _FORMAT:
-            raise ValueError(f"format {content['format']}, this version reads {_FORMAT}")
-        found = {int(number): Origin(**one) for number, one in content["frames"].items()}
-        for one in found.values():
-            if one.kind not in get_args(Kind):
-                raise ValueError(f"unknown origin {one.kind!r}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordingError(
-            f"{path} does not say where the masks come from ({error}); restore it, or delete it "
-            "if people made all masks of this folder"
-        ) from error
+            raise ValueError(f"format {shown(content['format'])}, this version reads {_FORMAT}")
+        found = {int(number): _checked(Origin(**one)) for number, one in content["frames"].items()}
     return found
 
 
@@ -91,7 +114,19 @@ def write_origins(folder: Path, origins: Mapping[int, Origin]) -> None:
         RecordingError: the folder cannot be written.
     """
     frames = {str(number): asdict(origins[number]) for number in sorted(origins)}
+    text = json.dumps({"format": _FORMAT, "frames": frames}, indent=1)
     path = folder / ORIGINS_FILE
     with writing(path, "folder for the masks", RecordingError), whole_file(path) as draft:
-        content = {"format": _FORMAT, "frames": frames}
-        draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        draft.write_text(text + "\n", encoding="utf-8")
+
+
+def _checked(origin: Origin) -> Origin:
+    """Return an origin that was read, if its values are what the record says."""
+    if origin.kind not in get_args(Kind):
+        raise ValueError(
+            f"unknown origin {shown(origin.kind)}; known are {', '.join(get_args(Kind))}"
+        )
+    texts = (origin.model, origin.by, origin.at)
+    if not isinstance(origin.is_accepted, bool) or not all(isinstance(one, str) for one in texts):
+        raise ValueError("model, by and at are texts, is_accepted is true or false")
+    return origin

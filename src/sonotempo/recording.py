@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.label_origin import Origin
 from sonotempo.sector import Sector
 from sonotempo.structures import StructureSet
 
@@ -118,6 +119,8 @@ class Recording:
         sector: the shape of the image in the area, or None if it fills it.
         frame_numbers: int64, one per frame, strictly increasing; by default 0, 1, 2…
         mask_readers: a function for the index of each labelled frame that reads its mask.
+        origins: where the masks come from, by the index of their frame; a mask without an entry was
+            made by a person.
         files: every file with pixels or masks of the recording.
         spacings_mm: one per frame if they may differ (change of depth); else empty.
         areas: likewise.
@@ -141,6 +144,7 @@ class Recording:
     mask_readers: Mapping[int, Callable[[], Image]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    origins: Mapping[int, Origin] = field(default_factory=lambda: MappingProxyType({}))
     files: tuple[Path, ...] = ()
     spacings_mm: tuple[Spacing | None, ...] = ()
     areas: tuple[Box | None, ...] = ()
@@ -215,6 +219,10 @@ class Recording:
     def labelled(self) -> tuple[int, ...]:
         """The indices of the frames that have a mask, in order."""
         return tuple(sorted(self.mask_readers))
+
+    def origin(self, index: int) -> Origin:
+        """Return where the mask of a frame comes from: a person, unless the files say otherwise."""
+        return self.origins.get(index, Origin())
 
     def mask(self, index: int) -> Image | None:
         """Read the mask of a frame as uint8 HW, or return None if it is unlabelled.

@@ -17,6 +17,7 @@ def outline(numbers, labelled, name="r"):
         folder=Path(name),
         key=name,
         content=name,
+        frames_sum=name,
         subject=name,
         name=name,
         source=Path(name),

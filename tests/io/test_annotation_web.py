@@ -10,6 +10,7 @@ from sonotempo.errors import RecordingError
 from sonotempo.io import open_dataset, open_recording
 from sonotempo.io.annotation_web import open_annotated, recorded_sequence, sequence_folders
 from sonotempo.io.formats import Request
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.structures import NERVE_VESSEL
 
 SHAPE = (20, 30)
@@ -209,4 +210,54 @@ def test_frames_of_two_types_are_refused(tmp_path):
     folder = export(tmp_path, numbers=(1,))
     write_png(folder / "us_2.png", noise(*SHAPE))
     with pytest.raises(RecordingError, match=r"several types \(\.mhd, \.png\)"):
+        open_recording(folder)
+
+
+def test_origins_go_with_their_masks(tmp_path):
+    folder = export(tmp_path / "export", numbers=(2, 3, 6))
+    write_origins(folder, {3: Origin("propagated"), 6: Origin("model", "frame", is_accepted=True)})
+    recording = open_recording(folder)
+    assert recording.origins == {
+        1: Origin("propagated"),
+        2: Origin("model", "frame", is_accepted=True),
+    }
+    assert recording.origin(0) == Origin()
+    whole = recordings(tmp_path / "whole")
+    (paired,) = open_dataset(
+        tmp_path / "export", NERVE_VESSEL, layout="annotation_web", frames_root=whole
+    ).recordings
+    assert paired.labelled == (2, 3, 6)
+    assert {index: one.use for index, one in paired.origins.items()} == {
+        3: "propagated",
+        6: "accepted",
+    }
+
+
+def test_an_origin_without_a_mask_is_said_and_the_others_hold(tmp_path):
+    folder = export(tmp_path, numbers=(2, 3))
+    write_origins(folder, {3: Origin("propagated"), 4: Origin("propagated"), 5: Origin()})
+    recording, (skipped,) = open_annotated(Request(folder))
+    assert recording.origins == {1: Origin("propagated")}
+    assert skipped.reason.endswith(
+        "origins.json says where the mask of 2 frames comes from, but there is none"
+    )
+    assert open_recording(folder).origins == recording.origins
+
+
+def test_a_mask_that_cannot_be_used_is_reported_once(tmp_path):
+    folder = export(tmp_path, numbers=(2, 3))
+    write_meta(folder / "us_3_gt.mhd", mask_of(3)[:10])
+    write_origins(folder, {3: Origin("propagated")})
+    _, skipped = open_annotated(Request(folder))
+    assert len(skipped) == 1
+
+
+def test_damaged_origins_leave_the_recording_out(tmp_path):
+    export(tmp_path, sequence="left")
+    folder = export(tmp_path, sequence="right")
+    (folder / "origins.json").write_text("{")
+    dataset = open_dataset(tmp_path, NERVE_VESSEL)
+    assert [one.name for one in dataset.recordings] == ["7/left"]
+    assert [one.path for one in dataset.skipped] == [folder]
+    with pytest.raises(RecordingError, match="does not say where the masks come from"):
         open_recording(folder)

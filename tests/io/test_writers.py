@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from fakes.files import noise
 from sonotempo.io import open_recording
 from sonotempo.io.writers import write_frame, write_sequence
+from sonotempo.label_origin import Origin
 
 TIMES = np.array([0, 50_000_000, 123_456_000], np.int64)
 
@@ -80,3 +81,21 @@ def test_a_disk_that_fills_up_leaves_no_half_frame(tmp_path, monkeypatch, fails_
     with pytest.raises(OSError, match="No space left"):
         write_frame(tmp_path, "us_0", noise(8, 8), noise(8, 8), spacing_mm=None, timestamp_ns=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_origins_are_written_by_frame_number(tmp_path):
+    images_THW = np.zeros((3, 8, 8), np.uint8)
+    write_sequence(
+        tmp_path / "anna" / "left",
+        "frame",
+        images_THW,
+        [images_THW[0], None, images_THW[0]],
+        spacing_mm=None,
+        timestamps_ns=np.arange(3, dtype=np.int64),
+        frame_numbers=(10, 11, 15),
+        origins={2: Origin("propagated")},
+    )
+    recording = open_recording(tmp_path / "anna" / "left")
+    assert recording.frame_numbers.tolist() == [10, 11, 15]
+    assert recording.labelled == (0, 2)
+    assert recording.origins == {2: Origin("propagated")}

@@ -76,6 +76,17 @@ def test_beside_the_masks_stands_what_made_them(tmp_path, predictors):
     ]
 
 
+def test_nothing_says_where_the_recording_lay(tmp_path, predictors):
+    source = recorded(tmp_path).source
+    recording = recorded(tmp_path, broken={2: RecordingError(f"{source} is cut short")})
+    segment_recording(recording, predictors["frame"], tmp_path / "masks")
+    text = (tmp_path / "masks" / ABOUT_FILE).read_text(encoding="utf-8")
+    about = json.loads(text)
+    assert str(tmp_path) not in text
+    assert about["recording"] == "/".join(recording.source.parts[-2:])
+    assert about["skipped"] == [f"frame 2: {about['recording']} is cut short"]
+
+
 def test_a_gap_in_time_resets_the_state(tmp_path, predictors):
     recording = recorded(tmp_path)
     recording.timestamps_ns[3:] += 2_000_000_000

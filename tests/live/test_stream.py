@@ -107,6 +107,7 @@ def test_a_recording_streams_to_its_end_without_losing_a_frame(models, recording
     assert result.exit_code == 0, result.output
     report = json.loads(stats.read_text(encoding="utf-8"))
     assert report["state"] == "finished"
+    assert report["source"] == "/".join(recording.parts[-2:])
     found = report["statistics"]
     assert (found["captured"], found["segmented"], found["dropped"]) == (20, 20, 0)
     assert report["events"] == {"connected": 1, "ended": 1}

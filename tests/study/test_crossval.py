@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,15 @@ import pytest
 import torch
 import yaml
 
-from fakes.experiments import TINY, Told, tiny_experiment, write_config
+from fakes.experiments import TINY, FinishedRun, Told, tiny_experiment, write_config
 from fakes.shapes import moving_shapes, write_shapes
-from sonotempo.config import FoldsConfig, TrainConfig
+from sonotempo.config import DataConfig, FoldsConfig, TrainConfig
 from sonotempo.config_file import experiment_from, load_run
 from sonotempo.data.folds import load_folds
 from sonotempo.errors import ConfigError, RecordingError, SonotempoError
+from sonotempo.evaluation.scoring.provenance import read_facts
 from sonotempo.io.writers import write_sequence
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.study import crossval as crossval_module
 from sonotempo.study.crossval import crossvalidate
 from sonotempo.training.cohort import open_cohort
@@ -39,6 +42,16 @@ def test_a_run_folder_explains_itself(finished_run):
     assert (folder / "table.md").read_text(encoding="utf-8") == finished_run.table.markdown()
     assert (folder / "table.csv").read_text(encoding="utf-8") == finished_run.table.csv()
     assert (folder / "skipped.txt").read_text(encoding="utf-8") == ""
+
+
+def test_only_the_settings_say_where_the_data_lie_and_nothing_names_the_host(finished_run, shapes):
+    place, host = str(shapes.parent).encode(), socket.gethostname()
+    files = [path for path in finished_run.folder.rglob("*") if path.is_file()]
+    telling = [path.name for path in files if place in path.read_bytes()]
+    assert telling == ["config.yaml"]
+    events = [path.name for path in files if "tfevents" in path.name]
+    assert events
+    assert all(f".{host}." not in name for name in events)
 
 
 def test_every_labelled_frame_is_scored_once_by_every_arm(finished_run):
@@ -91,6 +104,15 @@ def test_a_finished_run_is_only_tabulated_again(finished_run, tmp_path):
     assert not any("training" in name for name, *_ in said.steps)
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("weights.safetensors")}
     assert (run / "table.md").read_text("utf-8") == finished_run.table.markdown()
+
+
+def test_what_a_kill_in_the_last_moment_leaves_is_removed(finished_run, tmp_path):
+    run = copied(finished_run, tmp_path)
+    left = [run / "frame" / "fold-00" / name for name in ("resume.ckpt", ".progress-1.jsonl")]
+    for path in left:
+        path.touch()
+    again(run, finished_run.experiment)
+    assert not any(path.exists() for path in left)
 
 
 def test_another_experiment_in_the_same_folder_is_refused_with_what_differs(finished_run, tmp_path):
@@ -153,6 +175,7 @@ def test_data_whose_content_has_changed_are_refused_by_name(
 ):
     monkeypatch.setattr(crossval_module, "run_job", lambda job, *_: stop())
     run, root = copied(finished_run, tmp_path), tmp_path / "data"
+    (run / "frame" / "fold-00" / "finished.json").unlink()
     shutil.copytree(shapes, root)
     moved = with_root(finished_run.experiment, root, run)
     with pytest.raises(SonotempoError, match="began"):  # the same content elsewhere is fine
@@ -379,6 +402,7 @@ def test_what_is_skipped_is_said_and_written_down(shapes, tmp_path, monkeypatch)
         )
     (line,) = (tmp_path / "run" / "skipped.txt").read_text("utf-8").splitlines()
     assert "frame_2_gt" in line
+    assert str(tmp_path) not in line
     assert f"skipped: {line}" in progress.text
 
 
@@ -390,3 +414,37 @@ def test_the_data_of_a_run_are_never_changed(finished_run, shapes, tmp_path):
         return [(f.relative_to(root), hashlib.sha256(f.read_bytes()).digest()) for f in files]
 
     assert content(tmp_path) == content(shapes)
+
+
+def test_a_fold_that_nothing_can_be_scored_by_is_refused(shapes, tmp_path):
+    root = Path(shutil.copytree(shapes, tmp_path / "data"))
+    for number in (1, 2, 3):
+        folder = root / f"subject-{number:02d}" / "sequence-0"
+        write_origins(folder, {frame: Origin("propagated") for frame in range(6)})
+    experiment = tiny_experiment(root, tmp_path / "cache")
+    data = experiment.data.model_copy(update={"use": ("human", "propagated")})
+    with Told() as progress, pytest.raises(ConfigError, match=r"fold \d has no reference: nobody"):
+        crossvalidate(experiment.model_copy(update={"data": data}), tmp_path / "run", progress)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_says_which_masks_it_used(shapes, tmp_path):
+    root = Path(shutil.copytree(shapes, tmp_path / "data"))
+    for number in range(4):
+        folder = root / f"subject-{number:02d}" / "sequence-0"
+        write_origins(folder, {frame: Origin("propagated") for frame in (1, 2, 4, 5)})
+    run = FinishedRun.of(
+        root,
+        arms=("frame",),
+        data=DataConfig(
+            root=root, input_size=32, cache=tmp_path / "cache", use=("human", "propagated")
+        ),
+    )
+    said = "references: 8 human; for training alone: 16 propagated"
+    assert said in run.table.markdown()
+    assert said in run.text
+    frames = pd.read_parquet(run.folder / "frames.parquet")
+    assert set(frames.frame) == {0, 3}
+    facts = read_facts(run.folder / "frame" / "fold-00" / "facts.json")
+    assert facts.labelled_frames == 6
+    assert facts.trained_origins == {"propagated": 4}

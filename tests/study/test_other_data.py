@@ -12,6 +12,7 @@ from sonotempo.evaluation.comparison.runs import read_run
 from sonotempo.evaluation.scoring.files import read_scores
 from sonotempo.evaluation.scoring.provenance import read_facts
 from sonotempo.io.writers import write_sequence
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.study.other_data import evaluate_weights
 
 
@@ -216,3 +217,24 @@ def test_a_lone_weights_file_has_no_facts_and_the_comparison_says_why(
     assert arm.facts == {}
     (pair,) = compare([tmp_path / "frame", tmp_path / "lone"]).pairs
     assert any("scored without their run folder" in fact for fact in pair.differs_in)
+
+
+def test_masks_that_nobody_accepted_are_not_scored_by(finished_run, others, tmp_path):
+    data = shutil.copytree(others, tmp_path / "data")
+    write_origins(data / "subject-00" / "sequence-0", {0: Origin("propagated")})
+    write_origins(data / "subject-01" / "sequence-0", {n: Origin("model", "x") for n in range(3)})
+    scored = scored_on(finished_run.weights("frame"), data, tmp_path)
+    assert set(scored.evaluation.frames.frame) == {1, 2}
+    assert set(scored.evaluation.frames.subject) == {"subject-00"}
+    assert "references: 2 human; not used: 3 model:x, 1 propagated" in scored.table.markdown()
+
+
+def test_a_recording_that_has_got_more_labels_is_still_one_that_was_trained_on(
+    finished_run, shapes, tmp_path
+):
+    data = shutil.copytree(shapes, tmp_path / "data")
+    for mask in data.rglob("frame_3_gt.*"):
+        mask.unlink()
+    fold = load_folds(finished_run.folder / "folds.json")[0]
+    frames = scored_on(finished_run.weights("frame"), data, tmp_path).evaluation.frames
+    assert set(frames.subject) == {*fold.test, *fold.validation}

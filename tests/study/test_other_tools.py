@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.comparison.runs import read_run
 from sonotempo.evaluation.scoring.mask_files import read_masks
 from sonotempo.evaluation.scoring.provenance import read_facts
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.study.other_tools import evaluate_masks
 
 
@@ -111,6 +113,15 @@ def test_masks_that_are_missing_are_counted_and_nothing_is_written(
     with pytest.raises(RecordingError, match=r"1 missing \(frame 2 of subject-01/sequence-0\)"):
         scored_as(drawn, shapes, finished_run.folder, tmp_path, out=out)
     assert not out.exists()
+
+
+def test_a_mask_is_needed_only_where_there_is_a_reference(finished_run, drawn, shapes, tmp_path):
+    data = shutil.copytree(shapes, tmp_path / "data")
+    write_origins(data / "subject-01" / "sequence-0", {2: Origin("propagated")})
+    (drawn / "subject-01/sequence-0/2.png").unlink()
+    scored = scored_as(drawn, data, finished_run.folder, tmp_path)
+    assert len(scored.evaluation.frames) == (4 * 6 - 1) * 2
+    assert "references: 23 human; not used: 1 propagated" in scored.table.markdown()
 
 
 def test_masks_of_no_recording_are_said(finished_run, drawn, shapes, tmp_path):

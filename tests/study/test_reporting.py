@@ -63,3 +63,31 @@ def test_the_same_experiment_run_again_gives_the_same_bytes(finished_run, shapes
     for file in ("comparison.json", "comparison.csv", "tables.tex", "tables.md"):
         first, second = (tmp_path / name / file for name in ("first", "second"))
         assert first.read_bytes() == second.read_bytes(), file
+
+
+def test_readers_of_the_same_structures_take_the_place_of_the_literature(tmp_path):
+    run = write_run(
+        tmp_path / "run",
+        arms=("frame", "sequence"),
+        subjects=4,
+        frames=4,
+        evaluate=EvaluateConfig(bootstrap_draws=100),
+    )
+    file = tmp_path / "agreement.csv"
+    file.write_text(
+        "structure,readers,metric,mean,low,high,subjects,frames,tolerance_mm,reason\n"
+        "median nerve,anna; ben,dice,0.612,0.55,0.68,4,16,,\n",
+        encoding="utf-8",
+    )
+    with Told() as progress:
+        report_runs([run], tmp_path / "report", progress, agreement=file)
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "human–human Dice of median nerve of these readers 0.61" in page
+    said = "human–human Dice of anna and ben in 16 frames of 4 subjects, 95 % interval"
+    assert f"0.61 on median nerve ({said} 0.550 to 0.680, agreement.csv)" in page
+    assert "--agreement agreement.csv" in page
+    tables = (tmp_path / "report" / "tables.md").read_text(encoding="utf-8")
+    assert f"median nerve: 0.612, {said}" in tables
+    with Told() as progress, pytest.raises(ConfigError, match="cannot be read"):
+        report_runs([run], tmp_path / "other", progress, agreement=tmp_path / "none.csv")
+    assert not (tmp_path / "other").exists()

@@ -5,15 +5,19 @@ import pytest
 
 from fakes.experiments import Told, tiny_experiment
 from fakes.files import noise, write_meta, write_png
+from sonotempo.config import DataConfig
 from sonotempo.errors import ConfigError, RecordingError
 from sonotempo.evaluation.scoring.scored_data import DataFacts
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.phantom.cohort import COHORT_FILE, SUBJECT_FILE
 from sonotempo.training.cohort import open_cohort
 
 
-def cohort_of(root, tmp_path):
+def cohort_of(root, tmp_path, **data):
     progress = Told()
-    return open_cohort(tiny_experiment(root, tmp_path / "cache"), progress), progress
+    experiment = tiny_experiment(root, tmp_path / "cache")
+    settings = DataConfig(**(experiment.data.model_dump() | data))
+    return open_cohort(experiment.model_copy(update={"data": settings}), progress), progress
 
 
 @pytest.fixture
@@ -115,3 +119,52 @@ def test_a_data_set_whose_masks_are_all_empty_is_refused_before_training(stills,
         write_png(path, np.zeros((40, 40), np.uint8))
     with pytest.raises(RecordingError, match=r"every mask in .* is empty"):
         cohort_of(stills, tmp_path)
+
+
+@pytest.fixture
+def reviewed(tmp_path, shapes):
+    """Four subjects of six masks: one of people, one half accepted, one of a model, one mixed."""
+    root = shutil.copytree(shapes, tmp_path / "reviewed")
+
+    def origins(subject, made):
+        write_origins(root / f"subject-{subject:02d}" / "sequence-0", made)
+
+    origins(1, {n: Origin("propagated", is_accepted=n < 3) for n in range(6)})
+    origins(2, {n: Origin("model", "frame") for n in range(6)})
+    origins(3, {n: Origin("propagated") for n in range(1, 6)})
+    return root
+
+
+def test_masks_that_nobody_accepted_are_not_used(reviewed, tmp_path):
+    cohort, _ = cohort_of(reviewed, tmp_path)
+    assert [one.labelled for one in cohort.recordings] == [tuple(range(6)), (0, 1, 2), (0,)]
+    assert cohort.notes == (
+        "references: 7 human, 3 propagated (accepted); not used: 6 model:frame, 8 propagated",
+    )
+    (skipped,) = cohort.skipped
+    assert skipped.endswith(
+        "no frame has a mask that data.use=human,accepted names; it has 6 model:frame"
+    )
+
+
+def test_other_masks_train_if_the_settings_say_so_and_are_never_scored_by(reviewed, tmp_path):
+    cohort, _ = cohort_of(reviewed, tmp_path, use=["human", "accepted", "propagated", "model"])
+    assert [len(one.labelled) for one in cohort.recordings] == [6, 6, 6, 6]
+    assert [len(one.scored) for one in cohort.recordings] == [6, 3, 0, 1]
+    assert cohort.references == (
+        "references: 7 human, 3 propagated (accepted); for training alone: 6 model:frame, "
+        "8 propagated"
+    )
+
+
+def test_data_without_a_reference_are_refused(reviewed, tmp_path):
+    for number in (0, 1, 3):
+        shutil.rmtree(reviewed / f"subject-{number:02d}")
+    with pytest.raises(RecordingError, match=r"can be used: .*6 model:frame"):
+        cohort_of(reviewed, tmp_path)
+    with pytest.raises(RecordingError, match=r"scored by: .*for training alone: 6 model:frame"):
+        cohort_of(reviewed, tmp_path, use=["human", "model"])
+
+
+def test_data_of_people_need_no_sentence(shapes, tmp_path):
+    assert cohort_of(shapes, tmp_path)[0].notes == ()

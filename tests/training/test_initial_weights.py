@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -6,7 +8,7 @@ from sonotempo.errors import ConfigError
 from sonotempo.models import build_model
 from sonotempo.structures import structure_set
 from sonotempo.training.initial_weights import start_from_file
-from sonotempo.training.weights import WeightsMetadata, save_weights
+from sonotempo.training.weights import WeightsMetadata, read_weights_metadata, save_weights
 
 STRUCTURES = structure_set(["nerve", "vessel"])
 
@@ -20,6 +22,11 @@ def written(path, arm="sequence", names=("nerve", "vessel"), trained_on=("a", "b
     return model
 
 
+def held_out(content, frames_sum="none"):
+    """All that is asked of a recording."""
+    return SimpleNamespace(content=content, frames_sum=frames_sum)
+
+
 def fresh(config=TINY):
     torch.manual_seed(2)
     return build_model("frame", config, len(STRUCTURES) + 1)
@@ -28,7 +35,7 @@ def fresh(config=TINY):
 def test_everything_that_a_frame_network_has_is_taken_over(tmp_path):
     source = written(tmp_path / "weights.safetensors").state_dict()
     model = fresh()
-    start_from_file(model, tmp_path / "weights.safetensors", TINY, STRUCTURES, {"c"})
+    start_from_file(model, tmp_path / "weights.safetensors", TINY, STRUCTURES, [held_out("c")])
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, source[name]), name
 
@@ -46,7 +53,23 @@ def test_the_head_of_other_structures_is_left_out(tmp_path):
 def test_weights_that_saw_the_test_data_are_refused(tmp_path):
     written(tmp_path / "weights.safetensors")
     with pytest.raises(ConfigError, match="trained on 1 of this fold's validation or test"):
-        start_from_file(fresh(), tmp_path / "weights.safetensors", TINY, STRUCTURES, {"b", "c"})
+        start_from_file(
+            fresh(),
+            tmp_path / "weights.safetensors",
+            TINY,
+            STRUCTURES,
+            [held_out("b"), held_out("c")],
+        )
+
+
+def test_other_masks_of_the_same_frames_are_no_other_data(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    model = written(path)
+    metadata = WeightsMetadata("sequence", 0, STRUCTURES.names, 32, None, TINY, ("a",), "0", ("f",))
+    save_weights(model, metadata, path)
+    assert read_weights_metadata(path) == metadata
+    with pytest.raises(ConfigError, match="trained on 1 of this fold's validation or test"):
+        start_from_file(fresh(), path, TINY, STRUCTURES, [held_out("new", "f"), held_out("b")])
 
 
 def test_another_network_is_refused_with_the_settings_that_differ(tmp_path):

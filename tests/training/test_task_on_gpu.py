@@ -1,4 +1,4 @@
-"""How a task trains on a GPU, with its parts on the CPU: batches ahead, and steps as one function."""
+"""How a task trains on a GPU, with its parts on the CPU: batches ahead, steps as one function."""
 
 from functools import partial
 

@@ -34,9 +34,9 @@ from napari_sonotempo.live.stage import Stage
 from napari_sonotempo.live.verdict import frozen_verdict, live_verdict
 from napari_sonotempo.live.view import ViewStyle
 from napari_sonotempo.shared.jobs import Jobs
-from napari_sonotempo.shared.looked_at import follow
 from sonotempo.errors import SonotempoError
 from sonotempo.live.history import StepResult
+from sonotempo.live.sources.address import source_name, without_places
 from sonotempo.live.sources.source import Command, SourceEvent
 
 State = Literal["stopped", "starting", "live", "frozen", "stopping"]
@@ -359,7 +359,8 @@ class LiveLink(QObject):
 
     def _handle(self, event: SourceEvent, session: LiveSession) -> None:
         if session.recorder is not None:
-            session.recorder.note(event)
+            said = without_places(event.detail, session.title)
+            session.recorder.note(replace(event, detail=said))
         if event.kind in _DISCONNECTED:
             self._is_connected = False
             if self.state == "live":
@@ -426,7 +427,6 @@ class LiveLink(QObject):
             return
         if self.state == "frozen" and self.look_back.held:
             scene = self.screen.scene
-            follow(self._viewer)
             for data, meta, kind in held_layers(self.look_back.held, scene.names, scene.structures):
                 getattr(self._viewer, f"add_{kind}")(data, **meta)
             self._viewer.dims.set_current_step(0, self.look_back.position)
@@ -462,7 +462,7 @@ class LiveLink(QObject):
         canvas = self.stage.presentation or self.stage.canvas
         view_HW4 = canvas.picture()
         names, structures = session.names, session.structures
-        facts = {"source": session.title, "notes": list(session.notes)}
+        facts = {"source": source_name(session.title), "notes": list(session.notes)}
         self.jobs.run(
             "snapshot",
             lambda: write_snapshot(folder, view_HW4, shown, names, structures, facts),

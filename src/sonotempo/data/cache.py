@@ -9,10 +9,13 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,13 +24,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
-from sonotempo.folders import make_folder, writing
+from sonotempo.folders import make_folder, without_folder, writing
+from sonotempo.guard import guarded
+from sonotempo.label_origin import Origin
+from sonotempo.owners import has_ended, this_machine
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
 from sonotempo.structures import StructureSet
 
 # Counts changes of what is kept and of how files are read: 3 turns images, 4 keeps sums.
 _FORMAT = 4
+
+# A folder that is being written: its key, then who writes it. Earlier versions left that out.
+_LEFTOVER = re.compile(r"[0-9a-f]{24}-(?:(?P<machine>[0-9a-f]{8})-(?P<pid>\d{1,10})-)?[a-z0-9_]{8}")
+_LONGEST_UNTOUCHED_S = 86_400.0
+# Those of this process.
+_unfinished: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class CachedRecording:
         key: content of its files and settings of its fit, as hexadecimal digits.
         content: of its files alone: weights know by it what they were trained on, whatever the grid
             and however this version reads the files.
+        frames_sum: of the fitted frames alone: weights know by it what they were trained on where
+            masks were added since.
         subject: who was scanned.
         name: unique within its data set.
         source: the file or folder it came from.
@@ -51,12 +65,15 @@ class CachedRecording:
         reference_px: labelled pixels of each structure in the original frames.
         cropped_px: how many of those the fit cut off.
         dropped_masks: why a mask was left out, one sentence each.
+        origins: where the masks come from, by index, used or not; a mask without an entry was made
+            by a person.
         masks_file: the file with the masks of the labelled frames.
     """
 
     folder: Path
     key: str
     content: str
+    frames_sum: str
     subject: str
     name: str
     source: Path
@@ -68,6 +85,7 @@ class CachedRecording:
     reference_px: tuple[int, ...]
     cropped_px: tuple[int, ...]
     dropped_masks: tuple[str, ...]
+    origins: Mapping[int, Origin] = field(default_factory=dict)
     masks_file: str = "masks.npy"
 
     def __len__(self) -> int:
@@ -77,6 +95,15 @@ class CachedRecording:
     def is_still(self) -> bool:
         """Whether it is a single image, which only motion can make a clip of."""
         return len(self) == 1
+
+    def origin(self, index: int) -> Origin:
+        """Return where the mask of a frame comes from, as in :meth:`Recording.origin`."""
+        return self.origins.get(index, Origin())
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        """The indices of the frames whose mask is a reference: a person stands behind it."""
+        return tuple(index for index in self.labelled if self.origin(index).is_truth)
 
     def frames_TSS(self) -> NDArray[np.uint8]:
         """Map the fitted frames, uint8 TSS."""
@@ -93,9 +120,15 @@ class CachedRecording:
         return consecutive_runs(self.frame_numbers)
 
     def as_recording(self, structures: StructureSet) -> Recording:
-        """Return it as a recording whose frames are already square, for evaluation."""
+        """Return it as a recording whose frames are already square, for evaluation.
+
+        It has the masks to score by: those of :attr:`scored`.
+        """
+        scored = frozenset(self.scored)
         masks = {
-            index: partial(self._mask, position) for position, index in enumerate(self.labelled)
+            index: partial(self._mask, position)
+            for position, index in enumerate(self.labelled)
+            if index in scored
         }
         # Square but for the rounding of its rows; exactly square, it is not fitted again.
         square_mm = tuple(pair and (pair[1], pair[1]) for pair in self.spacings_mm)
@@ -111,6 +144,7 @@ class CachedRecording:
             spacings_mm=() if is_constant else square_mm,
             frame_numbers=np.asarray(self.frame_numbers, np.int64),
             mask_readers=masks,
+            origins={index: self.origins[index] for index in masks if index in self.origins},
         )
 
     def _mask(self, position: int) -> Image:
@@ -125,6 +159,7 @@ def cache_recordings(
     A frame that cannot be read makes its recording unusable. A mask that cannot be read or does
     not fit its frame is left out and noted; the rest of its recording is used.
     """
+    remove_leftovers(root)
     for recording in recordings:
         try:
             yield cache_recording(recording, root, input_size, area)
@@ -146,7 +181,9 @@ def cache_recording(
     about = folder / "recording.json"
     if not _is_whole(folder):
         make_folder(root, "data.cache", RecordingError)
-        unfinished = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=root))
+        owner = f"{this_machine()}-{os.getpid()}"
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{key}-{owner}-", dir=root))
+        _unfinished.add(unfinished.name)
         try:
             _write(recording, unfinished, input_size, area)
             if not _is_whole(folder):  # else another process was faster
@@ -154,21 +191,53 @@ def cache_recording(
                 unfinished.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+            _unfinished.discard(unfinished.name)
     facts: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
-    del facts["sums"]
+    sums: dict[str, str] = facts.pop("sums")
     spacings_mm = tuple(pair and (pair[0], pair[1]) for pair in facts.pop("spacings_mm"))
     known: dict[str, Any] = {name: tuple(values) for name, values in facts.items()}
     return CachedRecording(
         folder=folder,
         key=key,
         content=content,
+        frames_sum=sums["frames.npy"],
         subject=recording.subject,
         name=recording.name,
         source=recording.source,
         input_size=input_size,
         spacings_mm=spacings_mm,
+        origins=dict(recording.origins),
         **known,
     )
+
+
+def remove_leftovers(root: Path) -> list[Path]:
+    """Remove what killed processes have left in a cache, and return it.
+
+    Folders of processes that run are kept, and those of other computers for a day.
+    """
+    removed = []
+    for path in root.glob("*-*") if root.is_dir() else ():
+        name = _LEFTOVER.fullmatch(path.name)
+        if name is None or path.name in _unfinished or not path.is_dir():
+            continue
+        if name["machine"] == this_machine():
+            is_left = int(name["pid"]) == os.getpid() or has_ended(int(name["pid"]))
+        else:
+            is_left = _age_s(path) > _LONGEST_UNTOUCHED_S
+        if is_left:
+            shutil.rmtree(path, ignore_errors=True)
+            removed.append(path)
+    return removed
+
+
+def _age_s(folder: Path) -> float:
+    """Return how long ago anything in a folder was written."""
+    times = [0.0]
+    for path in (folder, *folder.iterdir()):
+        with suppress(OSError):  # its process has just removed it
+            times.append(path.stat().st_mtime)
+    return time.time() - max(times)
 
 
 def _write(recording: Recording, folder: Path, input_size: int, area: Box | None) -> None:
@@ -189,7 +258,8 @@ def _write(recording: Recording, folder: Path, input_size: int, area: Box | None
         try:
             mask_HW = recording.mask(index)
         except RecordingError as error:
-            dropped.append(str(error))
+            # Kept with the frames and copied into runs: subject and recording are enough.
+            dropped.append(without_folder(str(error), recording.source.absolute().parent.parent))
             continue
         if mask_HW is None:
             continue
@@ -228,9 +298,10 @@ def _sums(folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
 def _is_whole(folder: Path) -> bool:
     """Whether a recording is in the cache as it was written: one flipped bit and it is not."""
     try:
-        facts = json.loads((folder / "recording.json").read_text(encoding="utf-8"))
-        return bool(facts["sums"] == _sums(folder, facts))
-    except (OSError, ValueError, KeyError, TypeError):
+        with guarded(f"{folder} is damaged", "it is fitted again", RecordingError):
+            facts = json.loads((folder / "recording.json").read_text(encoding="utf-8"))
+            return bool(facts["sums"] == _sums(folder, facts))
+    except RecordingError:
         return False
 
 
@@ -290,4 +361,7 @@ def _key(content: str, recording: Recording, input_size: int, area: Box | None) 
         "frame_numbers": recording.frame_numbers.tolist(),
         "labelled": recording.labelled,
     }
+    scored = [index for index in recording.labelled if recording.origin(index).is_truth]
+    if len(scored) < len(recording.labelled):
+        settings["scored"] = scored
     return hashlib.blake2b(json.dumps(settings).encode(), digest_size=12).hexdigest()

@@ -42,7 +42,7 @@ def score_on_validation(  # noqa: PLR0917
     Raises:
         ModelError: with fewer bits an arm loses more Dice than allowed, and that was not accepted.
     """
-    frames = sum(len(recording.labelled) for recording in labelled)
+    frames = sum(len(recording.scored) for recording in labelled)
     said = []
     progress.step(f"validation frames, {path.stem}", len(labelled))
     dice, reliabilities = streamed_scores(

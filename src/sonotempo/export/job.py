@@ -145,7 +145,7 @@ def export_model(
                 clips = _calibration_clips(train, export.experiment, progress.advance)
                 to_int8(full, fewer, card, clips)
             write_card(fewer, replace(card, precision=wanted))
-        labelled = [recording for recording in validation if recording.labelled]
+        labelled = [recording for recording in validation if recording.scored]
         if export.experiment is not None and labelled:
             card, said = score_on_validation(
                 fewer, full, card, labelled, export.experiment, progress, accept_loss=accept_loss

@@ -3,7 +3,9 @@
 An export holds ``<dataset>/<subject>/<sequence>/<name>_<frame>.{mhd,png}`` with
 ``<name>_<frame>_gt.mhd`` masks (or labelme ``.json`` shapes) for the annotated key frames only,
 so frame numbers have gaps, which the original recordings can fill. The export does not name
-labels: label value ``i`` is the ``i``-th structure that the user names.
+labels: label value ``i`` is the ``i``-th structure that the user names. ``origins.json`` in a
+sequence's folder, where there is one, says which masks nobody has drawn
+(:mod:`sonotempo.label_origin`).
 
 Source: https://github.com/smistad/annotationweb (spline segmentation exporter).
 """
@@ -15,17 +17,20 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded
+from sonotempo.io.containment import Inside
 from sonotempo.io.formats import IMAGES, MASK_ENDING, Request, is_recording
-from sonotempo.io.frame_files import listing
+from sonotempo.io.frame_files import folders_in, listing
 from sonotempo.io.frame_order import frame_number, in_order
 from sonotempo.io.images import check_same_size, image_shape, open_image_frames
 from sonotempo.io.labelme import is_labelme, read_shapes
 from sonotempo.io.metaimage import open_metaimage_frames, read_mask
 from sonotempo.io.metaimage_header import read_header
 from sonotempo.io.skipped import Skipped
+from sonotempo.label_origin import ORIGINS_FILE, Origin, read_origins
 from sonotempo.recording import Image, Recording
-from sonotempo.structures import StructureSet
 
+_REMEDY = "export it again"
 _FRAME_SUFFIXES = (".mhd", *IMAGES.suffixes)
 
 
@@ -33,17 +38,21 @@ _FRAME_SUFFIXES = (".mhd", *IMAGES.suffixes)
 _Labels = tuple[Callable[[], Image], tuple[Path, ...]]
 
 
-def sequence_folders(root: Path) -> Iterator[Path]:
-    """Yield every folder at or below ``root`` that holds annotated frames, in order."""
-    for folder in (root, *sorted(path for path in root.rglob("*") if path.is_dir())):
-        if is_annotated(folder):
-            yield folder
+def sequence_folders(root: Path, inside: Inside | None = None) -> Iterator[Path]:
+    """Yield every folder at or below ``root`` that holds annotated frames, in order.
+
+    Args:
+        root: where to look.
+        inside: leaves out links that lead elsewhere; by default outside the root.
+    """
+    bounds = inside or Inside(root)
+    return (folder for folder in folders_in(root, bounds) if is_annotated(folder, bounds))
 
 
-def is_annotated(folder: Path) -> bool:
+def is_annotated(folder: Path, inside: Inside | None = None) -> bool:
     """Whether a folder holds frames with ``_gt.mhd`` masks or labelme shapes."""
-    return any(_label_file(path) is not None for path in _frame_files(folder)) or any(
-        folder.glob(f"*{MASK_ENDING}.mhd")
+    return any(_label_file(path) is not None for path in _frame_files(folder, inside)) or bool(
+        _mask_files(folder, inside)
     )
 
 
@@ -56,25 +65,28 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
 
     Returns:
         The recording, and the skipped frames and masks with the reasons (missing pixels, or a
-        mask whose size differs from its image).
+        mask whose size differs from its image); an origin without a mask is among them.
 
     Raises:
-        RecordingError: no frame can be used, or the folder mixes file types or recordings.
+        RecordingError: no frame can be used, the folder mixes file types or recordings, or its
+            ``origins.json`` is damaged.
     """
     folder = request.path
     parts = folder.resolve().parts
     subject = request.subject or parts[-2]
-    frames, skipped = _usable(_frame_files(folder))
+    bounds = request.bounds
+    frames, skipped = _usable(_frame_files(folder, bounds), bounds)
     labels: dict[Path, _Labels] = {}
     for path, shape_HW in frames.items():
         try:
-            found = _labels(path, shape_HW, request.structures)
+            with guarded(f"the mask of {path} cannot be read", _REMEDY, RecordingError):
+                found = _labels(path, shape_HW, request)
         except RecordingError as error:
             skipped.append(Skipped(path, str(error)))
             continue
         if found is not None:
             labels[path] = found
-    for mask in sorted(folder.glob(f"*{MASK_ENDING}.mhd")):
+    for mask in _mask_files(folder, bounds):
         frame = mask.stem.removesuffix(MASK_ENDING)
         if not any((folder / f"{frame}{suffix}").is_file() for suffix in _FRAME_SUFFIXES):
             skipped.append(Skipped(mask, f"the mask {mask} has no image of its frame"))
@@ -93,7 +105,9 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
     opener = open_metaimage_frames if are_meta == {True} else open_image_frames
     name = request.name or f"{subject}/{parts[-1]}"
     recording = opener(tuple(frames), replace(request, subject=subject, name=name))
-    return _with_labels(recording, in_order(frames).paths, labels), tuple(skipped)
+    recording = _with_labels(recording, in_order(frames).paths, labels)
+    recording, unknown = _with_origins(recording, read_origins(folder))
+    return recording, (*skipped, *unknown)
 
 
 def paired(annotated: Recording, whole: Recording) -> Recording:
@@ -122,6 +136,9 @@ def paired(annotated: Recording, whole: Recording) -> Recording:
         structures=annotated.structures,
         spacing_mm=whole.spacing_mm or annotated.spacing_mm,
         mask_readers=MappingProxyType(readers),
+        origins=MappingProxyType(
+            {position[numbers[i]]: origin for i, origin in annotated.origins.items()}
+        ),
         files=(*whole.files, *sorted(frames)),
     )
 
@@ -154,11 +171,15 @@ def recorded_sequence(frames_root: Path, sequence: Path) -> Path:
     )
 
 
-def _frame_files(folder: Path) -> list[Path]:
+def _mask_files(folder: Path, inside: Inside | None) -> list[Path]:
+    return [path for path in listing(folder, inside) if path.name.endswith(f"{MASK_ENDING}.mhd")]
+
+
+def _frame_files(folder: Path, inside: Inside | None) -> list[Path]:
     """Return the files of frames: images, and numbered ``.mhd`` files."""
     return [
         path
-        for path in listing(folder)
+        for path in listing(folder, inside)
         if not path.stem.endswith(MASK_ENDING)
         and (
             IMAGES.matches(path)
@@ -174,31 +195,36 @@ def _label_file(frame: Path) -> Path | None:
     return shapes if shapes.is_file() and is_labelme(shapes) else None
 
 
-def _usable(paths: Iterable[Path]) -> tuple[dict[Path, tuple[int, int]], list[Skipped]]:
+def _usable(
+    paths: Iterable[Path], inside: Inside
+) -> tuple[dict[Path, tuple[int, int]], list[Skipped]]:
     """Return the shapes of frames with pixels, and the reasons why others have none."""
     frames: dict[Path, tuple[int, int]] = {}
     skipped: list[Skipped] = []
     for path in paths:
         try:
-            is_meta = path.suffix.lower() == ".mhd"
-            frames[path] = read_header(path).shown_HW if is_meta else image_shape(path)
+            with guarded(f"{path} cannot be read", _REMEDY, RecordingError):
+                is_meta = path.suffix.lower() == ".mhd"
+                frames[path] = read_header(path, inside).shown_HW if is_meta else image_shape(path)
         except RecordingError as error:
             skipped.append(Skipped(path, str(error)))
     return frames, skipped
 
 
-def _labels(frame: Path, shape_HW: tuple[int, int], structures: StructureSet) -> _Labels | None:
-    path = _label_file(frame)
+def _labels(frame: Path, shape_HW: tuple[int, int], request: Request) -> _Labels | None:
+    path, inside = _label_file(frame), request.bounds
     if path is None:
         return None
+    if not inside.holds_entry(path):
+        raise RecordingError(inside.left_out(path))
     if path.suffix == ".json":
-        return partial(read_shapes, path, shape_HW, structures, frame), (path,)
-    header = read_header(path)
+        return partial(read_shapes, path, shape_HW, request.structures, frame), (path,)
+    header = read_header(path, inside)
     stored = header.stored
     if frame.suffix.lower() == ".mhd" and "UltrasoundImageOrientation" not in header.fields:
-        stored = read_header(frame).stored
+        stored = read_header(frame, inside).stored
     check_same_size(path, replace(header, stored=stored).shown_HW, frame, shape_HW)
-    return partial(read_mask, path, stored), header.files
+    return partial(read_mask, path, stored, inside), header.files
 
 
 def _with_labels(
@@ -211,3 +237,25 @@ def _with_labels(
         mask_readers=MappingProxyType(readers),
         files=(*recording.files, *label_files),
     )
+
+
+def _with_origins(
+    recording: Recording, by_number: Mapping[int, Origin]
+) -> tuple[Recording, tuple[Skipped, ...]]:
+    """Add where the masks come from; return what is said of frames that have no mask, too."""
+    index_of = {int(recording.frame_numbers[index]): index for index in recording.labelled}
+    origins = {index_of[number]: one for number, one in by_number.items() if number in index_of}
+    without = [
+        number
+        for number in sorted(set(by_number) - set(index_of))
+        # One that is there but cannot be used is reported by itself.
+        if not any(recording.source.glob(f"*_{number}{MASK_ENDING}.mhd"))
+    ]
+    skipped: tuple[Skipped, ...] = ()
+    if without:
+        path = recording.source / ORIGINS_FILE
+        said = f"frame {without[0]}" if len(without) == 1 else f"{len(without)} frames"
+        skipped = (
+            Skipped(path, f"{path} says where the mask of {said} comes from, but there is none"),
+        )
+    return replace(recording, origins=MappingProxyType(origins)), skipped

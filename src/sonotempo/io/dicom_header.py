@@ -22,10 +22,14 @@ _FRAME_TIME = int(Tag("FrameTime"))
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The part of the image that shows tissue, and its millimetres per pixel as (row, column)."""
+    """The part of the image that shows tissue, and its millimetres per pixel as (row, column).
+
+    ``fits`` is False if the file's region extends beyond the image, so that its place is doubtful.
+    """
 
     area: Box | None
     spacing_mm: Spacing | None
+    fits: bool = True
 
 
 def region(header: Dataset) -> Region:
@@ -44,7 +48,7 @@ def region(header: Dataset) -> Region:
     area = box.clamped(shape_HW)
     # Some scanners write a corner one pixel too far; that does not indicate a resized image.
     fits = box.bottom <= shape_HW[0] + 1 and box.right <= shape_HW[1] + 1
-    return Region(area, _region_spacing(item) if fits else None)
+    return Region(area, _region_spacing(item) if fits else None, fits)
 
 
 def pixel_aspect(header: Dataset) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sonotempo.label_origin import Origin, write_origins
 from sonotempo.recording import Image, Spacing
 
 
@@ -18,16 +19,32 @@ def write_sequence(
     *,
     spacing_mm: Spacing | None,
     timestamps_ns: NDArray[np.int64],
+    frame_numbers: Sequence[int] | NDArray[np.int64] | None = None,
+    origins: Mapping[int, Origin] | None = None,
 ) -> None:
     """Write ``<name>_<i>.mhd`` for every frame, and ``<name>_<i>_gt.mhd`` where it has a mask.
+
+    Args:
+        folder: made if missing.
+        name: of the files, before their number.
+        images_THW: the frames.
+        masks_THW: their masks; None for a frame without one.
+        spacing_mm: millimetres per pixel as (row, column), or None if unknown.
+        timestamps_ns: one per frame.
+        frame_numbers: one per frame; by default 0, 1, 2…
+        origins: where the masks come from, by index; with it ``origins.json`` is written. Masks
+            without an entry were made by a person.
 
     See :func:`write_frame`.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    numbers = range(len(images_THW)) if frame_numbers is None else frame_numbers
+    if origins is not None:  # first: a mask without its origin would pass for a person's
+        write_origins(folder, {int(numbers[index]): one for index, one in origins.items()})
     for index, image_HW in enumerate(images_THW):
         write_frame(
             folder,
-            f"{name}_{index}",
+            f"{name}_{numbers[index]}",
             image_HW,
             None if masks_THW is None else masks_THW[index],
             spacing_mm=spacing_mm,
@@ -42,18 +59,19 @@ def write_frame(
     mask_HW: Image | None,
     *,
     spacing_mm: Spacing | None,
-    timestamp_ns: int,
+    timestamp_ns: int | None,
 ) -> None:
     """Write ``<stem>.mhd``, and before it ``<stem>_gt.mhd`` where there is a mask.
 
     Pixels are zlib-compressed. The key ``Timestamp`` holds the time stamp in milliseconds, as in
-    files of FAST. Unknown spacing is written as 1, because MetaImage cannot express it. The folder
-    must exist; if the disk fills up, the frame's files are removed.
+    files of FAST; without a time it is left out. Unknown spacing is written as 1, because
+    MetaImage cannot express it. The folder must exist; if the disk fills up, the frame's files are
+    removed.
 
     Raises:
         OSError: a file cannot be written.
     """
-    milliseconds = {"Timestamp": f"{timestamp_ns / 1e6:.3f}"}
+    milliseconds = {} if timestamp_ns is None else {"Timestamp": f"{timestamp_ns / 1e6:.3f}"}
     try:
         if mask_HW is not None:
             _write(folder / f"{stem}_gt", mask_HW, spacing_mm, {})

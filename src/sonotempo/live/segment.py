@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sonotempo import __version__
 from sonotempo.errors import RecordingError, SonotempoError
-from sonotempo.folders import make_folder
+from sonotempo.folders import make_folder, short_name, without_folder
 from sonotempo.io.writers import write_frame
 from sonotempo.live.continuity import MAX_GAP_MS, Continuity
 from sonotempo.live.models.onnx_predictor import GridPrediction, OnnxPredictor
@@ -205,6 +205,7 @@ def _write_about(
     path: Path, arm: str, recording: Recording, predictor: OnnxPredictor, segmented: Segmented
 ) -> None:
     card = predictor.model
+    source = recording.source.absolute()
     facts = {
         "made_by": f"sonotempo {__version__}",
         "model": card.name,
@@ -215,14 +216,14 @@ def _write_about(
         "trained_on": card.trained_on,
         "note": card.note,
         "engine": predictor.engine,
-        "recording": str(recording.source),
+        "recording": short_name(recording.source),
         "frames": segmented.frames,
         "structures": [
             {"label": label, **asdict(structure)}
             for label, structure in enumerate(card.structures, start=1)
         ],
         "resets": [{"frame": number, "reason": why} for number, why in segmented.resets],
-        "skipped": list(segmented.skipped),
+        "skipped": [without_folder(line, source.parent.parent) for line in segmented.skipped],
     }
     try:
         path.write_text(json.dumps(facts, indent=1), encoding="utf-8")

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sonotempo.live.history import StepResult
 from sonotempo.live.pipeline import LivePredictor, Pipeline, PipelineState, Policy
 from sonotempo.live.recording.masks import MaskTap
 from sonotempo.live.recording.recorder import Recorder, RecorderStatistics
+from sonotempo.live.sources.address import source_name, without_places
 from sonotempo.live.sources.open import buffer_for
 from sonotempo.live.sources.source import FrameSource, SourceEvent
 from sonotempo.live.stream_statistics import PipelineStatistics
@@ -95,7 +96,7 @@ def run_stream(
                 events[event.kind] += 1
                 _say(console, "source", event)
                 if recorder is not None:
-                    recorder.note(event)
+                    recorder.note(replace(event, detail=without_places(event.detail, title)))
             for event in recorder.events() if recorder is not None else ():
                 _say(console, "recorder", event)
             if masks is not None:
@@ -133,10 +134,10 @@ def stream_report(
     """Return the outcome as plain values for a JSON file."""
     return {
         "made_by": f"sonotempo {__version__}",
-        "source": title,
+        "source": source_name(title),
         "policy": policy,
         "state": streamed.state,
-        "error": str(streamed.error) if streamed.error else None,
+        "error": without_places(str(streamed.error), title) if streamed.error else None,
         "models": [
             {
                 "name": predictor.model.name,

@@ -4,7 +4,6 @@ The file runs in the live engine, frame by frame, so that quantisation and engin
 the scores.
 """
 
-from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from sonotempo.study.other_data import DataScores, with_data, with_stress
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.job import shown_recordings
 from sonotempo.training.progress import RunProgress
-from sonotempo.training.weights import read_weights_metadata
+from sonotempo.training.weights import WeightsMetadata, read_weights_metadata
 
 
 class _Member:
@@ -57,6 +56,7 @@ def evaluate_exported(
     like: Path | None = None,
     out: Path | None = None,
     stress: bool = False,
+    follow_links: bool = False,
 ) -> DataScores:
     """Score every arm of an exported file on recordings with masks.
 
@@ -70,6 +70,7 @@ def evaluate_exported(
             tells what the file was trained on.
         out: where to write; each arm gets a folder ``<arm>-<precision>``, which can be compared.
         stress: score disturbed recordings too.
+        follow_links: whether links in the data may lead outside its folder.
 
     Raises:
         ModelError: not an exported file.
@@ -77,13 +78,18 @@ def evaluate_exported(
         RecordingError: nothing can be scored.
     """
     card = read_card(model)
-    experiment = with_data(_experiment(card, like, model), data, cache)
+    experiment = with_data(_experiment(card, like, model), data, cache, follow_links)
     if stress:
         experiment = with_stress(experiment)
     cohort = open_cohort(experiment, progress)
-    trained = _trained_on(card, like)
-    seen = {one.subject for one in cohort.recordings if one.content in trained}
-    unseen = [one for one in cohort.recordings if one.subject not in seen]
+    trained = _trained(card, like)
+    seen = {
+        one.subject
+        for one in cohort.recordings
+        if any(weights.has_seen(one) for weights in trained)
+    }
+    scored_by = [one for one in cohort.recordings if one.scored]
+    unseen = [one for one in scored_by if one.subject not in seen]
     if not unseen:
         raise RecordingError(
             f"every subject in {data} was used to train {model}; give data that it has not seen"
@@ -109,7 +115,7 @@ def evaluate_exported(
         rules=experiment.evaluate,
         structures=experiment.structures.names,
         data=cohort.facts,
-        notes=_notes(model, card, like, len(cohort.recordings) - len(unseen)),
+        notes=(*cohort.notes, *_notes(model, card, like, len(scored_by) - len(unseen))),
     )
     table = run_table(
         evaluation.frames,
@@ -144,11 +150,11 @@ def _experiment(card: ModelCard, like: Path | None, model: Path) -> Experiment:
     return experiment
 
 
-def _trained_on(card: ModelCard, like: Path | None) -> Collection[str]:
+def _trained(card: ModelCard, like: Path | None) -> list[WeightsMetadata]:
     if like is None or card.fold is None:
-        return ()
+        return []
     found = sorted(like.glob(f"*/fold-{card.fold:02d}/weights.safetensors"))
-    return {key for path in found for key in read_weights_metadata(path).trained_on}
+    return [read_weights_metadata(path) for path in found]
 
 
 def _notes(model: Path, card: ModelCard, like: Path | None, left_out: int) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ def evaluate_weights(
     out: Path | None = None,
     *,
     stress: bool = False,
+    follow_links: bool = False,
 ) -> DataScores:
     """Score a weights file, or every fold of a run, on a data set.
 
@@ -69,6 +70,7 @@ def evaluate_weights(
     ``out/<arm>``; a comparison reads ``out``, or single arms of it.
 
     With ``stress``, disturbed recordings are scored too, as the run's settings say or by default.
+    With ``follow_links``, links in the data may lead outside its folder.
 
     Raises:
         ConfigError: not a run folder or weights file.
@@ -81,37 +83,27 @@ def evaluate_weights(
                 "another tool, add --like RUN for the structures, grid and folds to score them by"
             )
         experiment = load_run(weights)
-        # Only folds that every arm has finished: arms are compared over the same recordings.
         arms = [arm for arm in experiment.arms if not arm_named(arm).is_oracle]
-        trained = {arm: arm_named(arm).weights_of for arm in arms}
-        folds = [
-            {path.parent.name for path in weights.glob(f"{arm}/fold-*/weights.safetensors")}
-            for arm in trained.values()
-        ]
         files = [
-            (arm, weights / trained[arm] / fold / "weights.safetensors")
+            (arm, weights / arm_named(arm).weights_of / fold / "weights.safetensors")
             for arm in arms
-            for fold in sorted(set.intersection(*folds))
+            for fold in finished_folds(weights, arms)
         ]
-        if not files:
-            raise ConfigError(
-                f"{weights} holds no fold that all its arms have finished; continue with "
-                "`sonotempo crossval`"
-            )
     else:
         experiment = _experiment_of(weights)
         files = [(experiment.name, weights)]
-    experiment = with_data(experiment, data, cache)
+    experiment = with_data(experiment, data, cache, follow_links)
     if stress:
         experiment = with_stress(experiment)
     cohort = open_cohort(experiment, progress)
+    scored_by = [one for one in cohort.recordings if one.scored]
     parts: list[Evaluation] = []
     done_of: dict[str, set[str]] = {}
     for arm, file in files:
         metadata = read_weights_metadata(file)
         done = done_of.setdefault(arm, set())
-        seen = {r.subject for r in cohort.recordings if r.content in metadata.trained_on}
-        unseen = [r for r in cohort.recordings if r.subject not in seen and r.key not in done]
+        seen = {r.subject for r in cohort.recordings if metadata.has_seen(r)}
+        unseen = [r for r in scored_by if r.subject not in seen and r.key not in done]
         done.update(recording.key for recording in unseen)
         model = as_run(arm, load_weights(file)[0], experiment.controls)
         progress.step(f"{arm}, fold {metadata.fold}: scoring", len(unseen))
@@ -134,14 +126,19 @@ def evaluate_weights(
         raise RecordingError(
             f"every subject in {data} was used to train {weights}; give data that it has not seen"
         )
-    left_out = len(cohort.recordings) - max(len(done) for done in done_of.values())
+    left_out = len(scored_by) - max(len(done) for done in done_of.values())
     scored = ScoredData(
         rules=experiment.evaluate,
         structures=experiment.structures.names,
         data=cohort.facts,
-        notes=(f"{left_out} recordings left out: these weights were trained on their subjects",)
-        if left_out
-        else (),
+        notes=(
+            *cohort.notes,
+            *(
+                [f"{left_out} recordings left out: these weights were trained on their subjects"]
+                if left_out
+                else []
+            ),
+        ),
     )
     table = run_table(
         evaluation.frames,
@@ -159,6 +156,25 @@ def evaluate_weights(
             write_scores(out / arm, of_arm)
             scored.write(out / arm)
             _copy_facts(weights, arm, file, out / arm, set(of_arm.frames["fold"]))
+    return found
+
+
+def finished_folds(run: Path, arms: Sequence[str]) -> list[str]:
+    """Return the folds of a run that all of some arms have finished: they share their recordings.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    folds = [
+        {path.parent.name for path in run.glob(f"{trained}/fold-*/weights.safetensors")}
+        for trained in {arm_named(arm).weights_of for arm in arms}
+    ]
+    found = sorted(set.intersection(*folds)) if folds else []
+    if not found:
+        raise ConfigError(
+            f"{run} holds no fold that all its arms have finished; continue with "
+            "`sonotempo crossval`"
+        )
     return found
 
 
@@ -203,19 +219,28 @@ def with_stress(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update={"evaluate": rules})
 
 
-def with_data(experiment: Experiment, data: Path, cache: Path) -> Experiment:
+def with_data(
+    experiment: Experiment, data: Path, cache: Path, follow_links: bool = False
+) -> Experiment:
     """Return the experiment on other data, or on its own data exactly as it read them.
 
     Args:
         experiment: the run's settings.
         data: the folder of recordings.
         cache: folder for fitted frames.
+        follow_links: whether links in other data may lead outside its folder.
     """
     root = experiment.data.root
     if root is not None and root.resolve() == data.resolve():
         settings = experiment.data.model_copy(update={"cache": cache})
         return experiment.model_copy(update={"data": settings})
     settings = experiment.data.model_copy(
-        update={"root": data, "frames_root": None, "layout": "auto", "cache": cache}
+        update={
+            "root": data,
+            "frames_root": None,
+            "layout": "auto",
+            "cache": cache,
+            "follow_links": follow_links,
+        }
     )
     return experiment.model_copy(update={"data": settings})

@@ -34,6 +34,7 @@ def evaluate_masks(
     *,
     arm: str | None = None,
     out: Path | None = None,
+    follow_links: bool = False,
 ) -> DataScores:
     """Score a folder of masks, laid out as in :mod:`sonotempo.evaluation.scoring.external_masks`.
 
@@ -48,24 +49,27 @@ def evaluate_masks(
         progress: advanced after every recording.
         arm: what the masks are called in tables; by default the folder's name.
         out: where to write.
+        follow_links: whether links in the data may lead outside its folder.
 
     Raises:
         ConfigError: ``like`` is neither a run folder nor a config file.
         RecordingError: masks are missing or cannot be used; all of them are named and counted.
     """
-    experiment = with_data(load_run(like) if like.is_dir() else load_experiment(like), data, cache)
+    settings = load_run(like) if like.is_dir() else load_experiment(like)
+    experiment = with_data(settings, data, cache, follow_links)
     name = arm or masks.resolve().name
     cohort = open_cohort(experiment, progress)
     originals = {one.name: one for one in open_experiment_data(experiment).recordings}
-    found = find_masks(masks, [_scored_part(originals[one.name], one) for one in cohort.recordings])
+    scored_by = [one for one in cohort.recordings if one.scored]
+    found = find_masks(masks, [_scored_part(originals[one.name], one) for one in scored_by])
     progress.step(f"{name}: reading masks", 1)
     require_complete(masks, found.recordings)
-    progress.step(f"{name}: scoring", len(cohort.recordings))
+    progress.step(f"{name}: scoring", len(scored_by))
     folds = _test_folds(like)
     frames, temporal = [], []
     for shown, cached, drawn in zip(
-        shown_recordings(cohort.recordings, experiment),
-        cohort.recordings,
+        shown_recordings(scored_by, experiment),
+        scored_by,
         found.recordings,
         strict=True,
     ):
@@ -83,7 +87,7 @@ def evaluate_masks(
         rules=experiment.evaluate,
         structures=experiment.structures.names,
         data=cohort.facts,
-        notes=_notes(name, masks, found.unused),
+        notes=(*cohort.notes, *_notes(name, masks, found.unused)),
     )
     table = run_table(
         evaluation.frames,
@@ -112,7 +116,7 @@ def _notes(name: str, masks: Path, unused: Sequence[Path]) -> tuple[str, ...]:
 
 def _scored_part(original: Recording, cached: CachedRecording) -> Recording:
     """Return a recording whose labelled frames are those with a usable reference."""
-    readers = {index: original.mask_readers[index] for index in cached.labelled}
+    readers = {index: original.mask_readers[index] for index in cached.scored}
     return replace(original, mask_readers=readers)
 
 
@@ -121,7 +125,7 @@ def _fitted(
 ) -> dict[int, Image]:
     """Return the masks on the network grid, by the index of the frame that is shown."""
     # A still is shown at the end of a clip; elsewhere frames are where they were.
-    place = dict(zip(cached.labelled, shown.labelled, strict=True))
+    place = dict(zip(cached.scored, shown.labelled, strict=True))
     if not cached.is_still:
         place = {index: index for index in drawn.files}
     fitted = {}

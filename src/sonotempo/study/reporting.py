@@ -13,7 +13,12 @@ from sonotempo.training.progress import RunProgress
 
 
 def report_runs(
-    runs: Sequence[Path], out: Path, progress: RunProgress, *, seed: int = 0
+    runs: Sequence[Path],
+    out: Path,
+    progress: RunProgress,
+    *,
+    seed: int = 0,
+    agreement: Path | None = None,
 ) -> Comparison:
     """Compare the arms of runs and write numbers, tables and page into a folder.
 
@@ -23,6 +28,7 @@ def report_runs(
             ``report.html``; made if missing.
         progress: advanced after every pair and recording.
         seed: of the bootstrap.
+        agreement: what ``sonotempo data agreement --out`` wrote, for the lines of human agreement.
 
     Raises:
         ConfigError: a folder is not a run or is unfinished, or its arms cannot be compared.
@@ -32,6 +38,7 @@ def report_runs(
     comparison = compare(
         runs,
         seed=seed,
+        agreement=agreement,
         on_run=progress.advance,
         on_pairs=lambda n: progress.step("comparing", n),
         on_pair=progress.advance,
@@ -40,5 +47,7 @@ def report_runs(
     command = shlex.join(["sonotempo", "compare", *(run.name for run in runs)])
     if seed:
         command += f" --seed {seed}"
+    if agreement is not None:
+        command += f" --agreement {shlex.quote(agreement.name)}"
     write_report(comparison, report_clips(runs, progress), out / "report.html", command=command)
     return comparison

@@ -1,5 +1,6 @@
 """Records how a job was trained, so that a comparison can name the cause of a difference."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,7 @@ def facts_of_training(
         trained_with="" if task.companion is None else "a frame decoder",
         labelled_frames=sum(len(recording.labelled) for recording in train),
         pseudo_label_frames=experiment.train.pseudo_label_frames,
+        trained_origins=_origins(train),
         trained_subjects=tuple(sorted({recording.subject for recording in train})),
         parameters=sum(weight.numel() for weight in task.model.parameters()),
     )
@@ -98,6 +100,13 @@ def facts_as_run(arm: str, trained: ArmFacts, experiment: Experiment) -> ArmFact
     """Return the facts of an arm that runs the weights of a trained one differently."""
     wrapper = WRAPPERS[arm_named(arm).inference]
     return replace(trained, arm=arm, inference=wrapper.described(experiment.controls))
+
+
+def _origins(train: Sequence[CachedRecording]) -> dict[str, float]:
+    """Count the training frames whose mask no person made, by its origin."""
+    found = [recording.origin(index) for recording in train for index in recording.labelled]
+    counts = Counter(one.text for one in found if one.use != "human")
+    return {text: float(counts[text]) for text in sorted(counts)}
 
 
 def _state_faults(experiment: Experiment) -> dict[str, float]:

@@ -14,7 +14,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from sonotempo.arms import ARMS, arm_named
@@ -23,6 +23,7 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.pseudo_labels import with_pseudo_labels
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts
+from sonotempo.guard import guarded, in_few_words
 from sonotempo.models import Segmenter, build_model
 from sonotempo.training.arm_facts import facts_of_companion, facts_of_training
 from sonotempo.training.device import device_of
@@ -30,10 +31,13 @@ from sonotempo.training.initial_weights import start_from_file
 from sonotempo.training.progress import EpochProgress, RunProgress
 from sonotempo.training.stage import stage_of
 from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask
+from sonotempo.training.tensorboard import NamelessTensorBoard
 from sonotempo.training.weights import WeightsMetadata, load_weights, save_weights
 
 if TYPE_CHECKING:
     from sonotempo.training.job import Job
+
+_CHECKPOINT_PARTS = ("epoch", "state_dict", "optimizer_states", "loops")
 
 
 def train_job(
@@ -66,7 +70,7 @@ def train_job(
             companion.freeze(encoder=False, normalization=True)
     elif experiment.train.initial_weights is not None:
         start = experiment.train.initial_weights
-        held_out = {r.content for r in recordings if r.subject in {*fold.validation, *fold.test}}
+        held_out = [r for r in recordings if r.subject in {*fold.validation, *fold.test}]
         start_from_file(model, start, experiment.model, experiment.structures, held_out)
     # Convolutions are faster this way: by a third on a CPU, more in 16 bits.
     convert_conv2d_weight_memory_format(model, torch.channels_last)
@@ -80,7 +84,7 @@ def train_job(
         seed=seed,
         companion=companion,
     )
-    checkpoint = job.folder / "resume.ckpt"
+    checkpoint = job.checkpoint
     resumes = _is_sound(checkpoint, job, progress)
     progress.step(
         f"{job.arm}, fold {fold.number}: training", stage.epochs, _epochs_done(checkpoint)
@@ -93,12 +97,12 @@ def train_job(
             precision=_precision(experiment),
             logger=[
                 CSVLogger(job.folder, name="log"),
-                TensorBoardLogger(job.folder, name="tensorboard"),
+                NamelessTensorBoard(job.folder, name="tensorboard"),
             ],
             callbacks=[
                 ModelCheckpoint(
                     dirpath=job.folder,
-                    filename="resume",
+                    filename=checkpoint.stem,
                     enable_version_counter=False,
                     save_on_train_epoch_end=True,
                 ),
@@ -187,7 +191,8 @@ def _start(job: "Job", experiment: Experiment, train: Sequence[CachedRecording])
     """Load the weights to start from, which must be of the same fold: others saw its test data."""
     start, metadata = load_weights(job.weights)
     wanted = _metadata(job, experiment, train)
-    if replace(metadata, version="") != replace(wanted, version=""):
+    frames = metadata.trained_frames and wanted.trained_frames  # none in those of earlier versions
+    if replace(metadata, version="") != replace(wanted, version="", trained_frames=frames):
         raise SonotempoError(
             f"{job.weights} were not trained by this run's {job.arm} arm in fold "
             f"{job.fold.number} (their metadata: {metadata.arm}, fold {metadata.fold}); delete "
@@ -233,6 +238,7 @@ def _metadata(
         model=experiment.model,
         trained_on=tuple(sorted(recording.content for recording in train)),
         version=version("sonotempo"),
+        trained_frames=tuple(sorted(recording.frames_sum for recording in train)),
     )
 
 
@@ -253,18 +259,28 @@ def _is_sound(checkpoint: Path, job: "Job", progress: RunProgress) -> bool:
     if not checkpoint.is_file():
         return False
     try:
-        with zipfile.ZipFile(checkpoint) as archive:  # torch stores a sum of every part
-            damaged = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        damaged = str(error)
-    if damaged is None:
-        return True
+        with guarded(f"{checkpoint} is damaged", "it is not used"):
+            with zipfile.ZipFile(checkpoint) as archive:  # torch stores a sum of every part
+                damaged = archive.testzip()
+            if damaged is None:
+                _check_parts(checkpoint)
+                return True
+    except SonotempoError as error:
+        damaged = in_few_words(error.__cause__ or error)
     progress.say(
         f"warning: {checkpoint} is damaged ({damaged}); {job.arm}, fold {job.fold.number} is "
         "trained from its beginning"
     )
     checkpoint.unlink()
     return False
+
+
+def _check_parts(checkpoint: Path) -> None:
+    """Refuse a checkpoint that lacks something to continue from."""
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    missing = [part for part in _CHECKPOINT_PARTS if part not in saved]
+    if missing or not isinstance(saved["epoch"], int):
+        raise ValueError(f"it lacks {', '.join(missing) or 'the number of epochs'}")
 
 
 def _epochs_done(checkpoint: Path) -> int:

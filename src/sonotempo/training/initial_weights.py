@@ -1,9 +1,10 @@
 """Start the frame arm from weights that were trained on other data, for example on phantoms."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 
 from sonotempo.config import ModelConfig
+from sonotempo.data.cache import CachedRecording
 from sonotempo.errors import ConfigError
 from sonotempo.models import Segmenter
 from sonotempo.structures import StructureSet
@@ -18,7 +19,7 @@ def start_from_file(
     path: Path,
     config: ModelConfig,
     structures: StructureSet,
-    unseen: Collection[str],
+    unseen: Sequence[CachedRecording],
 ) -> None:
     """Copy the encoder and the decoder; the head too if it knows the same structures.
 
@@ -27,14 +28,14 @@ def start_from_file(
         path: a ``weights.safetensors`` of any arm whose frame network is the same.
         config: the settings of ``model``.
         structures: what ``model`` segments.
-        unseen: content of the validation and test recordings.
+        unseen: the validation and test recordings.
 
     Raises:
         ConfigError: not a weights file, another network, or weights that were trained on one of the
             ``unseen`` recordings.
     """
     start, metadata = load_weights(path)
-    leaked = sorted(set(metadata.trained_on) & set(unseen))
+    leaked = [recording for recording in unseen if metadata.has_seen(recording)]
     if leaked:
         raise ConfigError(
             f"{path} was trained on {len(leaked)} of this fold's validation or test recordings; "

@@ -131,6 +131,16 @@ def test_draws_without_a_value_are_counted_and_left_out():
     assert interval.low <= interval.high
 
 
+def test_an_arm_that_never_has_a_value_leaves_no_interval_but_a_reason():
+    found, silent = scores_of([(1, 1, 0)] * 4), scores_of([(0, 0, 1)] * 4)
+    (interval,) = bootstrap(found, silent, "precision", draw_subjects(4, 50, 0))
+    assert np.isnan([interval.low, interval.high]).all()
+    assert (interval.undefined_draws, interval.reason) == (
+        50,
+        "no draw has a value in both arms: no interval",
+    )
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-4, 4), min_size=2, max_size=10).filter(any))
 def test_the_test_is_scipys_with_pratts_zeros(tenths):

@@ -19,6 +19,7 @@ from sonotempo.evaluation.comparison.cells import (
 from sonotempo.evaluation.comparison.differences import differences_of
 from sonotempo.evaluation.comparison.drift import drifts
 from sonotempo.evaluation.comparison.gains import gain_shares
+from sonotempo.evaluation.comparison.human import human_references
 from sonotempo.evaluation.comparison.lineup import ComparedArm, LineUp, line_up
 from sonotempo.evaluation.comparison.notes import left_out, notes_of
 from sonotempo.evaluation.comparison.pairs import conclude
@@ -27,7 +28,6 @@ from sonotempo.evaluation.comparison.record import (
     Cell,
     Comparison,
     Drift,
-    HumanReference,
     Latency,
     RunSource,
     Settings,
@@ -49,14 +49,12 @@ from sonotempo.evaluation.scoring.provenance import ArmFacts, fact_texts
 from sonotempo.evaluation.scoring.scored_data import facts_of_all
 from sonotempo.measures import COMPARED, Measure
 
-_HUMAN_SOURCE = "human–human Dice from the literature (PMC11103080), not from this data"
-_HUMAN = {"artery": (("artery", "blood", "vessel"), 0.88), "nerve": (("nerve",), 0.48)}
-
 
 def compare(
     runs: Sequence[Path],
     *,
     seed: int = 0,
+    agreement: Path | None = None,
     on_run: Callable[[], None] = lambda: None,
     on_pairs: Callable[[int], None] = lambda count: None,
     on_pair: Callable[[], None] = lambda: None,
@@ -68,6 +66,8 @@ def compare(
     Args:
         runs: run folders of `sonotempo crossval`, or arms that `sonotempo evaluate` has scored.
         seed: of the bootstrap.
+        agreement: what ``sonotempo data agreement --out`` wrote: its Dice between readers takes the
+            place of the literature's.
         on_run: called after each run that was read, for progress.
         on_pairs: called with the number of pairs, before the first.
         on_pair: called after each pair.
@@ -83,6 +83,7 @@ def compare(
         read.append(read_run(path))
         on_run()
     lined = line_up(read)
+    human = human_references(lined.structures, agreement)
     shape = (lined.subjects, lined.structures)
     overlap = lined.config.overlap
     frames = {arm.name: [one.scores.frames for one in arm.seeds] for arm in lined.arms}
@@ -146,7 +147,7 @@ def compare(
         stress_differences=stress_differences,
         calibration=calibration_cells(lined.arms, lined.structures, lined.subjects, times_DS),
         latencies=_latencies(read),
-        human=_human(lined.structures),
+        human=human,
     )
 
 
@@ -261,12 +262,3 @@ def _latencies(read: Sequence[RunScores]) -> tuple[Latency, ...]:
             if latency not in found:
                 found.append(latency)
     return tuple(found)
-
-
-def _human(structures: Sequence[str]) -> tuple[HumanReference, ...]:
-    return tuple(
-        HumanReference(structure, tissue, dice, _HUMAN_SOURCE)
-        for structure in structures
-        for tissue, (words, dice) in _HUMAN.items()
-        if any(word in structure for word in words)
-    )

@@ -336,12 +336,22 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class HumanReference:
-    """A line to compare arms with, from the literature and never from this data."""
+    """A line to compare arms with: how well people agree.
+
+    Attributes:
+        structure: which it is drawn for.
+        tissue: what people labelled.
+        dice: between people.
+        source: who they were.
+        measured: by readers of the user's own data; else from the literature, and never from this
+            data.
+    """
 
     structure: str
     tissue: str
     dice: float
     source: str
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +431,7 @@ class Comparison:
         stress_differences: of the pairs, inside disturbances.
         calibration: structures × arms whose probabilities are known.
         latencies: that arms were streamed with.
-        human: lines from the literature.
+        human: how well people agree, measured or from the literature.
         schema: version of this record's JSON.
     """
 

@@ -153,6 +153,10 @@ def bootstrap(
             reason = f"{count} with a value: no interval"
             intervals.append(Interval(math.nan, math.nan, missing, reason))
             continue
+        if not len(defined):
+            reason = "no draw has a value in both arms: no interval"
+            intervals.append(Interval(math.nan, math.nan, missing, reason))
+            continue
         low, high = np.percentile(defined, [tail, 100 - tail])
         intervals.append(Interval(float(low), float(high), missing, ""))
     return tuple(intervals)

@@ -57,7 +57,8 @@ def markdown(comparison: Comparison) -> str:
     for table in tables_of(comparison):
         parts += [f"## {escaped(table.title)}", escaped(table.caption), markdown_table(table)]
     parts += [
-        f"{line.structure}: {line.tissue} {number(line.dice)}, {line.source}."
+        f"{line.structure}: {'' if line.measured else f'{line.tissue} '}{number(line.dice)}, "
+        f"{line.source}."
         for line in comparison.human
     ]
     parts.append("`comparison.json` records why a value is missing.")

@@ -56,6 +56,8 @@ class ArmFacts:
         trained_with: what was trained over the same encoder at the same time; empty if nothing.
         labelled_frames: how many frames carried loss, pseudo-labels included.
         pseudo_label_frames: how far masks were carried to unlabelled frames.
+        trained_origins: how many of those frames have a mask that no person made, by its origin;
+            pseudo-labels are propagated.
         trained_subjects: whose they are.
         parameters: of the whole network, frozen ones included.
         external: masks of another tool: everything but ``arm`` and ``fold`` is unknown.
@@ -87,6 +89,7 @@ class ArmFacts:
     trained_with: str = ""
     labelled_frames: int = 0
     pseudo_label_frames: int = 0
+    trained_origins: Mapping[str, float] = field(default_factory=dict)
     trained_subjects: tuple[str, ...] = ()
     parameters: int = 0
     external: bool = False

@@ -10,11 +10,14 @@ import numpy as np
 from sonotempo.calibration import structure_confidences
 from sonotempo.errors import ModelError
 from sonotempo.flow import Motion, Track, carried, track
+from sonotempo.guard import guarded
 from sonotempo.live.closing import Closing
-from sonotempo.live.models.card import ModelCard
+from sonotempo.live.models.card import ModelCard, input_shapes
 from sonotempo.live.models.engines import open_engine
 from sonotempo.live.models.external import card_of
 from sonotempo.live.models.labels import FloatArray, Labels, labels_of, softmax
+from sonotempo.live.models.screening import is_plain
+from sonotempo.live.models.trial import require_first_step
 from sonotempo.preprocess import Fit, fit_frame
 from sonotempo.recording import Box, Frame, Image, Prediction
 from sonotempo.structures import StructureSet
@@ -83,6 +86,9 @@ class OnnxPredictor(Closing):
     ) -> None:
         path = Path(path)
         card = card_of(path, structures)
+        if not is_plain(path):
+            scores = card.members[0].probabilities
+            require_first_step(path, input_shapes(card), scores, card.input_size)
         self.model: ModelCard = card.along_motion() if along_motion else card
         self._along_motion = along_motion
         self._tracks = along_motion or card.motion is not None
@@ -97,7 +103,8 @@ class OnnxPredictor(Closing):
         self.preprocess_ns = 0
         self.inference_ns = 0
         # The first run of a network allocates and compiles; do it before a stream starts.
-        self._engine.step(self._image_11SS)
+        with guarded(f"{path} cannot run", "export the model again", ModelError):
+            self._engine.step(self._image_11SS)
         self.reset()
 
     @property

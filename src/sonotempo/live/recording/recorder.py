@@ -183,10 +183,11 @@ class Recorder(Closing):
     def _note_lost(self, overruns: int) -> None:
         lost, self._lost = overruns - self._lost, overruns
         if lost:
-            detail = f"{lost} frames could not be recorded to {self._path}: the disk is too slow"
-            event = SourceEvent("error", time.monotonic_ns(), detail)
-            self._log.add(event.kind, event.detail, event.host_ns)
-            self._put(event, 0)
+            what = f"{lost} frames could not be recorded"
+            event = SourceEvent("error", time.monotonic_ns(), f"{what}: the disk is too slow")
+            said = f"{what} to {self._path}: the disk is too slow"
+            self._log.add(event.kind, said, event.host_ns)
+            self._put(event, 0)  # the recording does not say where it lay
 
     def _write(self) -> None:
         """Write the queue, until all is collected and written."""

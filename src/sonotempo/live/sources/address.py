@@ -1,11 +1,18 @@
 """The text that names a source, taken apart: ``scheme://host:port?option=value``, or a path."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from sonotempo.errors import SourceError, unknown_option
+from sonotempo.folders import short_name, without_folder
+
+# Here it names a procedure or a device.
+_HOST_IS_NO_MACHINE = ("phantom", "capture")
+# A path from the root of a file system, without spaces; the last part is its name.
+_ABSOLUTE = re.compile(r"(?<![\w./:\\])(?:[A-Za-z]:\\|/)(?:[^\s:;,'\"()/\\]+[/\\])+(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +72,39 @@ def parse_address(
         ) from error
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     return Address(text, host, port, options, sdk, rate, loop)
+
+
+def source_name(text: str) -> str:
+    """Name a source in files: without folders above the last, hosts, ports and options.
+
+    >>> source_name("/home/eva/study/ben/cine.dcm"), source_name("phantom://axillary?seed=3")
+    ('ben/cine.dcm', 'phantom://axillary')
+    >>> source_name("clarius://cart-3.ward:5828"), source_name("not://[valid")
+    ('clarius', 'not')
+    """
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return short_name(Path(text))
+    if scheme not in _HOST_IS_NO_MACHINE:
+        return scheme
+    return f"{scheme}://{parse_address(text).host}"
+
+
+def without_places(detail: str, text: str) -> str:
+    """Return what a source said without the machine and the folders that it names.
+
+    >>> without_places("connected to cart-3.ward", "clarius://cart-3.ward:5828")
+    'connected to clarius'
+    >>> without_places("frame 3 of /home/eva/ben/cine.dcm cannot be played", "cine.dcm")
+    'frame 3 of cine.dcm cannot be played'
+
+    Args:
+        detail: of an event.
+        text: the source, as the user named it.
+    """
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        detail = without_folder(detail, Path(text).absolute().parent)
+    elif scheme not in _HOST_IS_NO_MACHINE and (host := parse_address(text).host):
+        detail = re.sub(re.escape(host), scheme, detail, flags=re.IGNORECASE)
+    return _ABSOLUTE.sub("", without_folder(detail, Path.home()))

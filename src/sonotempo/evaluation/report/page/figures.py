@@ -75,7 +75,7 @@ def draw_figures(comparison: Comparison) -> Figures:
 def _bar_panels(comparison: Comparison) -> list[Panel]:
     """Draw a panel for every structure, and for every scale of the measures.
 
-    The human–human Dice is a dotted line across the Dice bars, where the literature has one.
+    The human–human Dice is a dotted line across the Dice bars, where it is known.
     """
     scales = by_scale(comparison.settings.primary_metrics)
     return [
@@ -101,7 +101,8 @@ def _bars(comparison: Comparison, structure: str, measures: Sequence[Measure], n
             # Above all bars, where nothing can hide it.
             words = f"····  human–human {human.dice:.2f}*"
             axes.text(line[1], 1.05, words, ha="right", va="bottom", fontsize=8)
-            text += f"; human–human Dice of {human.tissue} in the literature {human.dice:.2f}"
+            origin = "of these readers" if human.measured else "in the literature"
+            text += f"; human–human Dice of {human.tissue} {origin} {human.dice:.2f}"
     axes.set_title(structure)
     return Panel(drawn(figure, name), text)
 

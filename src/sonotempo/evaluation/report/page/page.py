@@ -165,14 +165,15 @@ def _colored(structures: StructureSet) -> list[dict[str, str]]:
 
 
 def _human_lines(comparison: Comparison) -> list[str]:
-    """Say once per source and tissue what the literature has."""
+    """Say once per source and tissue how well people agree."""
     sources: dict[str, dict[tuple[str, float], list[str]]] = {}
     for one in comparison.human:
         tissues = sources.setdefault(one.source, {})
         tissues.setdefault((one.tissue, one.dice), []).append(one.structure)
     return [
         "; ".join(
-            f"{dice:.2f} on {tissue}, drawn for {', '.join(structures)}"
+            f"{dice:.2f} on {tissue}"
+            + (f", drawn for {', '.join(structures)}" if structures != [tissue] else "")
             for (tissue, dice), structures in tissues.items()
         )
         + f" ({source})"
