@@ -35,7 +35,14 @@ class AsOneFunction(SegmentationTask):
         return batch.all_labelled
 
 
-def trained(kind, arm, tmp_path, labelled=None):
+class Fused(SegmentationTask):
+    """Updates all weights in one kernel, as on a GPU."""
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), fused=True)
+
+
+def trained(kind, arm, tmp_path, labelled=None, precision="32-true"):
     import lightning  # after sonotempo, which mends what lightning needs
 
     recording = make_recording(tmp_path / "r", 7, labelled=labelled, name="r", content=b"r")
@@ -51,6 +58,7 @@ def trained(kind, arm, tmp_path, labelled=None):
     lightning.Trainer(
         max_epochs=2,
         accelerator="cpu",
+        precision=precision,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -75,3 +83,9 @@ def test_a_step_as_one_function_trains_alike(arm, labelled, tmp_path):
     found = trained(AsOneFunction, arm, tmp_path, labelled)
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("labelled", [None, (0, 1, 2, 3, 5, 6)])
+def test_one_kernel_for_all_weights_goes_with_mixed_precision(labelled, tmp_path):
+    found = trained(Fused, "sequence", tmp_path, labelled, precision="bf16-mixed")
+    assert all(bool(value.isfinite().all()) for value in found.values())

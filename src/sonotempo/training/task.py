@@ -196,11 +196,9 @@ class SegmentationTask(lightning.LightningModule):
         optimizer = self.optimizers()
         optimizer.zero_grad()
         self.manual_backward(loss)
-        self.clip_gradients(
-            optimizer,
-            gradient_clip_val=self.experiment.train.gradient_clip_norm,
-            gradient_clip_algorithm="norm",
-        )
+        # Not Lightning's own, which refuses the optimiser that a GPU gets: nothing is scaled here.
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        torch.nn.utils.clip_grad_norm_(weights, self.experiment.train.gradient_clip_norm)
         return loss.detach(), state
 
     def _as_graph(self, batch: Prepared) -> bool:

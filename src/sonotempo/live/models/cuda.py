@@ -1,4 +1,4 @@
-"""Whether a CUDA GPU can be used here, and how ONNX Runtime computes on it."""
+"""Whether a CUDA GPU can be used here."""
 
 import ctypes
 import logging

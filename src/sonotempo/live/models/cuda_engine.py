@@ -86,10 +86,6 @@ class CudaEngine(Engine):
     def _opened(self, path: Path) -> Any:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        # A model from memory has no folder, in which weights of its own may lie.
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(path.parent)
-        )
         model = path.read_bytes()
         if self._labels_on_gpu:
             model = with_labels(model, self._card)
