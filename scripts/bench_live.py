@@ -34,8 +34,9 @@ from _measure import cpu_name, memory, peak_memory, verdict
 from _metronome import Metronome
 from _workers import FAST_VARIABLE, Worker, fast_python, fast_worker
 from sonotempo.live.buffer.ring_buffer import RingBuffer
-from sonotempo.live.models.engines import has_cuda, has_openvino
+from sonotempo.live.models.cuda import has_cuda
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
+from sonotempo.live.models.openvino_engine import has_openvino
 from sonotempo.live.pipeline import Pipeline
 from sonotempo.live.stream_statistics import PipelineStatistics
 from sonotempo.preprocess import fit_frame
@@ -216,7 +217,7 @@ def print_engines(rows: dict[str, Row], threads: int) -> None:
 
 def measure_preparation(size: int) -> None:
     """Print the cost of a frame outside the network: fitting, labels, and mapping the mask back."""
-    from sonotempo.live.models.onnx_predictor import label_map  # noqa: PLC0415
+    from sonotempo.live.models.labels import label_map  # noqa: PLC0415
 
     random = np.random.default_rng(0)
     frame = Frame(random.integers(0, 256, FRAME_HW, np.uint8), 0, 0, (0.1, 0.1))

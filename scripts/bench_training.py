@@ -1,18 +1,22 @@
 """Measure how long training waits for data, and how its memory grows with the data.
 
     .venv/bin/python scripts/bench_training.py
+    .venv/bin/python scripts/bench_training.py --device cuda
+
+With ``--device cuda`` it prints how many frames a second the GPU trains on, for both arms, and the
+share of the time in which it computes, against a plain loop with MONAI's dictionary transforms
+(scripts/_training_speed.py). The rest of this text is about the measurement without it.
 
 Run it on an otherwise idle machine. It takes 2 to 4 minutes on 2 cores and 1 GB in the temporary
 folder; ``--quick`` only checks that the script works. scripts/bench_augmentation.py compares the
 augmentation with MONAI's.
 
 Waiting is the share of a training step that passes before its batch is available, for the sequence
-arm with 4 clips of 8 frames, 256×256, in a real Lightning training on the best available device.
+arm with 4 clips of 8 frames, 256×256, in a real Lightning training on the CPU.
 Everything between the end of one step and the start of the next counts as waiting: cutting the
 epoch's windows, reading from the memory-mapped cache, joining clips, moving them to the device,
 and Lightning's own work. The rest of the step is augmentation with faults, and the model with
-loss, gradients and optimiser. A GPU is synchronised between the parts, so nothing overlaps and the
-figure is the longest possible wait. It is measured with the cached files in the system's page
+loss, gradients and optimiser. It is measured with the cached files in the system's page
 cache, where they stay if the data fit, and again with the files dropped from it, which needs Linux
 and a temporary folder on a disk.
 
@@ -47,6 +51,7 @@ from rich.console import Console
 from torch import Tensor
 
 from _measure import memory, peak_memory, verdict
+from _training_speed import measure_speed
 from sonotempo.config import DataConfig, Experiment, SequenceConfig
 from sonotempo.data.cache import CachedRecording
 from sonotempo.data.clips import Clips
@@ -57,7 +62,8 @@ from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.phantom.simulate import cast
 from sonotempo.training.cohort import open_cohort
 from sonotempo.training.progress import RunProgress
-from sonotempo.training.task import SegmentationTask, stage_of
+from sonotempo.training.stage import stage_of
+from sonotempo.training.task import SegmentationTask
 
 BATCH, FRAMES = 4, 8
 WAITING_GOAL = 0.05
@@ -76,6 +82,13 @@ def main() -> None:
     """Run and print every measurement."""
     parser = argparse.ArgumentParser(description="Measure waiting and memory in training.")
     parser.add_argument("--quick", action="store_true", help="small frames, few recordings")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cuda"),
+        default="auto",
+        help="cuda: measure how fast the GPU trains, and against MONAI, instead",
+    )
+    parser.add_argument("--seconds", type=float, default=5, help="per training, with --device")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     # Exit through the context managers, which end the child and remove the files.
@@ -83,6 +96,9 @@ def main() -> None:
     size = 64 if options.quick else 256
     if options.memory_of is not None:
         print(json.dumps(measured_memory(options.memory_of, size)))
+        return
+    if options.device == "cuda":
+        measure_gpu(size, options.seconds, options.quick)
         return
     measure_waiting(size)
     measure_memory((2, 8, 32) if options.quick else (10, 100, 1000), size, options.quick)
@@ -95,15 +111,14 @@ def measure_waiting(size: int) -> None:
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
-    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     with tempfile.TemporaryDirectory() as folder:
         experiment = experiment_in(Path(folder), size)
         write_cohort(Path(folder) / "data", cohort_of(SUBJECTS, SUBJECT_FRAMES, size))
         task = TimedTask(experiment, opened_and_cached(experiment))
         lightning.Trainer(
             max_epochs=EPOCHS,
+            accelerator="cpu",
             devices=1,
-            precision="bf16-mixed" if fast else "32-true",
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -124,6 +139,18 @@ def measure_waiting(size: int) -> None:
             f"augmentation {augmentation:.2%}, model {1 - waiting - augmentation:.2%}; goal: "
             f"waiting at most {WAITING_GOAL:.0%}, {verdict(waiting <= WAITING_GOAL)}"
         )
+
+
+def measure_gpu(size: int, seconds: float, quick: bool) -> None:
+    """Print how fast both arms are trained; ``quick`` runs on a CPU too."""
+    if not torch.cuda.is_available() and not quick:
+        sys.exit("torch finds no CUDA GPU here; leave --device out to measure the CPU")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    if torch.cuda.is_available():
+        print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory() as folder:
+        measure_speed(Path(folder), 3 if quick else 64, size, seconds)
 
 
 def measure_memory(counts: tuple[int, ...], size: int, quick: bool) -> None:
@@ -186,10 +213,10 @@ class TimedTask(SegmentationTask):
 
     def on_train_epoch_start(self) -> None:
         """Reset the clock; in every other epoch drop the files first, which is not counted."""
-        start = self._now()
+        start = time.perf_counter()
         drops = self.current_epoch % 2 == 0 and drop_from_page_cache(self._files)
         self.epochs.append(Epoch(drops))
-        self._last += self._now() - start
+        self._last += time.perf_counter() - start
 
     def on_train_batch_start(self, batch: Clips, batch_index: int) -> None:
         """Count the time until the batch was available as waiting."""
@@ -202,20 +229,15 @@ class TimedTask(SegmentationTask):
 
     def augmented(self, batch: Clips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Augment as in training, and time it."""
-        start = self._now()
+        start = time.perf_counter()
         result = super().augmented(batch, generator)
-        self.epochs[-1].augmentation += self._now() - start
+        self.epochs[-1].augmentation += time.perf_counter() - start
         return result
 
     def _lap(self) -> float:
-        now = self._now()
+        now = time.perf_counter()
         seconds, self._last = now - self._last, now
         return seconds
-
-    def _now(self) -> float:
-        if self.device.type != "cpu":
-            torch.accelerator.synchronize()
-        return time.perf_counter()
 
 
 def measured_memory(folder: Path, size: int) -> dict[str, float | None]:

@@ -4,7 +4,9 @@
     python scripts/make_screenshots.py recording segment    # only these
 
 ``recording`` opens a simulated recording with masks from its folder: ``napari-recording.png``.
-``segment`` segments a simulated recording with two models: ``napari-segment.png``. ``live`` drives
+``segment`` segments a simulated recording with two models: ``napari-segment.png``. ``label`` draws,
+propagates, reviews, saves and opens masks again: ``napari-label-propagated.png``,
+``napari-label-reviewed.png`` and ``napari-label-offer.png``. ``live`` drives
 the live comparison with clicks and keys on a simulated stream: ``napari-live.png`` (side by side),
 ``napari-live-both.png`` (both as outlines on one picture), ``napari-live-difference.png``,
 ``napari-live-unsure.png`` (structures hatched that the models are unsure of),
@@ -30,9 +32,10 @@ import numpy as np
 from PIL import Image
 
 from _framing_pictures import picture_framing
+from _label_pictures import picture_label
 from _window import open_viewer, save, settings_apart, wait, wait_for
 
-PICTURES = ("all", "recording", "segment", "live", "framing")
+PICTURES = ("all", "recording", "segment", "label", "live", "framing")
 SHOWN_FRAME = 30
 CLIP_WIDTH = 960
 STEPS_BACK = 12
@@ -62,6 +65,8 @@ def main() -> None:
             picture_recording(given.out)
         if "segment" in pictures:
             picture_segment(given.out, models)
+        if "label" in pictures:
+            picture_label(given.out)
         if "live" in pictures:
             picture_live(
                 given.source, models, given.out, given.seconds, given.theme, (width, height)

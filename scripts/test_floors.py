@@ -3,8 +3,8 @@
     python3 scripts/test_floors.py
 
 A lower bound is a promise to whoever cannot update. This installs the lowest release of each
-dependency of the base install and of the extra `video` into `.venv-floors`, once, and runs the
-tests that need no more. Arguments are passed to pytest.
+dependency of the base install and of the extras `video` and `exchange` into `.venv-floors`, once,
+and runs the tests that need no more. Arguments are passed to pytest.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from _environment import ROOT, program, run
 
 VENV = ROOT / ".venv-floors"
 # What runs the tests: as new as wanted.
-TOOLS = ("pytest>=8.3", "hypothesis>=6.100", "pytest-timeout>=2.3")
-# Tests of what the base install and `video` do.
+TOOLS = ("pytest>=8.3", "hypothesis>=6.100", "pytest-timeout>=2.3", "SimpleITK>=2.5")
+# Tests of what the base install and these extras do.
 TESTS = (
+    "tests/exchange",
     "tests/io",
     "tests/test_commands.py",
     "tests/test_recording.py",
@@ -37,7 +38,8 @@ def floors() -> list[str]:
     A bound of `2.0` means any `2.0.x`: a series' first releases are not always on the index.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    bounds = [*project["dependencies"], *project["optional-dependencies"]["video"]]
+    extras = project["optional-dependencies"]
+    bounds = [*project["dependencies"], *extras["video"], *extras["exchange"]]
     return [_lowest(bound) for bound in bounds]
 
 

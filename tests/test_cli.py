@@ -246,6 +246,38 @@ def test_another_experiment_into_the_same_folder_is_refused(finished_run, tmp_pa
     assert "seed: 0 there, 4 now" in str(result.exception)
 
 
+def test_seeds_are_runs_in_folders_of_out(tmp_path, monkeypatch):
+    from sonotempo.study import crossval
+
+    asked = {}
+
+    def run(experiments, progress, folds):
+        asked.update({folder: one.seed for folder, one in experiments.items()})
+        return [None] * len(experiments)
+
+    monkeypatch.setattr(crossval, "crossvalidate_seeds", run)
+    config = write_config(tmp_path / "tiny.yaml", tiny_experiment())
+    assert call("crossval", config, "--out", tmp_path / "run", "seed=9").exit_code == 0
+    assert asked == {tmp_path / "run": 9}
+    asked.clear()
+    seeds = ["--seed", 0, "--seed", 4]
+    assert call("crossval", config, "--out", tmp_path / "run", *seeds).exit_code == 0
+    assert asked == {tmp_path / "run" / "seed-0": 0, tmp_path / "run" / "seed-4": 4}
+
+
+def test_a_plan_is_printed_and_nothing_is_run(tmp_path, monkeypatch):
+    from sonotempo.study import crossval, plan
+
+    planned = plan.Plan((plan.PlannedArm("frame", 10, 8, 90, 2e9, 3e9),), "Ray, 2 nodes", 2, 360)
+    monkeypatch.setattr(plan, "plan_runs", lambda *_: planned)
+    monkeypatch.setattr(crossval, "crossvalidate_seeds", lambda *_: pytest.fail("it ran"))
+    config = write_config(tmp_path / "tiny.yaml", tiny_experiment())
+    said = plain(call("crossval", config, "--plan").output)
+    assert "2.0 GB, 3.0 GB on the GPU" in said
+    assert "Ray, 2 nodes; up to 4.0 GB of memory in all" in said
+    assert "8 jobs, 12 min of work: about 6 min in all" in said
+
+
 def test_evaluate_prints_and_writes_scores_on_other_data(finished_run, tmp_path):
     write_shapes(tmp_path / "other", 2, 3, 32, seed=50)
     arguments = ["evaluate", finished_run.folder, tmp_path / "other", "--cache", tmp_path / "c"]

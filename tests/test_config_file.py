@@ -94,6 +94,10 @@ def test_every_wrong_value_is_named_with_its_key_and_what_was_given(config):
         ("data.structures=[]", "at least one structure"),
         ("data.structures=[vein, vein]", "twice"),
         ("data.structures=[vein, '']", "without a name"),
+        ("engine=dask", "engine.kind"),
+        ("engine.jobs=2", "engine.jobs is read by engine=local only"),
+        ("engine.address=auto", "engine.address is read by engine=ray only"),
+        ("engine.threads=2", "read by engine=local and engine=ray only"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_when_the_file_is_read(config, override, words):
@@ -180,6 +184,8 @@ def test_every_shipped_config_is_an_experiment_with_a_shared_encoder(path):
          lambda e: e.evaluate.streaming_latency_ms, {"frame": 40.0}),
         ("data.structures=artery", lambda e: e.structures.names, ("artery",)),
         ("data.structures=[2024, 010]", lambda e: e.structures.names, ("2024", "010")),
+        ("engine=local", lambda e: e.engine.kind, "local"),
+        ("engine.kind=local", lambda e: e.engine.kind, "local"),
         ("train.initial_weights=~/w", lambda e: e.train.initial_weights, Path.home() / "w"),
     ],
 )  # fmt: skip
@@ -193,3 +199,20 @@ def test_a_file_may_name_a_date_or_a_number(tmp_path):
     experiment = load_experiment(path)
     assert (experiment.name, experiment.data.root) == ("2024", Path("2024-01-31"))
     assert experiment.data.input_size == 256
+
+
+@pytest.mark.parametrize(
+    "text", ["engine: ray", "engine: {kind: ray}", "engine: local", "engine: {address: auto}"]
+)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_short_form_of_an_engine_and_its_settings_go_together(tmp_path, text, reverse):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"name: mine\n{text}\n", encoding="utf-8")
+    words = ["engine=ray", "engine.address=10.0.0.1:6379", "engine.jobs_per_gpu=3"]
+    engine = load_experiment(path, words[::-1] if reverse else words).engine
+    assert (engine.kind, engine.address, engine.jobs_per_gpu) == ("ray", "10.0.0.1:6379", 3)
+
+
+def test_only_a_section_of_kinds_has_a_short_form(config):
+    assert refusal(config, "train=3").startswith("unknown key train")
+    assert refusal(config, "engine.kind.more=3").startswith("unknown key engine.kind.more")

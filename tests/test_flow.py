@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from sonotempo.flow import (
+    FINE,
     HELD,
     LONGEST_HOLD,
     STEADY,
-    Motion,
     carried,
+    followed_stream,
     grid_side,
-    moved_mask,
     track,
 )
 from sonotempo.phantom.settings import phantom_settings
@@ -153,14 +153,18 @@ def test_carried_probabilities_stay_probabilities_and_inputs_stay_as_they_are(si
     assert np.abs(shown - second).mean() > 0.2 * np.abs(first - second).mean()
 
 
-def test_masks_move_with_the_tissue_at_their_own_size():
-    mask = np.zeros((128, 128), np.uint8)
-    mask[40:60, 40:60] = 2
-    flow = np.zeros((2, 64, 64), np.float32)
-    flow[1] = 3  # 3 px up on the grid: 6 px of the mask
-    moved = moved_mask(mask, Motion(flow, np.full((64, 64), 0.1, np.float32), starts=False))
-    assert set(np.unique(moved)) == {0, 2}
-    assert np.array_equal(moved, np.roll(mask, -6, axis=0))
+def test_a_fine_search_keeps_the_shape_and_checks_the_way_back():
+    random = np.random.default_rng(0)
+    scene = np.clip(gaussian_filter(random.rayleigh(1.0, (120, 700)), 2.0) * 90, 0, 255)
+    scene = scene.astype(np.uint8)
+    _, state = track(scene, None, FINE)
+    motion, state = track(np.roll(scene, 4, axis=1), followed_stream(state), FINE)
+    assert motion.flow_2hw.shape == (2, 60, 350), "at most 512 wide"
+    assert motion.flow_2hw[0, 20:40, 50:300].mean() == pytest.approx(-2, abs=0.1)
+    assert np.median(motion.round_trip_hw) < 0.1
+    other = np.clip(gaussian_filter(random.rayleigh(1.0, (120, 700)), 2.0) * 90, 0, 255)
+    motion, _ = track(other.astype(np.uint8), state, FINE)
+    assert motion.is_held, "as bright as the scene before, but no way leads back"
 
 
 def test_frames_that_never_follow_one_another_are_taken_one_by_one():

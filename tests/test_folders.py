@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sonotempo.errors import RecordingError, SonotempoError
-from sonotempo.folders import make_folder, short_name, without_folder, writing
+from sonotempo.folders import make_folder, short_name, whole_folder, without_folder, writing
 
 
 def test_a_folder_is_made_with_all_above_it_and_left_alone_if_it_is_there(tmp_path):
@@ -57,6 +57,48 @@ def test_a_full_disk_names_what_the_user_gave(tmp_path):
 def test_what_is_no_refusal_passes_through(tmp_path):
     with pytest.raises(ZeroDivisionError), writing(tmp_path, "--out"):
         raise ZeroDivisionError
+
+
+class TestWholeFolder:
+    def test_it_appears_when_it_is_whole_with_the_rights_of_any_folder(self, tmp_path):
+        place = tmp_path / "above" / "set"
+        with whole_folder(place, "DST") as draft:
+            (draft / "a").touch()
+            assert not place.exists()
+        (tmp_path / "plain").mkdir()
+        assert [path.name for path in place.iterdir()] == ["a"]
+        assert place.stat().st_mode == (tmp_path / "plain").stat().st_mode
+        assert [path.name for path in place.parent.iterdir()] == ["set"]
+
+    def test_an_empty_folder_is_filled(self, tmp_path):
+        with whole_folder(tmp_path / "..." / ".." / "set", "DST") as draft:
+            (draft / "a").touch()
+        assert (tmp_path / "set" / "a").exists()
+
+    @pytest.mark.parametrize("stop", [KeyboardInterrupt, RecordingError("bad"), SystemExit(143)])
+    def test_nothing_is_left_of_one_that_is_interrupted(self, tmp_path, stop):
+        place = tmp_path / "set"
+        place.mkdir()
+        with pytest.raises((KeyboardInterrupt, RecordingError, SystemExit)):
+            self.interrupted(place, stop)
+        assert list(tmp_path.iterdir()) == [place]
+        assert list(place.iterdir()) == []
+
+    @staticmethod
+    def interrupted(place, stop):
+        with whole_folder(place, "DST") as draft:
+            (draft / "a").touch()
+            raise stop
+
+    def test_a_full_disk_is_a_sentence(self, tmp_path):
+        with pytest.raises(RecordingError, match=r"cannot be written \(full\); give another DST"):
+            self.full(tmp_path / "set")
+        assert list(tmp_path.iterdir()) == []
+
+    @staticmethod
+    def full(place):
+        with whole_folder(place, "DST", RecordingError):
+            raise OSError(errno.ENOSPC, "full")
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ class DataConfig(Section):
         use: the origins of the masks to train on: ``human``, ``accepted`` (made by a model or
             carried by motion, then accepted by a person), ``propagated``, ``model``. Of these, only
             human and accepted ones are ever scored by.
+        follow_links: whether links, and the files that headers name, may lead outside these
+            folders.
         area: top, left, bottom, right in pixels of the part that shows ultrasound, where the
             files do not say.
         input_size: side of the square network grid in pixels.
@@ -59,6 +61,7 @@ class DataConfig(Section):
     structures: str | list[str] = "nerve+vessel"
     frames_root: Path | None = None
     use: Annotated[tuple[Use, ...], Field(min_length=1)] = ("human", "accepted")
+    follow_links: bool = False
     area: tuple[int, int, int, int] | None = None
     input_size: Annotated[int, Field(ge=32, multiple_of=32)] = 256
     near_duplicate_correlation: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -236,6 +239,8 @@ class TrainConfig(Section):
             faster on processors with AMX too.
         gradient_clip_norm: largest norm of a step's gradients.
         accelerator: where to compute.
+        cuda_graphs: replay training steps as CUDA graphs where every frame is labelled; off, each
+            kernel is started by itself.
     """
 
     initial_weights: Path | None = None
@@ -248,6 +253,7 @@ class TrainConfig(Section):
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     gradient_clip_norm: Positive = 1.0
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    cuda_graphs: bool = True
 
     @field_validator("initial_weights")
     @classmethod
@@ -364,6 +370,52 @@ class ControlsConfig(Section):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.6
 
 
+class EngineConfig(Section):
+    """Where the jobs of a run are computed; ``engine=ray`` is short for ``engine.kind=ray``.
+
+    It changes nothing in the results of a machine with the same number of threads, and is not kept
+    in the run folder: a run can be continued with another engine.
+
+    Attributes:
+        kind: ``sequential``, one job at a time in this process; ``local``, several processes on
+            this machine; ``ray``, on a cluster.
+        jobs: how many run at a time with ``local``; by default ``jobs_per_gpu`` on each GPU, or one
+            for every two processor cores.
+        threads: processor cores of each job; by default an equal share.
+        jobs_per_gpu: how many share a GPU.
+        address: of the Ray cluster, ``auto`` for the one that this machine belongs to; by default
+            one is started on this machine.
+    """
+
+    kind: Literal["sequential", "local", "ray"] = "sequential"
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    jobs_per_gpu: Annotated[int, Field(ge=1)] = 1
+    address: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_is_kind(cls, given: object) -> object:
+        return {"kind": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _belongs_to_kind(self) -> "EngineConfig":
+        kinds = {
+            "jobs": ("local",),
+            "threads": ("local", "ray"),
+            "jobs_per_gpu": ("local", "ray"),
+            "address": ("ray",),
+        }
+        for key in self.model_fields_set - {"kind"}:
+            default = type(self).model_fields[key].default
+            if getattr(self, key) != default and self.kind not in kinds[key]:
+                raise ValueError(
+                    f"engine.{key} is read by engine={' and engine='.join(kinds[key])} only; set "
+                    f"one of these, or leave it out (the engine is {self.kind})"
+                )
+        return self
+
+
 class Experiment(Section):
     """One complete experiment: data, folds, both arms, training and evaluation.
 
@@ -388,6 +440,7 @@ class Experiment(Section):
     sequence: SequenceConfig = SequenceConfig()
     controls: ControlsConfig = ControlsConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    engine: EngineConfig = EngineConfig()
 
     @model_validator(mode="after")
     def _arms_have_their_start(self) -> "Experiment":

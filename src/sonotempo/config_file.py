@@ -4,31 +4,18 @@ The error for an unknown key names the nearest known one.
 """
 
 import difflib
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from sonotempo.config import DataConfig, Experiment
 from sonotempo.errors import ConfigError
+from sonotempo.guard import guarded, shortened, shown
+from sonotempo.plain_yaml import plain_yaml, plain_yaml_texts
 from sonotempo.recording import Box
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without surprises: ``2024-01-31`` stays text, and ``010`` is ten, not eight."""
-
-
-_INTEGER, _TIMESTAMP = "tag:yaml.org,2002:int", "tag:yaml.org,2002:timestamp"
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INTEGER, _TIMESTAMP)]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_PlainLoader.add_implicit_resolver(_INTEGER, re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-_PlainLoader.add_constructor(_INTEGER, lambda _, node: int(node.value))
 
 
 def known_keys(section: type[BaseModel] = Experiment, prefix: str = "") -> Iterator[str]:
@@ -48,17 +35,16 @@ def known_keys(section: type[BaseModel] = Experiment, prefix: str = "") -> Itera
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment from YAML and apply ``key=value`` overrides.
 
-    Paths in the file and the overrides are relative to the working folder.
+    A section with a ``kind`` can be set to one: ``engine=local`` is ``engine.kind=local``. Paths in
+    the file and the overrides are relative to the working folder.
 
     Raises:
         ConfigError: no such file, not a mapping, an unknown key, or an invalid value.
     """
     if not path.is_file():
         raise ConfigError(f"no config file at {path}; give the path of a .yaml file")
-    try:
-        settings = _PlainLoader(path.read_text(encoding="utf-8")).get_single_data()
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}; correct that line") from error
+    with guarded(f"{path} is not valid YAML", "correct that line", ConfigError):
+        settings = plain_yaml(path.read_text(encoding="utf-8"))
     if not isinstance(settings, dict):
         raise ConfigError(f"{path} has no settings; expected 'key: value' lines, as in configs/")
     for override in overrides:
@@ -81,16 +67,20 @@ def experiment_from(settings: dict[str, Any], source: str) -> Experiment:
 def _apply(settings: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals:
-        raise ConfigError(f"override {override!r} has no value; expected key=value")
+        raise ConfigError(f"override {shown(override)} has no value; expected key=value")
+    if f"{key}.kind" in set(known_keys()):
+        key = f"{key}.kind"
     if key not in set(known_keys()):
         raise ConfigError(_unknown(key))
     *parents, last = key.split(".")
     node = settings
     for parent in parents:
+        if isinstance(node.get(parent), str) and f"{parent}.kind" in set(known_keys()):
+            node[parent] = {"kind": node[parent]}
         node = node.setdefault(parent, {})
         if not isinstance(node, dict):
             raise ConfigError(
-                f"{parent} in the config file is {node!r}; expected 'key: value' lines"
+                f"{parent} in the config file is {shown(node)}; expected 'key: value' lines"
             )
     node[last] = _typed(value, _field_of(key), override)
 
@@ -114,25 +104,29 @@ def _typed(value: str, field: FieldInfo, override: str) -> object:
     kinds = {*(get_args(field.annotation) or (field.annotation,))} - {type(None)}
     if not value.startswith(("[", "{")) or kinds <= {str, Path}:
         return value
-    try:
-        return yaml.BaseLoader(value).get_single_data()
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from error
+    what = f"override {shown(override)}: the value is not valid YAML"
+    with guarded(what, "correct it", ConfigError):
+        return plain_yaml_texts(value)
 
 
 def _sentences(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
+        key = shortened(".".join(str(part) for part in problem["loc"]), 100)
         if problem["type"] == "extra_forbidden":
             yield _unknown(key)
             continue
         sentence = problem["msg"].removeprefix("Value error, ")
         if problem["type"] not in ("missing", "value_error"):
-            sentence += f" (given: {problem['input']})"
+            sentence += f" (given: {_given(problem['input'])})"
         yield f"{key}: {sentence}" if key else sentence
 
 
+def _given(value: object) -> str:
+    return shortened(value, 100) if isinstance(value, str) else shown(value)
+
+
 def _unknown(key: str) -> str:
+    key = shortened(key, 100)
     nearest = difflib.get_close_matches(key, known_keys(), n=1)
     return f"unknown key {key}" + (f"; did you mean {nearest[0]}?" if nearest else "")
 

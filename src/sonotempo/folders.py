@@ -1,6 +1,7 @@
 """Write where the user asked, whole or not at all; name files without saying where they lie."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,13 +76,51 @@ def whole_file(path: Path) -> Iterator[Path]:
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
-        _keep_name(path.parent)
+        keep_names(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _keep_name(folder: Path) -> None:
-    """Make sure that a new name in a folder survives a power cut, where folders can be opened."""
+@contextmanager
+def whole_folder(
+    folder: Path, option: str, error_class: type[SonotempoError] = SonotempoError
+) -> Iterator[Path]:
+    """Yield a folder to fill, which takes the place of a new or empty ``folder`` once it is whole.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     with whole_folder(Path(parent) / "set", "DST") as draft:
+    ...         _ = (draft / "a.txt").write_text("whole")
+    ...     sorted(path.name for path in (Path(parent) / "set").iterdir())
+    ['a.txt']
+
+    Args:
+        folder: what the user named.
+        option: what the user sets to choose another, for example ``--out``.
+        error_class: the class of the error.
+
+    Raises:
+        SonotempoError: it is not empty, a file is in the way, or the disk refuses; nothing is left
+            behind.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        kind = "a file" if folder.is_file() else "not empty"
+        raise error_class(f"{folder} is {kind}; give a new or empty {option}")
+    place = folder.resolve()
+    draft = place.with_name(f".{place.name}.{os.getpid()}.part")
+    make_folder(draft, option, error_class)
+    try:
+        with writing(folder, option, error_class):
+            yield draft
+            if place.is_dir():
+                place.rmdir()
+            draft.rename(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def keep_names(folder: Path) -> None:
+    """Make sure that new names in a folder survive a power cut, where folders can be opened."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

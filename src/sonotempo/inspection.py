@@ -43,7 +43,12 @@ def parse_layout(text: str) -> Layout | Literal["auto"]:
 
 
 def inspection_table(
-    path: Path, structures: StructureSet, layout: str, frames_root: Path | None
+    path: Path,
+    structures: StructureSet,
+    layout: str,
+    frames_root: Path | None,
+    *,
+    follow_links: bool = False,
 ) -> Table:
     """Open a recording, or a folder as a data set, and describe it.
 
@@ -61,10 +66,11 @@ def inspection_table(
             structures,
             layout=arranged,
             frames_root=frames_root,
+            follow_links=follow_links,
         )
         _describe_set(table, dataset)
     else:
-        _describe(table, open_recording(path, structures))
+        _describe(table, open_recording(path, structures, follow_links=follow_links))
     return table
 
 

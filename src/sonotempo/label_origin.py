@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from sonotempo.errors import RecordingError
 from sonotempo.folders import whole_file, writing
+from sonotempo.guard import guarded, shown
 
 #: ``empty``: somebody has confirmed that nothing is in view.
 Kind = Literal["human", "propagated", "model", "empty"]
@@ -97,16 +98,12 @@ def read_origins(folder: Path) -> dict[int, Origin]:
     path = folder / ORIGINS_FILE
     if not path.is_file():
         return {}
-    try:
+    remedy = "restore it, or delete it if people made all masks of this folder"
+    with guarded(f"{path} does not say where the masks come from", remedy, RecordingError):
         content = json.loads(path.read_text("utf-8"))
         if content["format"] != _FORMAT:
-            raise ValueError(f"format {content['format']}, this version reads {_FORMAT}")
+            raise ValueError(f"format {shown(content['format'])}, this version reads {_FORMAT}")
         found = {int(number): _checked(Origin(**one)) for number, one in content["frames"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordingError(
-            f"{path} does not say where the masks come from ({error}); restore it, or delete it "
-            "if people made all masks of this folder"
-        ) from error
     return found
 
 
@@ -126,7 +123,9 @@ def write_origins(folder: Path, origins: Mapping[int, Origin]) -> None:
 def _checked(origin: Origin) -> Origin:
     """Return an origin that was read, if its values are what the record says."""
     if origin.kind not in get_args(Kind):
-        raise ValueError(f"unknown origin {origin.kind!r}; known are {', '.join(get_args(Kind))}")
+        raise ValueError(
+            f"unknown origin {shown(origin.kind)}; known are {', '.join(get_args(Kind))}"
+        )
     texts = (origin.model, origin.by, origin.at)
     if not isinstance(origin.is_accepted, bool) or not all(isinstance(one, str) for one in texts):
         raise ValueError("model, by and at are texts, is_accepted is true or false")

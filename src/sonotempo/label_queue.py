@@ -79,8 +79,8 @@ def label_queue(
     >>> def frame(number, dice, distance):
     ...     return DoubtfulFrame("anna", "anna/one", number, 0.0, dice, "nerve", 0.9, distance)
     >>> found = label_queue([frame(1, 0.9, 1), frame(20, 0.2, 20), frame(21, 0.3, 21)], 2)
-    >>> [(one.doubt.frame, one.reason) for one in found]
-    [(20, 'the arms disagree on nerve'), (1, 'most in doubt of what is left')]
+    >>> tuple((one.doubt.frame, one.reason) for one in found)
+    ((20, 'the arms disagree on nerve'), (1, 'most in doubt of what is left'))
     """
     for name, value in (("count", count), ("per-recording", per_recording), ("apart", apart)):
         if value < 1:

@@ -1,6 +1,6 @@
 """The shape of a curved or phased array's image in its frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,14 @@ class Sector:
                 f"{self} is no sector; expected 0 <= inner_px < outer_px and "
                 "-1.5 < left_rad < right_rad < 1.5"
             )
+
+    def within(self, top: int, left: int) -> "Sector":
+        """Return it in the pixels of a part of the frame that begins at a row and a column.
+
+        >>> Sector(10.0, 30.0, 5.0, 50.0, -0.5, 0.5).within(4, 20).apex_column
+        10.0
+        """
+        return replace(self, apex_row=self.apex_row - top, apex_column=self.apex_column - left)
 
     def inside(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which places of a grid are in the sector, HW.

@@ -10,7 +10,7 @@ import pytest
 
 from fakes.experiments import tiny_experiment, write_config
 from sonotempo.cli.stopping import StopRequest
-from sonotempo.config import TrainConfig
+from sonotempo.config import EngineConfig, TrainConfig
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals")
 
@@ -66,13 +66,21 @@ def test_a_second_signal_does_not_wait_for_the_first(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "where", "status"),
-    [("SIGTERM", "frame, fold 0: training", 143), ("SIGINT", "fitting frames", 130)],
+    ("name", "where", "status", "engine"),
+    [
+        ("SIGTERM", "frame, fold 0: training", 143, {}),
+        ("SIGINT", "fitting frames", 130, {}),
+        ("SIGINT", "frame, fold 0 …", 130, {"kind": "local", "jobs": 2}),
+    ],
 )
-def test_crossval_ends_within_seconds_and_can_be_continued(shapes, tmp_path, name, where, status):
+def test_crossval_ends_within_seconds_and_can_be_continued(  # noqa: PLR0917
+    shapes, tmp_path, name, where, status, engine
+):
     """Lightning handles these signals too: it must neither swallow them nor exit by itself."""
     train = TrainConfig(epochs=5000, batch_size=4, accelerator="cpu")
-    experiment = tiny_experiment(shapes, tmp_path / "cache", arms=("frame",), train=train)
+    experiment = tiny_experiment(
+        shapes, tmp_path / "cache", arms=("frame",), train=train, engine=EngineConfig(**engine)
+    )
     config = write_config(tmp_path / "tiny.yaml", experiment)
     run = tmp_path / "run"
     program = "from sonotempo.cli import main; main()"
@@ -81,7 +89,7 @@ def test_crossval_ends_within_seconds_and_can_be_continued(shapes, tmp_path, nam
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert any(where in line for line in process.stdout)
-        if "training" in where:
+        if "fold 0" in where:
             deadline = time.monotonic() + 60
             while not (run / "frame" / "fold-00" / "resume.ckpt").is_file():
                 assert time.monotonic() < deadline
@@ -94,3 +102,4 @@ def test_crossval_ends_within_seconds_and_can_be_continued(shapes, tmp_path, nam
     assert f"sonotempo: stopped by {name}; " in said
     assert said.rstrip().endswith(f"are kept in {run}: repeat the command to continue")
     assert "Traceback" not in said
+    assert not list(run.rglob(".progress*"))

@@ -1,6 +1,9 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
+import time
 import tracemalloc
 from dataclasses import replace
 
@@ -294,3 +297,55 @@ def test_the_content_is_that_of_the_files_whatever_the_fit(tmp_path):
     assert len(content) == 1
     changed = make_recording(tmp_path / "b", 4, content=b"Pixels")
     assert cache_recording(changed, root, 32, None).content not in content
+
+
+KEY = "0123456789abcdef01234567"
+CACHING = """
+import sys, time
+from fakes.recordings import make_recording
+from sonotempo.data.cache import cache_recording
+recording = make_recording(sys.argv[1], 3)
+def slow(index):
+    print("begun", flush=True)
+    time.sleep(60)
+recording.images.__class__.__getitem__ = lambda self, index: slow(index)
+cache_recording(recording, __import__("pathlib").Path(sys.argv[1]) / "cache", 32, None)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks about processes as POSIX does")
+def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", CACHING, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "begun\n"
+    (left,) = (tmp_path / "cache").iterdir()
+    assert cache_module.remove_leftovers(tmp_path / "cache") == []  # it still runs
+    process.kill()
+    process.communicate()
+    (cached,) = cache_recordings([make_recording(tmp_path, 3)], tmp_path / "cache", 32, None)
+    assert not left.exists()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [cached.key]
+
+
+@pytest.mark.parametrize(
+    ("name", "days_old", "is_removed"),
+    [
+        (f"{KEY}-ab12_z9x", 2, True),  # an earlier version's
+        (f"{KEY}-ab12_z9x", 0, False),
+        (f"{KEY}-00000000-17-ab12_z9x", 2, True),  # another computer's
+        (f"{KEY}-00000000-17-ab12_z9x", 0, False),
+        (KEY, 99, False),
+        ("my-own-folder", 99, False),
+        (f"{KEY}-notes", 99, False),
+    ],
+)
+def test_only_leftovers_are_removed_from_a_cache(tmp_path, name, days_old, is_removed):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "frames.npy").write_bytes(b"x")
+    then = time.time() - days_old * 86_400
+    for path in (folder / "frames.npy", folder):
+        os.utime(path, (then, then))
+    assert cache_module.remove_leftovers(tmp_path) == ([folder] if is_removed else [])
+    assert folder.exists() != is_removed

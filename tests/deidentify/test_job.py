@@ -279,6 +279,19 @@ def test_a_recording_that_breaks_off_leaves_nothing_of_it(tmp_path, monkeypatch)
     ]
 
 
+def test_stills_of_one_series_do_not_become_a_cine(tmp_path):
+    for number in range(3):
+        elements = {"SeriesInstanceUID": "1.2.3", "InstanceNumber": number + 1}
+        elements |= {"ContentDate": "19770307", "ContentTime": f"12{number:02d}00"}
+        one = patient_dicom(FRAMES[number], **elements)
+        write_dicom(tmp_path / "in" / "anna" / f"{number}.dcm", one)
+    before = open_dataset(tmp_path / "in", NERVE_VESSEL).recordings
+    request = copying(tmp_path, tmp_path / "in", GIVEN)
+    run(request)
+    after = open_dataset(request.target, NERVE_VESSEL).recordings
+    assert [len(one) for one in before] == [len(one) for one in after] == [1, 1, 1]
+
+
 def test_without_the_extra_only_dicom_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dicomanonymizer", None)
     source = tmp_path / "in" / "anna"

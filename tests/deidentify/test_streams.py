@@ -10,6 +10,7 @@ from sonotempo.io import open_recording
 from sonotempo.live.buffer.ring_buffer import StreamedFrame
 from sonotempo.live.recording.files import open_stream_files
 from sonotempo.recording import Box, Frame
+from sonotempo.sector import Sector
 
 SMALL, LARGE = (40, 60), (80, 100)
 
@@ -18,12 +19,12 @@ def image(number, shape):
     return np.random.default_rng(number).integers(0, 256, shape, np.uint8)
 
 
-def recorded(tmp_path, frames):
+def recorded(tmp_path, frames, sector=None):
     """Write frames of (shape, area) as a stream and open it."""
     files = open_stream_files(tmp_path / "in.mkv")
     for number, (shape, area) in enumerate(frames):
         time_ns = 10**18 + number * 40_000_000
-        frame = Frame(image(number, shape), number, time_ns, (0.1, 0.1), area)
+        frame = Frame(image(number, shape), number, time_ns, (0.1, 0.1), area, sector=sector)
         files.write_frame(StreamedFrame(frame, number + 100, time_ns))
     files.close()
     return open_recording(tmp_path / "in.mkv")
@@ -53,3 +54,17 @@ def test_a_frame_without_any_area_is_refused_and_takes_the_user_s(tmp_path):
     write_stream(recording, tmp_path / "out" / "b.mkv", None, given)
     copy = open_recording(tmp_path / "out" / "b.mkv")
     assert [frame.image_HW.shape for frame in copy] == [(20, 20), (20, 20)]
+
+
+def test_the_corners_of_a_sector_are_black_and_the_sector_moves_with_the_box(tmp_path):
+    wedge = Sector(-10.0, 30.0, 12.0, 48.0, -0.5, 0.5)
+    box = Box(5, 5, 38, 55)
+    recording = recorded(tmp_path, [(SMALL, box)], wedge)
+    (tmp_path / "out").mkdir()
+    write_stream(recording, tmp_path / "out" / "a.mkv", None, None)
+    (frame,) = open_recording(tmp_path / "out" / "a.mkv")
+    inside = wedge.inside(np.arange(5.0, 38.0), np.arange(5.0, 55.0))
+    assert not frame.image_HW[~inside].any()
+    np.testing.assert_array_equal(frame.image_HW[inside], image(0, SMALL)[5:38, 5:55][inside])
+    again = frame.sector.inside(np.arange(33.0), np.arange(50.0))
+    np.testing.assert_array_equal(again, inside)

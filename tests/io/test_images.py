@@ -135,7 +135,7 @@ def test_frames_whose_pixels_are_gone_are_named(tmp_path):
     folder = folder_of(tmp_path)
     recording = open_image_folder(Request(folder))
     (folder / "f3.png").unlink()
-    with pytest.raises(RecordingError, match=r"f3\.png cannot be read as an image: No such file"):
+    with pytest.raises(RecordingError, match=r"f3\.png cannot be read as an image \(No such file"):
         recording[0]
 
 

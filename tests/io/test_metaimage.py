@@ -177,7 +177,7 @@ def test_a_short_compressed_frame_says_so_when_read(tmp_path):
     path = write_meta(tmp_path / "us_0.mhd", noise(50, 60), compressed=True)
     packed = tmp_path / "us_0.zraw"
     packed.write_bytes(packed.read_bytes()[:100])
-    with pytest.raises(RecordingError, match=r"us_0\.mhd cannot be read"):
+    with pytest.raises(RecordingError, match=r"us_0\.zraw is cut short"):
         read_frame(path)
 
 
@@ -306,3 +306,30 @@ def test_a_recording_without_any_image_is_refused(tmp_path):
 
 def test_a_stack_without_time_stamps_says_that_its_rate_is_assumed(tmp_path):
     assert open_recording(write_meta(tmp_path / "a.mha", noise(3, 4, 6))).rate_is_assumed
+
+
+@pytest.mark.parametrize("matrix", ["1e308 0 0 1e308", "nan nan nan nan", "0 0 0 0", "1 2 3"])
+def test_a_matrix_of_the_header_is_not_computed_with(tmp_path, matrix):
+    path = tmp_path / "us_0.mhd"
+    path.write_text(
+        "ObjectType = Image\nNDims = 2\nBinaryData = True\nDimSize = 5 4\n"
+        f"TransformMatrix = {matrix}\nOffset = 1e308 -1e308\nElementSpacing = 1e308 1e-308\n"
+        "ElementType = MET_UCHAR\nElementDataFile = us_0.raw\n"
+    )
+    (tmp_path / "us_0.raw").write_bytes(bytes(range(20)))
+    expected = np.arange(20).reshape(4, 5)
+    np.testing.assert_array_equal(read_frame(path), expected)
+    np.testing.assert_array_equal(read_mask(path), expected)
+
+
+@pytest.mark.parametrize("kind", ["b", "B", "h", "H", "i", "I", "q", "Q"])
+@pytest.mark.parametrize("is_big", [False, True])
+def test_masks_of_every_type_and_byte_order_are_read(tmp_path, kind, is_big):
+    labels = noise(4, 5, high=100).astype(kind)
+    path = write_meta(tmp_path / "m.mha", labels)
+    if is_big:
+        head, end, pixels = path.read_bytes().partition(b"LOCAL\n")
+        head = head.replace(b"BinaryDataByteOrderMSB = False", b"BinaryDataByteOrderMSB = True")
+        assert len(pixels) == labels.nbytes
+        path.write_bytes(head + end + labels.byteswap().tobytes())
+    np.testing.assert_array_equal(read_mask(path), labels)

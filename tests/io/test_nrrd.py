@@ -108,11 +108,12 @@ def test_more_than_8_bits_are_refused(tmp_path):
         open_recording(path)
 
 
+@pytest.mark.parametrize("cut", [20, 2000])
 @pytest.mark.parametrize("encoding", ["raw", "gzip"])
-def test_a_file_that_is_cut_short_is_named(tmp_path, encoding):
+def test_a_file_that_is_cut_short_is_named(tmp_path, encoding, cut):
     path = cine(tmp_path, noise(4, 30, 40), encoding=encoding)
-    path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(RecordingError, match=r"a\.seq\.nrrd cannot be read as NRRD"):
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(RecordingError, match=r"a\.seq\.nrrd is cut short"):
         open_recording(path)[3]
 
 

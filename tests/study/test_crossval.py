@@ -106,6 +106,15 @@ def test_a_finished_run_is_only_tabulated_again(finished_run, tmp_path):
     assert (run / "table.md").read_text("utf-8") == finished_run.table.markdown()
 
 
+def test_what_a_kill_in_the_last_moment_leaves_is_removed(finished_run, tmp_path):
+    run = copied(finished_run, tmp_path)
+    left = [run / "frame" / "fold-00" / name for name in ("resume.ckpt", ".progress-1.jsonl")]
+    for path in left:
+        path.touch()
+    again(run, finished_run.experiment)
+    assert not any(path.exists() for path in left)
+
+
 def test_another_experiment_in_the_same_folder_is_refused_with_what_differs(finished_run, tmp_path):
     run = copied(finished_run, tmp_path)
     other = finished_run.experiment.model_copy(
@@ -166,6 +175,7 @@ def test_data_whose_content_has_changed_are_refused_by_name(
 ):
     monkeypatch.setattr(crossval_module, "run_job", lambda job, *_: stop())
     run, root = copied(finished_run, tmp_path), tmp_path / "data"
+    (run / "frame" / "fold-00" / "finished.json").unlink()
     shutil.copytree(shapes, root)
     moved = with_root(finished_run.experiment, root, run)
     with pytest.raises(SonotempoError, match="began"):  # the same content elsewhere is fine

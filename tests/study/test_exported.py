@@ -97,4 +97,11 @@ def test_data_that_were_all_trained_on_are_refused(finished_run, pair, shapes, t
     for subject in fold.train:
         (only / subject).symlink_to(shapes / subject)
     with Told() as progress, pytest.raises(RecordingError, match="was used to train"):
-        evaluate_exported(pair, only, tmp_path / "cache", progress, like=finished_run.folder)
+        evaluate_exported(
+            pair,
+            only,
+            tmp_path / "cache",
+            progress,
+            like=finished_run.folder,
+            follow_links=True,
+        )

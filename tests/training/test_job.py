@@ -360,7 +360,7 @@ def test_weights_that_have_changed_are_not_used(tmp_path, cohort):
         run_job(Job("sequence", FOLD, tmp_path), tiny_experiment(), cohort, Told())
 
 
-@pytest.mark.parametrize("damage", ["a flipped bit", "cut short", "empty"])
+@pytest.mark.parametrize("damage", ["a flipped bit", "cut short", "empty", "a part is missing"])
 def test_a_damaged_checkpoint_is_said_and_training_begins_again(tmp_path, cohort, damage):
     experiment = tiny_experiment(arms=("frame",))
     run_both(tmp_path / "whole", cohort, experiment)
@@ -375,6 +375,8 @@ def test_a_damaged_checkpoint_is_said_and_training_begins_again(tmp_path, cohort
     content = checkpoint.read_bytes()
     if damage == "a flipped bit":
         flipped(checkpoint)
+    elif damage == "a part is missing":
+        torch.save({"epoch": 1}, checkpoint)
     else:
         checkpoint.write_bytes(content[: len(content) // 2] if damage == "cut short" else b"")
     said = run_both(tmp_path / "run", cohort, experiment).text

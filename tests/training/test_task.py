@@ -10,7 +10,8 @@ from sonotempo.config import SequenceConfig, TrainConfig
 from sonotempo.data.cache import cache_recording
 from sonotempo.data.clips import Clips
 from sonotempo.models import build_model
-from sonotempo.training.task import SegmentationTask, Stage, stage_of
+from sonotempo.training.stage import Stage, stage_of
+from sonotempo.training.task import SegmentationTask
 
 # Lightning's advice: frozen parts are meant to be in evaluation mode.
 pytestmark = [

@@ -174,3 +174,11 @@ def test_no_pickle_is_ever_loaded():
         assert not re.search(r"^\s*(import|from) (pickle|joblib|dill)\b", text, re.M), path
         assert not re.search(r"yaml\.(load|unsafe_load|full_load)\(", text), path
     assert found
+
+
+def test_a_description_of_a_huge_network_is_refused_before_it_is_built(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    huge = TINY.model_copy(update={"channels": tuple(100_000 for _ in TINY.channels)})
+    save_weights(built("frame"), replace(PASSPORT, arm="frame", model=huge), path)
+    with pytest.raises(ConfigError, match=r"do not fit the network .* the file holds"):
+        load_weights(path)

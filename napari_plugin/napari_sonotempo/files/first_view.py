@@ -3,7 +3,6 @@
 from typing import Any
 
 from napari_sonotempo.shared.layers import LayerData
-from napari_sonotempo.shared.looked_at import follow
 
 
 def begin_here(layers: list[LayerData]) -> None:
@@ -17,10 +16,7 @@ def begin_here(layers: list[LayerData]) -> None:
     from napari import current_viewer  # noqa: PLC0415  # only where there is one
 
     viewer = current_viewer()
-    if viewer is None:
-        return
-    follow(viewer)
-    if len(viewer.layers):
+    if viewer is None or len(viewer.layers):
         return
     has_mm = "mm" in layers[0][1].get("units", ())
 

@@ -108,7 +108,7 @@ def read_recordings(path: Any) -> "list[LayerData]":
 
 
 def _layers_of_file(path: Path) -> "list[LayerData]":
-    from napari_sonotempo.files.label_names import named_structures
+    from napari_sonotempo.shared.label_names import named_structures
     from sonotempo.io import open_recording
     from sonotempo.io.formats import is_mask
 
@@ -175,25 +175,27 @@ def recording_paths(folder: Path) -> Iterator[Path]:
         annotated = True
         yield sequence
     if not annotated:
-        yield from _plain_paths(folder, _DEEPEST, set())
+        yield from _plain_paths(folder, _DEEPEST, set(), folder)
 
 
-def _plain_paths(folder: Path, levels: int, seen: set[Path]) -> Iterator[Path]:
+def _plain_paths(folder: Path, levels: int, seen: set[Path], root: Path) -> Iterator[Path]:
+    from sonotempo.io.containment import Inside
     from sonotempo.io.frame_files import listing
     from sonotempo.io.open import contents
 
     seen.add(folder.resolve())
-    yield from contents(folder).recordings
+    inside = Inside(root)
+    yield from contents(folder, inside).recordings
     if levels > 1:
-        for inner in listing(folder):
+        for inner in listing(folder, inside):
             is_new = inner.is_dir() and inner.resolve() not in seen  # links may lead back
             if is_new and not inner.name.endswith("masks"):
-                yield from _plain_paths(inner, levels - 1, seen)
+                yield from _plain_paths(inner, levels - 1, seen, root)
 
 
 def _opened(path: Path, root: Path) -> "tuple[Recording, list[str]]":
     """Open one recording; return it with the reasons for frames that were left out."""
-    from napari_sonotempo.files.label_names import named_structures
+    from napari_sonotempo.shared.label_names import named_structures
     from sonotempo.io.annotation_web import is_annotated, open_annotated
     from sonotempo.io.formats import Request
     from sonotempo.io.open import open_file, open_frames
@@ -210,8 +212,8 @@ def _opened(path: Path, root: Path) -> "tuple[Recording, list[str]]":
 
 def _still_layers(folder: Path) -> "list[LayerData]":
     """Return labelled stills as one series, or nothing if the folder holds something else."""
-    from napari_sonotempo.files.label_names import named_structures
     from napari_sonotempo.files.stills import as_series, images_of, largest_shape
+    from napari_sonotempo.shared.label_names import named_structures
     from napari_sonotempo.shared.layers import recording_layers
     from sonotempo.io.dataset import open_dataset, still_folders
 

@@ -6,13 +6,14 @@ from types import MappingProxyType
 import numpy as np
 
 from napari_sonotempo.shared.layers import LayerData, label_names, masks_layer
-from napari_sonotempo.shared.lazy_stack import LazyMasks
-from napari_sonotempo.shared.looked_at import made_by
+from napari_sonotempo.shared.lazy_masks import LazyMasks
+from napari_sonotempo.shared.made_by import made_by
 from sonotempo.io.stream_recording import (
     StreamRecording,
     open_predictions,
     recorded_structures,
 )
+from sonotempo.label_origin import Origin
 from sonotempo.structures import NERVE_VESSEL, StructureSet
 
 _FIRST_MASKS = 20
@@ -43,6 +44,7 @@ def prediction_layers(recording: StreamRecording, visible: bool) -> list[LayerDa
             recording,
             structures=recorded or _enough(recording.structures, highest),
             mask_readers=MappingProxyType(readers),
+            origins=MappingProxyType(dict.fromkeys(readers, Origin("model", model))),
         )
         masks = LazyMasks(predicted)
         shown = visible and not layers

@@ -1,15 +1,15 @@
 """Masks from napari to files that a network can be trained on: the layout of Annotation Web."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_sonotempo.files.confirm import ask_about_masks
-from napari_sonotempo.files.label_names import METADATA_FILE, metadata_lines
+from napari_sonotempo.shared.label_names import METADATA_FILE, metadata_lines
 from napari_sonotempo.shared.layers import (
     LayerData,
     facts_of,
@@ -17,14 +17,14 @@ from napari_sonotempo.shared.layers import (
     recording_of,
     structures_of,
 )
-from napari_sonotempo.shared.lazy_stack import LazyMasks
-from napari_sonotempo.shared.looked_at import looked_at, model_of
-from napari_sonotempo.shared.notify import has_viewer, tell, tell_warning
+from napari_sonotempo.shared.lazy_masks import LazyMasks
+from napari_sonotempo.shared.made_by import model_of
+from napari_sonotempo.shared.notify import tell, tell_warning
 from sonotempo.errors import RecordingError, SonotempoError
 from sonotempo.folders import short_name
 from sonotempo.io import open_recording
 from sonotempo.io.writers import write_frame
-from sonotempo.label_origin import Origin, write_origins
+from sonotempo.label_origin import Origin, counted_origins, write_origins
 from sonotempo.recording import Image, Recording
 from sonotempo.structures import StructureSet
 
@@ -44,9 +44,7 @@ class _Edited:
         recording: the labelled recording: images, time stamps, spacing, subject and name.
         has_images: whether the recording's images are known; if not, only masks are written.
         structures: what the label values mean.
-        model: that made the masks; empty if a person did.
-        seen: positions of the frames that were on screen or painted on.
-        kept: where masks come from that were opened and are unchanged, by position.
+        origins: where the masks come from, by position; the others are a person's.
     """
 
     name: str
@@ -55,26 +53,18 @@ class _Edited:
     recording: Recording
     has_images: bool
     structures: StructureSet
-    model: str = ""
-    seen: frozenset[int] = frozenset()
-    kept: Mapping[int, Origin] = field(default_factory=dict)
+    origins: Mapping[int, Origin] = field(default_factory=dict)
 
     @property
-    def unseen(self) -> tuple[int, ...]:
-        """Positions of a model's masks that nobody has looked at."""
-        if not self.model:
-            return ()
-        return tuple(position for position in self.positions if position not in self.seen)
-
-    @property
-    def origins(self) -> dict[int, Origin]:
-        """Where the masks come from, by frame number: a model's are truth once looked at."""
+    def by_number(self) -> dict[int, Origin]:
+        """Where the masks come from, by frame number."""
         numbers = self.recording.frame_numbers
-        if self.model:
-            by = {p: Origin("model", self.model, p in self.seen) for p in self.positions}
-        else:
-            by = {p: self.kept.get(p, Origin()) for p in self.positions}
-        return {int(numbers[position]): origin for position, origin in by.items()}
+        return {int(numbers[p]): self.origins.get(p, Origin()) for p in self.positions}
+
+    @property
+    def counted(self) -> str:
+        """How many masks have which origin."""
+        return counted_origins(Counter(origin.text for origin in self.by_number.values()))
 
 
 def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
@@ -86,6 +76,9 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
     names the labels, ``origins.json`` says where each mask comes from
     (:mod:`sonotempo.label_origin`). The images come from the recording that the labels were opened
     with, or else from the Image layer that is saved together with them.
+
+    What a model has made or motion has carried is saved with its origin, and is no truth to train
+    on until somebody has accepted it.
 
     Only files that this writer made are ever overwritten. Saving a recording to the same folder
     again replaces the earlier save as a whole.
@@ -104,10 +97,6 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
     root = Path(path)
     images = [layer for layer in layers if layer[2] == "image"]
     edited = [_edited(layer, images) for layer in layers if layer[2] == "labels"]
-    chosen = [_confirmed(layer) for layer in edited]
-    if None in chosen:
-        return []  # napari then says that nothing was saved
-    edited = [layer for layer in chosen if layer is not None]
     folders = [root / _folder_name(e.recording.subject) / _sequence_name(e) for e in edited]
     twice = [folder for folder in folders if folders.count(folder) > 1]
     if twice:
@@ -119,7 +108,9 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
         _refuse_taken(folder, layer.recording)
     for folder, layer in zip(folders, edited, strict=True):
         _write_sequence(folder, layer)
-    for layer in edited:
+    for folder, layer in zip(folders, edited, strict=True):
+        if isinstance(layer.masks_THW, LazyMasks):
+            layer.masks_THW.note_saved(folder)
         if not layer.has_images:
             tell_warning(
                 f"The masks of {layer.name!r} are saved without images, because the images they "
@@ -127,30 +118,8 @@ def write_annotation_web(path: str, layers: Sequence[LayerData]) -> list[str]:
                 "both together"
             )
     frames = sum(len(layer.positions) for layer in edited)
-    tell(f"Saved {frames} labelled frames in {root}")
+    tell(f"Saved {frames} labelled frames in {root} ({'; '.join(one.counted for one in edited)})")
     return [str(folder) for folder in folders]
-
-
-def _confirmed(edited: _Edited) -> _Edited | None:
-    """Ask before masks that a model made become truth for training.
-
-    Returns:
-        What to save; None to save nothing. Without a viewer everything is saved, and
-        ``origins.json`` says which frames nobody has looked at.
-    """
-    unseen = edited.unseen
-    if not edited.model or not has_viewer():
-        return edited
-    answer = ask_about_masks(edited.name, edited.model, len(edited.positions), len(unseen))
-    if answer == "none":
-        return None
-    if answer == "all":
-        return edited
-    seen = tuple(position for position in edited.positions if position not in unseen)
-    if not seen:
-        tell_warning(f"No frame of {edited.name!r} was looked at, so there is nothing to save.")
-        return None
-    return replace(edited, positions=seen)
 
 
 def _edited(layer: LayerData, images: Iterable[LayerData]) -> _Edited:
@@ -177,7 +146,7 @@ def _edited(layer: LayerData, images: Iterable[LayerData]) -> _Edited:
     structures = structures_of(meta)
     if structures is None or len(structures) < highest:
         structures = label_names(max(highest, 1))
-    painted = data.painted if isinstance(data, LazyMasks) else ()
+    origins = _origins(data, meta, positions, recording or own)
     return _Edited(
         name,
         masks_THW,
@@ -185,17 +154,19 @@ def _edited(layer: LayerData, images: Iterable[LayerData]) -> _Edited:
         recording or own,
         recording is not None,
         structures,
-        model_of(meta),
-        looked_at(meta) | frozenset(painted),
-        _kept_origins(recording or own, meta, painted),
+        origins,
     )
 
 
-def _kept_origins(
-    recording: Recording, meta: Mapping[str, Any], painted: Iterable[int]
+def _origins(
+    data: Any, meta: Mapping[str, Any], positions: tuple[int, ...], recording: Recording
 ) -> dict[int, Origin]:
-    """Return where the masks that a layer was opened with come from; what is painted is human."""
-    opened = set(facts_of(meta).get("labelled", ())) - set(painted)
+    """Return where masks come from; of an array of numbers, that of those it was opened with."""
+    if isinstance(data, LazyMasks):
+        return data.origins
+    if model_of(meta):
+        return dict.fromkeys(positions, Origin("model", model_of(meta)))
+    opened = set(facts_of(meta).get("labelled", ()))
     return {position: one for position, one in recording.origins.items() if position in opened}
 
 
@@ -277,7 +248,7 @@ def _write_sequence(folder: Path, edited: _Edited) -> None:
     former = folder.with_name(f".{folder.name}.former")
     try:
         draft.mkdir(parents=True)
-        write_origins(draft, edited.origins)
+        write_origins(draft, edited.by_number)
         for position in _with_progress(edited.positions, f"saving {edited.name}"):
             _write_frame(draft, position, edited)
         (draft / METADATA_FILE).write_text(_described(edited), encoding="utf-8")
@@ -325,9 +296,7 @@ def _write_frame(folder: Path, position: int, edited: _Edited) -> None:
 def _described(edited: _Edited) -> str:
     source = short_name(edited.recording.source)
     lines = [_WRITER_LINE, f"source: {source}", *metadata_lines(edited.structures)]
-    if edited.model:
-        count, unseen = len(edited.positions), len(edited.unseen)
-        lines.append(f"masks made by: {edited.model}; never looked at: {unseen} of {count} frames")
+    lines.append(f"masks: {edited.counted}")
     return "\n".join(lines) + "\n"
 
 

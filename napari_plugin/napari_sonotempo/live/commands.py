@@ -13,6 +13,11 @@ def record() -> None:
     _act("record")
 
 
+def mark() -> None:
+    """Mark an event in the recording of the live stream."""
+    _act("mark")
+
+
 def snapshot() -> None:
     """Save the live view, its frame and its masks."""
     _act("snapshot")

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from napari_sonotempo.shared.layers import LayerData, masks_layer, recording_layers
-from napari_sonotempo.shared.looked_at import made_by
+from napari_sonotempo.shared.lazy_masks import LazyMasks
+from napari_sonotempo.shared.made_by import made_by
+from sonotempo.label_origin import Origin
 from sonotempo.live.history import StepResult
 from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
@@ -49,10 +51,12 @@ def held_layers(
     )
     layers = recording_layers(recording)
     for side, name in enumerate(names):
-        masks_THW = np.zeros((len(alike), *last.image_HW.shape), np.uint8)
-        for number, one in enumerate(alike):
-            if side < len(one.predictions):
-                masks_THW[number] = one.predictions[side].mask_HW()
+        made = {
+            number: one.predictions[side].mask_HW()
+            for number, one in enumerate(alike)
+            if side < len(one.predictions)
+        }
+        masks_THW = LazyMasks(recording, masks=made, origin=Origin("model", name))
         layer = masks_layer(recording, masks_THW, name=f"{'AB'[side]} {name}")
         layers.append(made_by(name, layer))
     return layers

@@ -9,6 +9,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QWidget
 
+from napari_sonotempo.shared.mark_menu import MARK_KEY
+
 Actions = dict[str, Callable[[], object]]
 
 #: Every key, and the action that it stands for.
@@ -21,6 +23,7 @@ KEYS: dict[str, str] = {
     "3": "difference",
     "R": "record",
     "S": "snapshot",
+    MARK_KEY: "mark",
     "F": "full screen",
     "L": "layers",
 }

@@ -34,7 +34,6 @@ from napari_sonotempo.live.stage import Stage
 from napari_sonotempo.live.verdict import frozen_verdict, live_verdict
 from napari_sonotempo.live.view import ViewStyle
 from napari_sonotempo.shared.jobs import Jobs
-from napari_sonotempo.shared.looked_at import follow
 from sonotempo.errors import SonotempoError
 from sonotempo.live.history import StepResult
 from sonotempo.live.sources.address import source_name, without_places
@@ -428,7 +427,6 @@ class LiveLink(QObject):
             return
         if self.state == "frozen" and self.look_back.held:
             scene = self.screen.scene
-            follow(self._viewer)
             for data, meta, kind in held_layers(self.look_back.held, scene.names, scene.structures):
                 getattr(self._viewer, f"add_{kind}")(data, **meta)
             self._viewer.dims.set_current_step(0, self.look_back.position)

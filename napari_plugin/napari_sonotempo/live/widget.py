@@ -19,6 +19,7 @@ from napari_sonotempo.live.framing.setup import FramingSetup
 from napari_sonotempo.live.health import Health, HealthBox
 from napari_sonotempo.live.keys import Actions, Keys
 from napari_sonotempo.live.link import LiveLink
+from napari_sonotempo.live.marks import LiveMarks
 from napari_sonotempo.live.opening import Opening
 from napari_sonotempo.live.playback_box import PlaybackBox
 from napari_sonotempo.live.saved_box import SavedBox
@@ -71,6 +72,7 @@ class LiveWidget(QWidget):
         self.tabs = QTabWidget()
         self.messages = Messages()
         self._lay_out()
+        self.marks = LiveMarks(self, self.link, settings)
         self.actions_by_name = self._actions()
         self._keys = [
             Keys(self, self.actions_by_name),
@@ -187,6 +189,7 @@ class LiveWidget(QWidget):
             "side by side": lambda: self.view_box.set_view(1),
             "difference": lambda: self.view_box.set_view(2),
             "next view": lambda: self.view_box.set_view((self.view_box.views.checkedId() + 1) % 3),
+            "mark": self.marks.ask,
             "record": lambda: link.record(self._folder()),
             "snapshot": lambda: link.snapshot(self._folder()),
             "full screen": self._press_full_screen,

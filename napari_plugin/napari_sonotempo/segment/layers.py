@@ -6,8 +6,9 @@ import numpy as np
 
 from napari_sonotempo.segment.job import SegmentResult
 from napari_sonotempo.shared.layers import METADATA_KEY, LayerData, masks_layer
-from napari_sonotempo.shared.lazy_stack import LazyMasks
-from napari_sonotempo.shared.looked_at import made_by
+from napari_sonotempo.shared.lazy_masks import LazyMasks
+from napari_sonotempo.shared.made_by import made_by
+from sonotempo.label_origin import Origin
 from sonotempo.recording import Image
 
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
@@ -27,15 +28,16 @@ class GridMasks(LazyMasks):
         super().__init__(result.recording, shape_HW, masks={})
         self._result, self._arm = result, arm
 
-    @property
-    def labelled(self) -> tuple[int, ...]:
-        """The positions of the frames that were segmented or painted on, in order."""
-        return tuple(sorted({*self._result.predictions, *self._changed}))
-
     def __deepcopy__(self, memo: dict[int, Any]) -> "GridMasks":
         copied = GridMasks(self._result, self.shape[1:], self._arm)
-        copied._changed = {position: mask.copy() for position, mask in self._changed.items()}
+        self._copy_into(copied)
         return copied
+
+    def _made(self) -> set[int]:
+        return {*self._result.predictions, *self._given}
+
+    def _made_origin(self, position: int) -> Origin:
+        return Origin("model", self._result.cards[self._arm].name)
 
     def _read(self, position: int) -> Image | None:
         made = self._result.predictions.get(position)

@@ -27,14 +27,13 @@ from napari_sonotempo.segment.area_plot import AreaPlot
 from napari_sonotempo.segment.areas import Areas, write_areas
 from napari_sonotempo.segment.job import SegmentRequest, SegmentResult, segment
 from napari_sonotempo.segment.layers import outline, result_layers
-from napari_sonotempo.segment.paint_box import PaintBox
 from napari_sonotempo.shared.docks import tab_with_others
 from napari_sonotempo.shared.jobs import Jobs
 from napari_sonotempo.shared.layers import LayerData, recording_of
 from napari_sonotempo.shared.layouts import row
-from napari_sonotempo.shared.looked_at import follow
 from napari_sonotempo.shared.messages import Level, Messages
 from napari_sonotempo.shared.models_box import ModelsBox
+from napari_sonotempo.shared.paint_box import PaintBox
 from napari_sonotempo.shared.settings import LiveSettings
 from sonotempo.errors import RecordingError, SonotempoError
 from sonotempo.live.models.ready import ready_models
@@ -167,7 +166,6 @@ class SegmentWidget(QWidget):
             self.messages.say("warning", "Cancelled; no masks were added")
             return
         for number, (data, about, _) in enumerate(result_layers(result, image)):
-            follow(self._viewer)
             added = self._viewer.add_labels(data, **about)
             if number > 0:
                 outline(added)
@@ -280,7 +278,7 @@ class SegmentWidget(QWidget):
             self.save_to(layer, Path(path))
 
     def save_to(self, layer: Any, path: Path) -> None:
-        """Save a Labels layer to a folder; a model's masks only after a question."""
+        """Save a Labels layer to a folder, each mask with its origin."""
         try:
             saved = layer.save(str(path), plugin="sonotempo")
         except SonotempoError as error:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sonotempo.shared.lazy_stack import LazyMasks, LazyStack
+from napari_sonotempo.shared.lazy_masks import LazyMasks
+from napari_sonotempo.shared.lazy_stack import LazyStack
 from sonotempo.errors import RecordingError
 from sonotempo.recording import Image, Recording, Spacing
 from sonotempo.structures import NAMED_SETS, NERVE_VESSEL, StructureSet, structure_set

@@ -1,14 +1,13 @@
 """Recordings as arrays for napari: a frame is read only when it is shown.
 
 dask would work for read-only images, at several times the cost per frame; masks need an array
-that can be painted on frame by frame.
+that can be painted on frame by frame (:mod:`napari_sonotempo.shared.lazy_masks`).
 """
 
 import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -71,7 +70,7 @@ class LazyStack:
         """Read like a numpy array; only the frames in the key are read."""
         if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim == self.ndim:
             key = np.nonzero(key)
-        when, inside = _split(key)
+        when, inside = split(key)
         if isinstance(when, (int, np.integer)):
             return self._frame(self._position(when))[inside]
         if not isinstance(when, slice):
@@ -130,97 +129,15 @@ class LazyStack:
     def _shown(self, position: int) -> Image:
         """Read a frame in the stack's shape; black, and reported once, if it cannot be read."""
         try:
-            return _fitted(self._read(position), self.shape[1:])
+            return fitted(self._read(position), self.shape[1:])
         except SonotempoError as error:
             if position not in self._reported:
                 self._reported.add(position)
                 tell_error(str(error))
-            return _fitted(None, self.shape[1:])
+            return fitted(None, self.shape[1:])
 
 
-class LazyMasks(LazyStack):
-    """A recording's masks as an array THW that can be painted on; the files do not change.
-
-    Frames without a mask are background. Changed frames are kept in memory.
-
-    Args:
-        recording: with the masks.
-        shape_HW: rows and columns; by default those of the first frame.
-        masks: to show instead of the recording's own, by position; for example a model's.
-    """
-
-    def __init__(
-        self,
-        recording: Recording,
-        shape_HW: tuple[int, int] | None = None,
-        masks: Mapping[int, Image] | None = None,
-    ) -> None:
-        super().__init__(recording, shape_HW)
-        self._changed: dict[int, Image] = {}
-        self._has_own = masks is None
-        for position, mask_HW in (masks or {}).items():
-            self._changed[position] = _fitted(mask_HW, self.shape[1:]).copy()
-
-    @property
-    def labelled(self) -> tuple[int, ...]:
-        """The positions of the frames with a mask or paint, in order."""
-        own = self.recording.labelled if self._has_own else ()
-        return tuple(sorted({*own, *self._changed}))
-
-    @property
-    def painted(self) -> tuple[int, ...]:
-        """The positions of the frames that were changed, in order."""
-        return tuple(sorted(self._changed))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "LazyMasks":
-        copied = LazyMasks(self.recording, self.shape[1:])
-        copied._has_own = self._has_own
-        copied._changed = {position: mask.copy() for position, mask in self._changed.items()}
-        return copied
-
-    def __getitem__(self, key: Any) -> Any:
-        """Read like a numpy array; always a copy, because napari writes into what it shows."""
-        found = super().__getitem__(key)
-        return found.copy() if isinstance(found, np.ndarray) else found
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        """Write like a numpy array; only the frames in the key change."""
-        if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim == self.ndim:
-            key = np.nonzero(key)
-        when, inside = _split(key)
-        if isinstance(when, (int, np.integer)):
-            self._editable(self._position(when))[inside] = value
-            return
-        if isinstance(when, slice):
-            positions = range(*when.indices(len(self)))
-            shape = np.empty(self.shape[1:], np.bool_)[inside].shape
-            values = np.broadcast_to(np.asarray(value), (len(positions), *shape))
-            for place, position in enumerate(positions):
-                self._editable(position)[inside] = values[place]
-            return
-        if len(inside) < 2 or any(isinstance(index, slice) for index in inside):
-            raise IndexError("masks can be written by numbers, slices or one index array per axis")
-        when, *places = np.broadcast_arrays(when, *inside)
-        values = np.broadcast_to(np.asarray(value), when.shape)
-        for position in np.unique(when).tolist():
-            here = when == position
-            frame_HW = self._editable(self._position(position))
-            frame_HW[tuple(index[here] for index in places)] = values[here]
-
-    def _frame(self, position: int) -> Image:
-        changed = self._changed.get(position)
-        return super()._frame(position) if changed is None else changed
-
-    def _editable(self, position: int) -> Image:
-        if position not in self._changed:
-            self._changed[position] = super()._frame(position).copy()
-        return self._changed[position]
-
-    def _read(self, position: int) -> Image | None:
-        return self.recording.mask(position) if self._has_own else None
-
-
-def _fitted(given_HW: Image | None, shape_HW: tuple[int, int]) -> Image:
+def fitted(given_HW: Image | None, shape_HW: tuple[int, int]) -> Image:
     """Crop an image to a shape, or pad it with black at the bottom and on the right."""
     if given_HW is not None and given_HW.shape == shape_HW:
         return given_HW.view()
@@ -231,7 +148,7 @@ def _fitted(given_HW: Image | None, shape_HW: tuple[int, int]) -> Image:
     return fitted_HW
 
 
-def _split(key: Any) -> tuple[Any, tuple[Any, ...]]:
+def split(key: Any) -> tuple[Any, tuple[Any, ...]]:
     """Split an index into time, and rows and columns."""
     parts = list(key) if isinstance(key, tuple) else [key]
     dots = [place for place, part in enumerate(parts) if part is Ellipsis]

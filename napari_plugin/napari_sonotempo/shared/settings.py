@@ -17,6 +17,11 @@ class LiveSettings:
             QSettings.Format.IniFormat, QSettings.Scope.UserScope, _ORGANISATION, _APPLICATION
         )
 
+    @property
+    def folder(self) -> Path:
+        """Where the values are kept; other files of the plugin can be there too."""
+        return Path(self._values.fileName()).parent
+
     def text(self, key: str, default: str = "") -> str:
         """Return a text."""
         return str(self._values.value(f"{_GROUP}/{key}", default))

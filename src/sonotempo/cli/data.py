@@ -1,13 +1,19 @@
-"""`sonotempo data`: inspect recordings, preview the training input, exchange and share data."""
+"""`sonotempo data`: inspect, label, exchange and share data."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sonotempo.cli.terminal import Config, Overrides, make_console
+from sonotempo.cli.framing import framing
+from sonotempo.cli.propagate import propagate
+from sonotempo.cli.terminal import Config, FollowLinks, Overrides, make_console
 
-group = typer.Typer(help="Inspect recordings, preview the training input, share data.")
+group = typer.Typer(
+    help="Inspect recordings, carry labels, preview the training input, exchange and share data."
+)
+group.command("framing")(framing)
+group.command("propagate")(propagate)
 
 
 @group.command("inspect")
@@ -22,67 +28,15 @@ def inspect(
     frames_root: Annotated[
         Path | None, typer.Option(help="The original recordings of an annotation export.")
     ] = None,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Describe a recording or data set: subjects, frames, labels, gaps, spacing, faults."""
     from sonotempo.inspection import inspection_table, parse_structures
 
-    table = inspection_table(path, parse_structures(structures), layout, frames_root)
-    make_console().print(table)
-
-
-@group.command("framing")
-def framing(  # noqa: PLR0917
-    recording: Annotated[Path, typer.Argument(help="A recording: a file or a folder.")],
-    area: Annotated[
-        str,
-        typer.Option(
-            help="TOP,LEFT,BOTTOM,RIGHT of the ultrasound image; find: look for it; whole: all of "
-            "the frame."
-        ),
-    ] = "",
-    mm_per_px: Annotated[float | None, typer.Option(help="The size of a pixel.")] = None,
-    depth_mm: Annotated[float | None, typer.Option(help="The depth of the area instead.")] = None,
-    ruler: Annotated[
-        str, typer.Option(help="ROW,COLUMN,ROW,COLUMN,MM instead: two ticks and their distance.")
-    ] = "",
-    remove: Annotated[bool, typer.Option("--remove", help="Forget what was set.")] = False,
-    picture: Annotated[
-        Path | None, typer.Option(help="Write a PNG of a frame with the box, to look at.")
-    ] = None,
-) -> None:
-    """Set the image area and scale of a recording that does not know them, or show them."""
-    from sonotempo import recording_framing as work
-    from sonotempo.io import open_recording
-
-    console = make_console()
-    if remove:
-        console.print(f"deleted {work.remove_framing(recording)}", markup=False, soft_wrap=True)
-        return
-    if area or ruler or mm_per_px is not None or depth_mm is not None:
-        _, file = work.set_framing(
-            recording, area=area, mm_per_px=mm_per_px, depth_mm=depth_mm, ruler=ruler
-        )
-        console.print(f"kept in {file}", markup=False, soft_wrap=True)
-    opened = open_recording(recording)
-    frame = opened[0]
-    rows, columns = frame.image_HW.shape
-    shown, spacing_mm = frame.area, frame.spacing_mm
-    where = (
-        "the whole frame"
-        if shown is None
-        else f"{shown.top},{shown.left},{shown.bottom},{shown.right}"
+    table = inspection_table(
+        path, parse_structures(structures), layout, frames_root, follow_links=follow_links
     )
-    if frame.sector is not None:
-        where += ", of which a sector shows ultrasound"
-    scale = "unknown" if spacing_mm is None else f"{spacing_mm[0]:.4g} mm per pixel"
-    if spacing_mm is not None:
-        depth = (rows if shown is None else shown.shape[0]) * spacing_mm[0]
-        scale += f", the image is {depth:.1f} mm deep"
-    console.print(f"frames: {rows}x{columns} pixels (rows x columns)", markup=False)
-    console.print(f"area:   {where}\nscale:  {scale}", markup=False, soft_wrap=True)
-    if picture is not None:
-        work.draw_framing(opened, picture)
-        console.print(f"wrote {picture}", markup=False, soft_wrap=True)
+    make_console().print(table)
 
 
 @group.command("preview")
@@ -101,26 +55,86 @@ def preview(
     make_console().print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
-@group.command("export-nnunet")
-def export_nnunet(
-    run: Annotated[Path, typer.Argument(help="A run folder: its data, structures and folds.")],
-    out: Annotated[Path, typer.Option(help="nnU-Net's nnUNet_raw folder.")],
-    number: Annotated[int, typer.Option(min=1, max=999, help="Of the data set.")] = 501,
+@group.command("export")
+def export(  # noqa: PLR0917
+    src: Annotated[Path, typer.Argument(help="A folder of recordings.")],
+    dst: Annotated[
+        Path, typer.Argument(help="A new or empty folder; for nnU-Net such as Dataset501_nerves.")
+    ],
+    to: Annotated[
+        str, typer.Option(help="nnunet, coco, cvat, nifti, annotation-web, labelme or dicom.")
+    ],
+    structures: Annotated[
+        str | None, typer.Option(help="A named set, or names separated by commas.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="auto, annotation_web, stills or recordings.")
+    ] = None,
+    frames_root: Annotated[
+        Path | None, typer.Option(help="The original recordings of an annotation export.")
+    ] = None,
+    follow_links: FollowLinks = False,
+    use: Annotated[
+        str | None,
+        typer.Option(
+            help="Origins of the masks: human, accepted, propagated, model; by default the first "
+            "two, and all for annotation-web, which keeps them."
+        ),
+    ] = None,
+    all_frames: Annotated[
+        bool, typer.Option("--all-frames", help="Frames without a mask too.")
+    ] = False,
+    shapes: Annotated[
+        str, typer.Option(help="masks (exact) or polygons (which can be dragged).")
+    ] = "masks",
+    folds: Annotated[
+        Path | None, typer.Option(help="For nnU-Net: a folds.json, whose folds it then uses.")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="For nnU-Net: a run folder, whose structures and folds it then uses."),
+    ] = None,
 ) -> None:
-    """Write a run's labelled frames and folds as a data set of nnU-Net."""
-    from sonotempo.study import nnunet
-    from sonotempo.training.progress import RunProgress
+    """Write a data set for a labelling tool or another trainer."""
+    from sonotempo.cli.exchange import ExportOptions, export_data
 
-    console = make_console()
-    with RunProgress(console) as progress:
-        made = nnunet.export_nnunet(run, out, number, progress)
-    console.print(
-        f"{made.cases} cases in {made.folds} folds: {made.folder}\nPreprocess, then copy "
-        "splits_final.json into the data set's folder in nnUNet_preprocessed, so that nnU-Net "
-        "trains in the same folds.",
-        markup=False,
-        soft_wrap=True,
+    options = ExportOptions(
+        structures, layout, frames_root, follow_links, use, all_frames, shapes, folds, run
     )
+    export_data(make_console(), src, dst, to, options)
+
+
+@group.command("import")
+def import_(  # noqa: PLR0917
+    src: Annotated[Path, typer.Argument(help="What the other program wrote.")],
+    dst: Annotated[Path, typer.Argument(help="A new or empty folder for the data set.")],
+    from_: Annotated[str, typer.Option("--from", help="coco, cvat or nifti.")],
+    structures: Annotated[
+        str, typer.Option(help="A named set, or names separated by commas: the labels' names.")
+    ] = "nerve+vessel",
+    frames: Annotated[
+        Path | None, typer.Option(help="COCO, CVAT: the video, or the folder of images.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="NIfTI: a JSON file that names label values.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Who was scanned, if the files do not say.")
+    ] = None,
+    empty_frames: Annotated[
+        bool,
+        typer.Option("--empty-frames", help="CVAT: nothing is in view where nothing is drawn."),
+    ] = False,
+) -> None:
+    """Read the annotations of a labelling tool as a data set in the layout of Annotation Web."""
+    from sonotempo.cli.exchange import import_data
+    from sonotempo.exchange.incoming import ImportRequest
+    from sonotempo.inspection import parse_structures
+
+    request = ImportRequest(
+        src, parse_structures(structures), frames, labels, subject, empty_frames
+    )
+    import_data(make_console(), from_, request, dst)
 
 
 @group.command("import-nnunet")
@@ -128,7 +142,9 @@ def import_nnunet(
     predictions: Annotated[
         list[Path], typer.Argument(help="nnU-Net's predictions of all cases, one folder or more.")
     ],
-    dataset: Annotated[Path, typer.Option(help="The data set that export-nnunet wrote.")],
+    dataset: Annotated[
+        Path, typer.Option(help="The data set that `data export --to nnunet` wrote.")
+    ],
     out: Annotated[Path, typer.Option(help="A new folder for the masks.")],
 ) -> None:
     """Sort nnU-Net's predictions for `sonotempo evaluate OUT DATA --like RUN --name nnunet`."""

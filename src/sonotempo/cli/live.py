@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from sonotempo.cli.terminal import make_console
+from sonotempo.cli.terminal import FollowLinks, make_console
 from sonotempo.cli.window import require_window
 from sonotempo.errors import SonotempoError
 from sonotempo.folders import make_folder, writing
@@ -202,6 +202,7 @@ def segment(  # noqa: PLR0917
     structures: ExternalStructures = None,
     along_motion: AlongMotion = False,
     max_gap_ms: MaxGap = 500.0,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Segment a whole recording and write the masks as files."""
     from rich.progress import Progress
@@ -209,7 +210,7 @@ def segment(  # noqa: PLR0917
     from sonotempo.io import open_recording
     from sonotempo.live.segment import segment_recording
 
-    opened = open_recording(recording)
+    opened = open_recording(recording, follow_links=follow_links)
     console = make_console()
     with (
         _predictors([model], engine, threads, structures, along_motion) as (predictor,),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sonotempo.cli.terminal import Config, Overrides, make_console
+from sonotempo.cli.terminal import Config, FollowLinks, Overrides, make_console
 
 group = typer.Typer(help="Look at networks, and calibrate exported ones.")
 
@@ -45,6 +45,7 @@ def calibrate(
     data: Annotated[Path, typer.Argument(help="Recordings with masks, not of its training.")],
     out: Annotated[Path, typer.Option(help="The .onnx file to write; may be the same.")],
     cache: Annotated[Path, typer.Option(help="Folder for fitted frames.")] = Path("cache"),
+    follow_links: FollowLinks = False,
 ) -> None:
     """Fit the confidence that the live window shows to other recordings; masks stay the same."""
     from sonotempo.export.recalibrate import recalibrate
@@ -52,5 +53,5 @@ def calibrate(
 
     console = make_console()
     with RunProgress(console) as progress:
-        recalibrate(model, data, out, cache, progress)
+        recalibrate(model, data, out, cache, progress, follow_links=follow_links)
     console.print(f"wrote {out}", markup=False, soft_wrap=True)

@@ -13,6 +13,12 @@ Config = Annotated[Path, typer.Argument(help="Experiment as YAML, see configs/."
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="Settings as key=value, for example train.epochs=3.")
 ]
+FollowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links", help="Follow links, and names in headers, that lead out of the folder."
+    ),
+]
 
 
 def make_console() -> "Console":

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from sonotempo.cli.stopping import stops_on_signals
-from sonotempo.cli.terminal import Config, Overrides, make_console
+from sonotempo.cli.terminal import Config, FollowLinks, Overrides, make_console
 from sonotempo.folders import make_folder
 
 
-def crossval(
+def crossval(  # noqa: PLR0917
     config: Config,
     overrides: Overrides = None,
     out: Annotated[
@@ -20,25 +20,53 @@ def crossval(
         list[int] | None,
         typer.Option(help="Only this fold, repeatable: several processes can share a run."),
     ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0, help="Repeatable: a run for each of these seeds, in folders seed-N of --out."
+        ),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Only measure how long it would take; nothing is trained."),
+    ] = False,
 ) -> None:
-    """Train and score every arm in every fold; the same command again continues."""
+    """Train and score every arm in every fold; the same command again continues.
+
+    engine=local engine.jobs=N runs N jobs side by side, engine=ray on a cluster.
+    """
     from sonotempo.config_file import load_experiment
 
     experiment = load_experiment(config, overrides or [])
     run = out or Path("runs") / experiment.name
+    experiments = {run: experiment}
+    if seed:
+        experiments = {
+            run / f"seed-{one}": experiment.model_copy(update={"seed": one}) for one in seed
+        }
     console = make_console()
+    kept = f"finished jobs and the last epoch are kept in {run}"
     with stops_on_signals(
-        f"finished jobs and the last epoch are kept in {run}: repeat the command to continue"
+        "nothing was written" if plan else f"{kept}: repeat the command to continue"
     ):
-        from sonotempo.study.crossval import crossvalidate
+        from sonotempo.study.crossval import crossvalidate_seeds
+        from sonotempo.study.plan import plan_runs
         from sonotempo.training.progress import RunProgress
 
         with RunProgress(console) as progress:
-            table = crossvalidate(experiment, run, progress, fold or ())
-    if table is None:
+            if plan:
+                made = plan_runs(experiments, progress, fold or ())
+            else:
+                tables = crossvalidate_seeds(experiments, progress, fold or ())
+    if plan:
+        console.print(made.rich())
+        for line in made.sentences():
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         return
-    console.print(table.rich())
-    console.print(f"table, scores and bar plot: {run}", markup=False, soft_wrap=True)
+    for folder, table in zip(experiments, tables, strict=True):
+        if table is not None:
+            console.print(table.rich())
+            console.print(f"table, scores and bar plot: {folder}", markup=False, soft_wrap=True)
 
 
 def evaluate(  # noqa: PLR0917
@@ -67,6 +95,7 @@ def evaluate(  # noqa: PLR0917
     stress: Annotated[
         bool, typer.Option("--stress", help="Score on disturbed recordings too.")
     ] = False,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Score trained weights or an exported model on data that they have not seen, or masks."""
     if out is not None:
@@ -81,12 +110,30 @@ def evaluate(  # noqa: PLR0917
         with RunProgress(console) as progress:
             if weights.suffix == ".onnx":
                 scored = evaluate_exported(
-                    weights, data, cache, progress, like=like, out=out, stress=stress
+                    weights,
+                    data,
+                    cache,
+                    progress,
+                    like=like,
+                    out=out,
+                    stress=stress,
+                    follow_links=follow_links,
                 )
             elif like is None:
-                scored = evaluate_weights(weights, data, cache, progress, out, stress=stress)
+                scored = evaluate_weights(
+                    weights, data, cache, progress, out, stress=stress, follow_links=follow_links
+                )
             else:
-                scored = evaluate_masks(weights, data, like, cache, progress, arm=name, out=out)
+                scored = evaluate_masks(
+                    weights,
+                    data,
+                    like,
+                    cache,
+                    progress,
+                    arm=name,
+                    out=out,
+                    follow_links=follow_links,
+                )
     console.print(scored.table.rich())
     if out is not None:
         console.print(f"scores and table: {out}", markup=False, soft_wrap=True)

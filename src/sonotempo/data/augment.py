@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sonotempo.config import AugmentConfig
+from sonotempo.data.augment_batch import apply_together
 from sonotempo.data.augmentations import AUGMENTATIONS, Effect, Numbers
 from sonotempo.data.resampling import resample
 
@@ -85,10 +86,15 @@ class Augmentation:
         controls_B2GG = torch.rand(clips, 2, points, points, generator=generator, device=device)
         # All numbers go to the host at once, which waits for the device once.
         rows = torch.cat((block_BN, controls_B2GG.flatten(1)), 1).tolist()
-        return [self._draw_one(row) for row in rows]
+        kinds = [kind for kind in AUGMENTATIONS if self._happens(kind)]
+        return [self._draw_one(kinds, row) for row in rows]
 
-    def _draw_one(self, row: Sequence[float]) -> Draw:
-        effects = (kind.drawn(self._config, _numbers(kind, row)) for kind in AUGMENTATIONS)
+    def _happens(self, kind: type[Effect]) -> bool:
+        """Whether an augmentation has a chance at all: a stream of numbers takes time to start."""
+        return bool(getattr(self._config, f"{kind.__name__.lower()}_probability", 1) > 0)
+
+    def _draw_one(self, kinds: Sequence[type[Effect]], row: Sequence[float]) -> Draw:
+        effects = (kind.drawn(self._config, _numbers(kind, row)) for kind in kinds)
         return tuple(effect for effect in effects if effect is not None)
 
 
@@ -107,6 +113,9 @@ def apply_effects(
     displacement_BTHW2: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Apply given draws, one per clip; other arguments and results as for :class:`Augmentation`."""
+    if frames_BTHW.device.type == "cuda":
+        with torch.autocast("cuda", enabled=False):
+            return apply_together(frames_BTHW, masks_BTHW, draws, displacement_BTHW2)
     x_BTHW = torch.empty(frames_BTHW.shape, device=frames_BTHW.device)
     masks_BTHW = masks_BTHW.clone()
     motions = [None] * len(draws) if displacement_BTHW2 is None else displacement_BTHW2

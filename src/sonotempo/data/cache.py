@@ -9,9 +9,12 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,13 +25,21 @@ from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
 from sonotempo.folders import make_folder, without_folder, writing
+from sonotempo.guard import guarded
 from sonotempo.label_origin import Origin
+from sonotempo.owners import has_ended, this_machine
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Box, Image, Recording, Spacing, consecutive_runs
 from sonotempo.structures import StructureSet
 
 # Counts changes of what is kept and of how files are read: 3 turns images, 4 keeps sums.
 _FORMAT = 4
+
+# A folder that is being written: its key, then who writes it. Earlier versions left that out.
+_LEFTOVER = re.compile(r"[0-9a-f]{24}-(?:(?P<machine>[0-9a-f]{8})-(?P<pid>\d{1,10})-)?[a-z0-9_]{8}")
+_LONGEST_UNTOUCHED_S = 86_400.0
+# Those of this process.
+_unfinished: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,7 @@ def cache_recordings(
     A frame that cannot be read makes its recording unusable. A mask that cannot be read or does
     not fit its frame is left out and noted; the rest of its recording is used.
     """
+    remove_leftovers(root)
     for recording in recordings:
         try:
             yield cache_recording(recording, root, input_size, area)
@@ -169,7 +181,9 @@ def cache_recording(
     about = folder / "recording.json"
     if not _is_whole(folder):
         make_folder(root, "data.cache", RecordingError)
-        unfinished = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=root))
+        owner = f"{this_machine()}-{os.getpid()}"
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{key}-{owner}-", dir=root))
+        _unfinished.add(unfinished.name)
         try:
             _write(recording, unfinished, input_size, area)
             if not _is_whole(folder):  # else another process was faster
@@ -177,6 +191,7 @@ def cache_recording(
                 unfinished.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+            _unfinished.discard(unfinished.name)
     facts: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))
     sums: dict[str, str] = facts.pop("sums")
     spacings_mm = tuple(pair and (pair[0], pair[1]) for pair in facts.pop("spacings_mm"))
@@ -194,6 +209,35 @@ def cache_recording(
         origins=dict(recording.origins),
         **known,
     )
+
+
+def remove_leftovers(root: Path) -> list[Path]:
+    """Remove what killed processes have left in a cache, and return it.
+
+    Folders of processes that run are kept, and those of other computers for a day.
+    """
+    removed = []
+    for path in root.glob("*-*") if root.is_dir() else ():
+        name = _LEFTOVER.fullmatch(path.name)
+        if name is None or path.name in _unfinished or not path.is_dir():
+            continue
+        if name["machine"] == this_machine():
+            is_left = int(name["pid"]) == os.getpid() or has_ended(int(name["pid"]))
+        else:
+            is_left = _age_s(path) > _LONGEST_UNTOUCHED_S
+        if is_left:
+            shutil.rmtree(path, ignore_errors=True)
+            removed.append(path)
+    return removed
+
+
+def _age_s(folder: Path) -> float:
+    """Return how long ago anything in a folder was written."""
+    times = [0.0]
+    for path in (folder, *folder.iterdir()):
+        with suppress(OSError):  # its process has just removed it
+            times.append(path.stat().st_mtime)
+    return time.time() - max(times)
 
 
 def _write(recording: Recording, folder: Path, input_size: int, area: Box | None) -> None:
@@ -254,9 +298,10 @@ def _sums(folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
 def _is_whole(folder: Path) -> bool:
     """Whether a recording is in the cache as it was written: one flipped bit and it is not."""
     try:
-        facts = json.loads((folder / "recording.json").read_text(encoding="utf-8"))
-        return bool(facts["sums"] == _sums(folder, facts))
-    except (OSError, ValueError, KeyError, TypeError):
+        with guarded(f"{folder} is damaged", "it is fitted again", RecordingError):
+            facts = json.loads((folder / "recording.json").read_text(encoding="utf-8"))
+            return bool(facts["sums"] == _sums(folder, facts))
+    except RecordingError:
         return False
 
 

@@ -6,13 +6,18 @@ labelled frame. All its frames are input; the loss is computed on the labelled o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from sonotempo.data.cache import CachedRecording
+
+#: How many recordings a data set keeps open.
+_OPEN_RECORDINGS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,10 @@ class Clips:
     def to(self, device: torch.device) -> "Clips":
         """Copy to a device."""
         return Clips(*(tensor.to(device, non_blocking=True) for tensor in self.tensors()))
+
+    def pin_memory(self) -> "Clips":
+        """Copy to memory that a GPU reads by itself; a loader calls this."""
+        return Clips(*(tensor.pin_memory() for tensor in self.tensors()))
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return all tensors in the order of the attributes."""
@@ -90,6 +99,14 @@ class ClipDataset(Dataset[Clips]):
     def __init__(self, recordings: Sequence[CachedRecording], windows: Sequence[Window]) -> None:
         self.recordings = tuple(recordings)
         self.windows = tuple(windows)
+        # Opening costs more than reading a frame. Each open file counts against a limit.
+        self._opened = lru_cache(_OPEN_RECORDINGS)(self._open)
+
+    def _open(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict[int, int]]:
+        """Map a recording's frames and masks; return them with each labelled frame's row."""
+        recording = self.recordings[number]
+        row_of = {frame: row for row, frame in enumerate(recording.labelled)}
+        return np.asarray(recording.frames_TSS()), np.asarray(recording.masks_MSS()), row_of
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -97,9 +114,8 @@ class ClipDataset(Dataset[Clips]):
     def __getitem__(self, index: int) -> Clips:
         window = self.windows[index]
         recording = self.recordings[window.recording]
-        frames_THW = recording.frames_TSS()[list(window.frames)]
-        row_of = {frame: row for row, frame in enumerate(recording.labelled)}
-        stored_MSS = recording.masks_MSS()
+        stored_TSS, stored_MSS, row_of = self._opened(window.recording)
+        frames_THW = stored_TSS[list(window.frames)]
         masks_THW = np.zeros_like(frames_THW)
         labelled_T = np.zeros(len(window.frames), bool)
         for t, frame in enumerate(window.frames):
@@ -112,7 +128,7 @@ class ClipDataset(Dataset[Clips]):
             torch.from_numpy(frames_THW)[None],
             torch.from_numpy(masks_THW)[None],
             torch.from_numpy(labelled_T)[None],
-            torch.tensor([recording.is_still and len(window.frames) > 1]),
+            torch.from_numpy(np.array([recording.is_still and len(window.frames) > 1])),
         )
 
 

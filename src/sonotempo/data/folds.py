@@ -17,10 +17,13 @@ from scipy.sparse.csgraph import connected_components
 
 from sonotempo.config import FoldsConfig
 from sonotempo.errors import ConfigError, RecordingError
+from sonotempo.guard import guarded, shortened, shown
 from sonotempo.preprocess import fit_frame
 from sonotempo.recording import Recording
 
 _THUMBNAIL_PX = 32
+
+_EXPECTED = "expected a JSON list of objects with number, train, validation and test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,8 @@ class Fold:
         twice = sorted({subject for subject in everyone if everyone.count(subject) > 1})
         if twice:
             raise ConfigError(
-                f"fold {self.number} has {', '.join(twice)} on two sides; every subject must be "
-                "in one of train, validation and test"
+                f"fold {self.number} has {shortened(', '.join(twice))} on two sides; every subject "
+                "must be in one of train, validation and test"
             )
 
 
@@ -104,31 +107,31 @@ def load_folds(path: Path) -> tuple[Fold, ...]:
     Raises:
         ConfigError: the file has another form, a fold leaks, or a subject is tested twice.
     """
-    try:
+    with guarded(f"{path} is not a fold file", _EXPECTED, ConfigError):
         folds = tuple(
             Fold(
                 int(fold["number"]),
-                tuple(fold["train"]),
-                tuple(fold["validation"]),
-                tuple(fold["test"]),
+                _names(fold["train"]),
+                _names(fold["validation"]),
+                _names(fold["test"]),
             )
             for fold in json.loads(path.read_text(encoding="utf-8"))
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path} is not a fold file ({error}); expected a JSON list of objects with number, "
-            "train, validation and test"
-        ) from error
     for what, values in (
         ("number {} is given to", [fold.number for fold in folds]),
         ("{} is tested in", [subject for fold in folds for subject in fold.test]),
     ):
         twice = [value for value, count in Counter(values).items() if count > 1]
         if twice:
-            raise ConfigError(
-                f"{path}: {what.format(twice[0])} more than one fold; correct the file"
-            )
+            said = what.format(shortened(str(twice[0]), 100))
+            raise ConfigError(f"{path}: {said} more than one fold; correct the file")
     return folds
+
+
+def _names(subjects: object) -> tuple[str, ...]:
+    if not isinstance(subjects, list) or not all(isinstance(name, str) for name in subjects):
+        raise TypeError(f"{shown(subjects)} is not a list of subjects")
+    return tuple(subjects)
 
 
 def share_subjects(recordings: Sequence[Recording], correlation: float) -> tuple[Recording, ...]:

@@ -5,6 +5,7 @@ Annex K scaled by quality as in libjpeg, and back. Entropy coding is lossless an
 """
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -68,6 +69,38 @@ def jpeg(images_THW: Tensor, quality: int) -> Tensor:
     torch.mm(coefficients_BK, backward_KP, out=blocks_BP)
     blocks_BP.add_(128).round_().clamp_(0, 255).div_(255)
     return blocks_BP.view(stripes.transpose(2, 3).shape).transpose(2, 3).reshape(images_THW.shape)
+
+
+def jpeg_batch(images_BTHW: Tensor, qualities_B: Tensor) -> Tensor:
+    """Compress and decompress clips, each at its own quality, like :func:`jpeg`.
+
+    Args:
+        images_BTHW: float32 in 0–1; height and width multiples of 8.
+        qualities_B: int64 of 1 to 100, on the images' device.
+    """
+    height, width = images_BTHW.shape[-2:]
+    if height % _BLOCK or width % _BLOCK:
+        raise ValueError(f"images of {height}x{width} pixels; JPEG needs multiples of {_BLOCK}")
+    clips = len(images_BTHW)
+    transform_PK, steps_QK = _tables(images_BTHW.device)
+    steps_BK = steps_QK[qualities_B - 1]
+    stripes = images_BTHW.reshape(clips, -1, _BLOCK, width // _BLOCK, _BLOCK).transpose(2, 3)
+    blocks_BNP = stripes.reshape(clips, -1, _BLOCK * _BLOCK)
+    shift_BK = torch.zeros_like(steps_BK)
+    shift_BK[:, 0] = -128 * _BLOCK / steps_BK[:, 0]
+    coefficients_BNK = torch.baddbmm(
+        shift_BK[:, None], blocks_BNP, 255 * transform_PK / steps_BK[:, None]
+    ).round_()
+    decoded_BNP = torch.bmm(coefficients_BNK, steps_BK[:, :, None] * transform_PK.T)
+    decoded_BNP.add_(128).round_().clamp_(0, 255).div_(255)
+    return decoded_BNP.view(stripes.shape).transpose(2, 3).reshape(images_BTHW.shape)
+
+
+@cache
+def _tables(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the transform, and the steps of every quality from 1 to 100, on a device."""
+    steps_QK = torch.stack([quantisation(quality).flatten() for quality in range(1, 101)])
+    return _cosine_transform().to(device), steps_QK.to(device)
 
 
 def _cosine_transform() -> Tensor:

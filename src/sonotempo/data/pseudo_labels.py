@@ -1,33 +1,34 @@
 """Pseudo-labels: masks of sparse labels, carried along the tissue's motion to nearby frames.
 
 A person labels a few frames of a video; training then sees those frames only. Carried from each of
-them forwards and backwards, masks label their neighbours too. A frame keeps a carried mask only as
-long as carrying it one frame back gives the mask before (forward-backward consistency, Kalal 2010,
-doi 10.1109/ICPR.2010.675), and never across a cut, a gap, or a frame that the tracker does not
+them forwards and backwards (:mod:`sonotempo.labels.propagate`), masks label their neighbours too,
+as long as they are sure, and never across a cut, a gap, or to a frame that the tracker does not
 trust. They serve training alone: scores are of labels that a person made.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sonotempo.data.cache import CachedRecording
 from sonotempo.errors import RecordingError
-from sonotempo.flow import HELD, Motion, Track, moved_mask, track
 from sonotempo.folders import whole_file, writing
+from sonotempo.guard import guarded
 from sonotempo.label_origin import Origin
+from sonotempo.labels.propagate import Propagated, propagate
 from sonotempo.recording import Image
+from sonotempo.structures import NERVE_VESSEL
 
-#: The product of the consistencies along the way that ends it.
-LEAST_CONSISTENCY = 0.8
+#: Of every structure of a carried mask, the mean confidence of its pixels.
+LEAST_CONFIDENCE = 0.75
 
+# Masks are carried as label values, whatever these stand for.
+_ANY = NERVE_VESSEL
 # Counts changes of how masks are carried.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def with_pseudo_labels(recording: CachedRecording, reach: int) -> CachedRecording:
@@ -67,80 +68,38 @@ def with_pseudo_labels(recording: CachedRecording, reach: int) -> CachedRecordin
 def carried_masks(recording: CachedRecording, reach: int) -> dict[int, Image]:
     """Return the masks of a recording by frame, its own and those carried from them, uint8 SS.
 
-    A frame between two labelled ones takes the mask of the nearer one.
+    A frame between two labelled ones takes the masks of both, the more so the nearer it is.
     """
-    frames_TSS, masks_MSS = recording.frames_TSS(), recording.masks_MSS()
+    masks_MSS = recording.masks_MSS()
     found = {index: np.array(masks_MSS[row]) for row, index in enumerate(recording.labelled)}
-    own = frozenset(found)
-    distance = dict.fromkeys(own, 0)
-    for index in own:
-        (segment,) = (run for run in recording.segments() if index in run)
-        for step in (1, -1):
-            last = (
-                min(segment.stop - 1, index + reach)
-                if step > 0
-                else max(segment.start, index - reach)
-            )
-            along = range(index, last + step, step)
-            for place, mask_SS in _along(frames_TSS, along, found[index]):
-                if place in own:
-                    break
-                far = abs(place - index)
-                if far < distance.get(place, reach + 1):
-                    found[place], distance[place] = mask_SS, far
+    own = dict(found)
+    frames = recording.as_recording(_ANY)
+    for segment in recording.segments():
+        keys = {index: own[index] for index in segment if index in own}
+        for one in propagate(frames, keys, segment, reach=reach):
+            if one.mask_HW is not None and not one.is_key and _is_sure(one):
+                found[one.index] = one.mask_HW
     return found
 
 
-def _along(
-    frames_TSS: NDArray[np.uint8], places: Sequence[int], mask_SS: Image
-) -> Iterator[tuple[int, Image]]:
-    """Carry a mask from the first of some frames to the others, as long as it can be trusted."""
-    before_SS = np.array(frames_TSS[places[0]])
-    _, state = track(before_SS, None)
-    consistency = 1.0
-    for place in places[1:]:
-        now_SS = np.array(frames_TSS[place])
-        motion, state = track(now_SS, state)
-        if motion.starts:
-            return
-        if _is_held(motion):
-            continue  # nothing to be seen in it; the frames after it may show the tissue again
-        moved_SS = moved_mask(mask_SS, motion)
-        consistency *= _agreement(mask_SS, _moved_back(moved_SS, now_SS, before_SS))
-        if consistency < LEAST_CONSISTENCY:
-            return
-        yield place, moved_SS
-        mask_SS, before_SS = moved_SS, now_SS
-
-
-def _is_held(motion: Motion) -> bool:
-    """Whether the tracker holds everything: the frame is dark, or nothing explains it."""
-    return bool(motion.weight_hw.max() <= np.float32(HELD) + 1e-6)
-
-
-def _moved_back(mask_SS: Image, now_SS: Image, before_SS: Image) -> Image:
-    start: Track
-    _, start = track(now_SS, None)
-    motion, _ = track(before_SS, start)
-    return mask_SS if motion.starts else moved_mask(mask_SS, motion)
-
-
-def _agreement(one_SS: Image, other_SS: Image) -> float:
-    """Return the lowest Dice of any structure in the first mask; 1 if it is empty."""
-    labels = np.unique(one_SS)
-    worst = 1.0
-    for label in labels[labels > 0]:
-        mine, theirs = one_SS == label, other_SS == label
-        worst = min(worst, 2 * float((mine & theirs).sum()) / float(mine.sum() + theirs.sum()))
-    return worst
+def _is_sure(one: Propagated) -> bool:
+    """Whether every structure of a mask is still where it seems to be."""
+    if one.mask_HW is None or one.confidence_HW is None:
+        return False
+    labels = np.unique(one.mask_HW)
+    return all(
+        float(one.confidence_HW[one.mask_HW == label].mean()) >= LEAST_CONFIDENCE
+        for label in labels[labels > 0]
+    )
 
 
 def _kept(masks: Path, about: Path) -> list[int] | None:
     """Return which frames an earlier run labelled; None if there was none, or it is damaged."""
     try:
-        facts = json.loads(about.read_text("utf-8"))
-        return list(facts["labelled"]) if facts["sum"] == _sum(masks) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        with guarded(f"{about} is damaged", "it is made again", RecordingError):
+            facts = json.loads(about.read_text("utf-8"))
+            return list(facts["labelled"]) if facts["sum"] == _sum(masks) else None
+    except RecordingError:
         return None
 
 

@@ -54,6 +54,30 @@ def resample(
     return _sample(images_THW, grid_NHW2, "bilinear"), moved_masks
 
 
+def resample_batch(
+    images_BTHW: Tensor, masks_BTHW: Tensor, displacement_BN2HW: Tensor, radians_B: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Move many clips at once, like :func:`resample`.
+
+    Args:
+        images_BTHW: float32 images, square.
+        masks_BTHW: uint8 labels of the same shape.
+        displacement_BN2HW: x and y in pixels; N is T, or 1 for all images of a clip.
+        radians_B: counter-clockwise rotation of each clip.
+    """
+    clips, grids = displacement_BN2HW.shape[:2]
+    radians_N11 = radians_B.repeat_interleave(grids)[:, None, None]
+    grid_NHW2 = _grid(displacement_BN2HW.flatten(0, 1), radians_N11)
+    parts = (clips * grids, -1, *images_BTHW.shape[2:])
+    moved, moved_masks = (
+        F.grid_sample(
+            pixels.reshape(parts), grid_NHW2, mode=mode, padding_mode="zeros", align_corners=False
+        ).view(images_BTHW.shape)
+        for pixels, mode in ((images_BTHW, "bilinear"), (masks_BTHW.float(), "nearest"))
+    )
+    return moved, moved_masks.to(masks_BTHW.dtype)
+
+
 def displace(images_THW: Tensor, displacement_T2HW: Tensor) -> Tensor:
     """Move each image by its own displacement, like :func:`resample`."""
     return _sample(images_THW, _grid(displacement_T2HW, 0.0), "bilinear")
@@ -72,14 +96,20 @@ def _sample(images_THW: Tensor, grid_NHW2: Tensor, mode: str) -> Tensor:
     return moved_NCHW.view(images_THW.shape)
 
 
-def _grid(displacement_N2HW: Tensor, radians: float) -> Tensor:
+def _grid(displacement_N2HW: Tensor, radians: float | Tensor) -> Tensor:
     # With pixel edges at -1 and 1 (align_corners=False), pixel centres are exact in float32 if the
     # size is a power of two: without displacement, pixels are then reproduced exactly.
     size = displacement_N2HW.shape[-1]
     centres = torch.arange(1, 2 * size, 2, device=displacement_N2HW.device) / size - 1
     x_NHW = torch.add(centres, displacement_N2HW[:, 0], alpha=2 / size)
     y_NHW = torch.add(centres[:, None], displacement_N2HW[:, 1], alpha=2 / size)
-    if radians:
+    if isinstance(radians, Tensor):
+        cosine_N11, sine_N11 = radians.cos(), radians.sin()
+        x_NHW, y_NHW = (
+            x_NHW * cosine_N11 - y_NHW * sine_N11,
+            y_NHW * cosine_N11 + x_NHW * sine_N11,
+        )
+    elif radians:
         cosine, sine = math.cos(radians), math.sin(radians)
         x_NHW, y_NHW = (
             torch.add(x_NHW * cosine, y_NHW, alpha=-sine),

@@ -22,12 +22,11 @@ from pydicom.uid import (
 )
 
 from sonotempo import __version__
-from sonotempo.deidentify.dicom_check import read_header, tissue
+from sonotempo.deidentify.dicom_check import UNREADABLE, read_header, tissue
 from sonotempo.deidentify.dicom_kept import cropped_regions, kept
 from sonotempo.deidentify.profile import EDITION, Profile
 from sonotempo.deidentify.refused import RefusedError
 from sonotempo.folders import whole_file
-from sonotempo.io.dicom import UNREADABLE
 from sonotempo.io.dicom_video import is_video
 from sonotempo.recording import Box, Image, Recording
 
@@ -75,7 +74,7 @@ def write_dicom(
     profile: Profile,
     time_s: float | None = None,
 ) -> Removed:
-    """Write a DICOM recording of one file anew: cropped, uncompressed, without identity.
+    """Write a new file of a DICOM recording of one file: cropped, uncompressed, without identity.
 
     Args:
         recording: as :func:`sonotempo.io.dicom.open_dicom` opened it.

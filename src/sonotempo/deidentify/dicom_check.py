@@ -1,14 +1,32 @@
 """Which DICOM files can be copied, and what their headers say about the picture."""
 
+import struct
 import warnings
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 
 from sonotempo.deidentify.refused import RefusedError
-from sonotempo.io.dicom import UNREADABLE
 from sonotempo.io.dicom_header import region
 from sonotempo.recording import Box
+
+#: Errors of pydicom and its plug-ins for files that are damaged or of an unknown kind.
+UNREADABLE = (
+    InvalidDicomError,
+    MemoryError,
+    OverflowError,
+    OSError,
+    EOFError,
+    ValueError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    IndexError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
 
 # Ultrasound Image and Multi-frame Image Storage, and their retired forms (PS3.4 B.5, PS3.6).
 _ULTRASOUND = frozenset(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("6", "6.1", "3", "3.1"))

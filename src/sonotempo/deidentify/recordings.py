@@ -10,9 +10,11 @@ import numpy as np
 from PIL import Image as Pillow
 
 from sonotempo.folders import whole_file
+from sonotempo.framing import Framing, write_framing
 from sonotempo.io.writers import write_frame
 from sonotempo.label_origin import ORIGINS_FILE, Origin, read_origins, write_origins
 from sonotempo.recording import Box, Image, Recording
+from sonotempo.sector import Sector
 
 _MILLISECONDS = Fraction(1, 1000)
 _NS_A_MS = 1_000_000
@@ -39,12 +41,15 @@ class MasksCropped:
 def write_video(recording: Recording, target: Path, box: Box) -> None:
     """Write lossless grey video (FFV1 in Matroska) with the frames' times in milliseconds.
 
+    A scale that is kept next to the original is kept next to the copy.
+
     Raises:
         RecordingError: a frame cannot be read.
         OSError: the disk refuses.
     """
     import av  # noqa: PLC0415 (an extra, which reading the video needed too)
 
+    _keep_framing(recording, target, box)
     with whole_file(target) as draft:
         try:
             with av.open(str(draft), "w", format="matroska", options=_NO_PROGRAM) as out:
@@ -59,7 +64,7 @@ def write_video(recording: Recording, target: Path, box: Box) -> None:
                 began_ns = int(recording.timestamps_ns[0])
                 for index, time_ns in enumerate(recording.timestamps_ns.tolist()):
                     frame = av.VideoFrame.from_ndarray(
-                        _cropped(recording.images[index], box), format="gray"
+                        kept_pixels(recording.images[index], box, recording.sector), format="gray"
                     )
                     last = max(round((time_ns - began_ns) / _NS_A_MS), last + 1)
                     frame.pts, frame.time_base = last, _MILLISECONDS
@@ -81,7 +86,7 @@ def write_still(recording: Recording, image: Path, mask: Path, box: Box) -> Mask
         mask.parent.mkdir(exist_ok=True)
         _write_png(masks.crop(recording.mask_readers[0](), box), mask)
     image.parent.mkdir(exist_ok=True)
-    _write_png(_cropped(recording.images[0], box), image)
+    _write_png(kept_pixels(recording.images[0], box, recording.sector), image)
     return masks
 
 
@@ -102,7 +107,7 @@ def write_frames(recording: Recording, folder: Path, box: Box) -> MasksCropped:
         write_frame(
             folder,
             f"us_{number}",
-            _cropped(recording.images[index], box),
+            kept_pixels(recording.images[index], box, recording.sector),
             None if read_mask is None else masks.crop(read_mask(), box),
             spacing_mm=recording.spacing_at(index),
             timestamp_ns=None if recording.rate_is_assumed else int(times_ns[index]),
@@ -118,8 +123,22 @@ def write_frames(recording: Recording, folder: Path, box: Box) -> MasksCropped:
     return masks
 
 
-def _cropped(image_HW: Image, box: Box) -> Image:
-    return np.ascontiguousarray(image_HW[box.top : box.bottom, box.left : box.right])
+def kept_pixels(image_HW: Image, box: Box, sector: Sector | None) -> Image:
+    """Return the pixels of a frame in a box; black outside a sector, where texts may stand."""
+    kept_HW = image_HW[box.top : box.bottom, box.left : box.right].copy()
+    if sector is not None:
+        rows, columns = (np.arange(side, dtype=np.float64) for side in kept_HW.shape)
+        kept_HW[~sector.within(box.top, box.left).inside(rows, columns)] = 0
+    return kept_HW
+
+
+def _keep_framing(recording: Recording, target: Path, box: Box) -> None:
+    """Keep scale and sector next to a video, which has no place for them."""
+    spacing_mm, sector = recording.spacing_mm, recording.sector
+    mm = spacing_mm[0] if spacing_mm is not None and spacing_mm[0] == spacing_mm[1] else None
+    if mm is not None or sector is not None:
+        moved = None if sector is None else sector.within(box.top, box.left)
+        write_framing(target, Framing(box.shape, None, mm, moved))
 
 
 def _write_png(pixels_HW: Image, path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sonotempo.deidentify.area import GivenArea
-from sonotempo.deidentify.recordings import MasksCropped
+from sonotempo.deidentify.recordings import MasksCropped, kept_pixels
 from sonotempo.deidentify.refused import RefusedError
 from sonotempo.io.stream_files import lines_path
 from sonotempo.io.stream_recording import StreamRecording, open_predictions, recorded_structures
@@ -48,12 +48,14 @@ def write_stream(
         for index, box in enumerate(_boxes(recording, found, given)):
             frame = recording[index]
             number = int(recording.frame_numbers[index])
+            sector = frame.sector
             cropped = replace(
                 frame,
-                image_HW=frame.image_HW[box.top : box.bottom, box.left : box.right].copy(),
+                image_HW=kept_pixels(frame.image_HW, box, sector),
                 index=number,
                 timestamp_ns=int(recording.probe_ns[index]) - probe_ns,
                 area=None,
+                sector=None if sector is None else sector.within(box.top, box.left),
             )
             when_ns = int(recording.host_ns[index]) - host_ns
             files.write_frame(StreamedFrame(cropped, number, when_ns))

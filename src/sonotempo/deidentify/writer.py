@@ -188,7 +188,8 @@ def _whole_folder(target: Path) -> Iterator[Path]:
 def _file(item: Item, name: str) -> str:
     match item.kind:
         case "DICOM":
-            return f"{name}.dcm"
+            # Without their times, the stills of an examination would be taken for a cine.
+            return f"{name}/0001.dcm" if len(item.recording) == 1 else f"{name}.dcm"
         case "video":
             return f"{name}.mkv"
         case "still":

@@ -13,8 +13,9 @@ from sonotempo.errors import ModelError
 from sonotempo.evaluation.metrics.overlap import pixel_overlaps
 from sonotempo.flow import Track, track
 from sonotempo.live.models.card import ModelCard
-from sonotempo.live.models.engines import has_openvino, import_openvino, open_engine
+from sonotempo.live.models.engines import open_engine
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
+from sonotempo.live.models.openvino_engine import has_openvino, import_openvino
 from sonotempo.models import Segmenter
 from sonotempo.recording import Recording
 

@@ -16,7 +16,13 @@ from sonotempo.training.progress import RunProgress
 
 
 def recalibrate(
-    model: Path, data: Path, out: Path, cache: Path, progress: RunProgress
+    model: Path,
+    data: Path,
+    out: Path,
+    cache: Path,
+    progress: RunProgress,
+    *,
+    follow_links: bool = False,
 ) -> ModelCard:
     """Measure what a model's probabilities mean on recordings with masks; write a calibrated copy.
 
@@ -28,6 +34,7 @@ def recalibrate(
         data: recordings that the model was not trained on.
         out: the ``.onnx`` file to write; may be ``model`` itself.
         cache: folder for fitted frames.
+        follow_links: whether links in the data may lead outside its folder.
         progress: advanced after every recording.
 
     Returns:
@@ -42,7 +49,7 @@ def recalibrate(
         raise ConfigError(f"--out {out} does not end in .onnx; give for example {out.stem}.onnx")
     card = read_card(model)
     plain = experiment_on_grid(card.structures.names, card.input_size, card.area)
-    own = plain.data.model_copy(update={"root": data, "cache": cache})
+    own = plain.data.model_copy(update={"root": data, "cache": cache, "follow_links": follow_links})
     experiment = plain.model_copy(update={"data": own})
     recordings = open_cohort(experiment, progress).recordings
     progress.step(f"measuring the confidence of {card.name}", len(recordings))

@@ -17,8 +17,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded
+from sonotempo.io.containment import Inside
 from sonotempo.io.formats import IMAGES, MASK_ENDING, Request, is_recording
-from sonotempo.io.frame_files import listing
+from sonotempo.io.frame_files import folders_in, listing
 from sonotempo.io.frame_order import frame_number, in_order
 from sonotempo.io.images import check_same_size, image_shape, open_image_frames
 from sonotempo.io.labelme import is_labelme, read_shapes
@@ -27,8 +29,8 @@ from sonotempo.io.metaimage_header import read_header
 from sonotempo.io.skipped import Skipped
 from sonotempo.label_origin import ORIGINS_FILE, Origin, read_origins
 from sonotempo.recording import Image, Recording
-from sonotempo.structures import StructureSet
 
+_REMEDY = "export it again"
 _FRAME_SUFFIXES = (".mhd", *IMAGES.suffixes)
 
 
@@ -36,17 +38,21 @@ _FRAME_SUFFIXES = (".mhd", *IMAGES.suffixes)
 _Labels = tuple[Callable[[], Image], tuple[Path, ...]]
 
 
-def sequence_folders(root: Path) -> Iterator[Path]:
-    """Yield every folder at or below ``root`` that holds annotated frames, in order."""
-    for folder in (root, *sorted(path for path in root.rglob("*") if path.is_dir())):
-        if is_annotated(folder):
-            yield folder
+def sequence_folders(root: Path, inside: Inside | None = None) -> Iterator[Path]:
+    """Yield every folder at or below ``root`` that holds annotated frames, in order.
+
+    Args:
+        root: where to look.
+        inside: leaves out links that lead elsewhere; by default outside the root.
+    """
+    bounds = inside or Inside(root)
+    return (folder for folder in folders_in(root, bounds) if is_annotated(folder, bounds))
 
 
-def is_annotated(folder: Path) -> bool:
+def is_annotated(folder: Path, inside: Inside | None = None) -> bool:
     """Whether a folder holds frames with ``_gt.mhd`` masks or labelme shapes."""
-    return any(_label_file(path) is not None for path in _frame_files(folder)) or any(
-        folder.glob(f"*{MASK_ENDING}.mhd")
+    return any(_label_file(path) is not None for path in _frame_files(folder, inside)) or bool(
+        _mask_files(folder, inside)
     )
 
 
@@ -68,17 +74,19 @@ def open_annotated(request: Request) -> tuple[Recording, tuple[Skipped, ...]]:
     folder = request.path
     parts = folder.resolve().parts
     subject = request.subject or parts[-2]
-    frames, skipped = _usable(_frame_files(folder))
+    bounds = request.bounds
+    frames, skipped = _usable(_frame_files(folder, bounds), bounds)
     labels: dict[Path, _Labels] = {}
     for path, shape_HW in frames.items():
         try:
-            found = _labels(path, shape_HW, request.structures)
+            with guarded(f"the mask of {path} cannot be read", _REMEDY, RecordingError):
+                found = _labels(path, shape_HW, request)
         except RecordingError as error:
             skipped.append(Skipped(path, str(error)))
             continue
         if found is not None:
             labels[path] = found
-    for mask in sorted(folder.glob(f"*{MASK_ENDING}.mhd")):
+    for mask in _mask_files(folder, bounds):
         frame = mask.stem.removesuffix(MASK_ENDING)
         if not any((folder / f"{frame}{suffix}").is_file() for suffix in _FRAME_SUFFIXES):
             skipped.append(Skipped(mask, f"the mask {mask} has no image of its frame"))
@@ -163,11 +171,15 @@ def recorded_sequence(frames_root: Path, sequence: Path) -> Path:
     )
 
 
-def _frame_files(folder: Path) -> list[Path]:
+def _mask_files(folder: Path, inside: Inside | None) -> list[Path]:
+    return [path for path in listing(folder, inside) if path.name.endswith(f"{MASK_ENDING}.mhd")]
+
+
+def _frame_files(folder: Path, inside: Inside | None) -> list[Path]:
     """Return the files of frames: images, and numbered ``.mhd`` files."""
     return [
         path
-        for path in listing(folder)
+        for path in listing(folder, inside)
         if not path.stem.endswith(MASK_ENDING)
         and (
             IMAGES.matches(path)
@@ -183,31 +195,36 @@ def _label_file(frame: Path) -> Path | None:
     return shapes if shapes.is_file() and is_labelme(shapes) else None
 
 
-def _usable(paths: Iterable[Path]) -> tuple[dict[Path, tuple[int, int]], list[Skipped]]:
+def _usable(
+    paths: Iterable[Path], inside: Inside
+) -> tuple[dict[Path, tuple[int, int]], list[Skipped]]:
     """Return the shapes of frames with pixels, and the reasons why others have none."""
     frames: dict[Path, tuple[int, int]] = {}
     skipped: list[Skipped] = []
     for path in paths:
         try:
-            is_meta = path.suffix.lower() == ".mhd"
-            frames[path] = read_header(path).shown_HW if is_meta else image_shape(path)
+            with guarded(f"{path} cannot be read", _REMEDY, RecordingError):
+                is_meta = path.suffix.lower() == ".mhd"
+                frames[path] = read_header(path, inside).shown_HW if is_meta else image_shape(path)
         except RecordingError as error:
             skipped.append(Skipped(path, str(error)))
     return frames, skipped
 
 
-def _labels(frame: Path, shape_HW: tuple[int, int], structures: StructureSet) -> _Labels | None:
-    path = _label_file(frame)
+def _labels(frame: Path, shape_HW: tuple[int, int], request: Request) -> _Labels | None:
+    path, inside = _label_file(frame), request.bounds
     if path is None:
         return None
+    if not inside.holds_entry(path):
+        raise RecordingError(inside.left_out(path))
     if path.suffix == ".json":
-        return partial(read_shapes, path, shape_HW, structures, frame), (path,)
-    header = read_header(path)
+        return partial(read_shapes, path, shape_HW, request.structures, frame), (path,)
+    header = read_header(path, inside)
     stored = header.stored
     if frame.suffix.lower() == ".mhd" and "UltrasoundImageOrientation" not in header.fields:
-        stored = read_header(frame).stored
+        stored = read_header(frame, inside).stored
     check_same_size(path, replace(header, stored=stored).shown_HW, frame, shape_HW)
-    return partial(read_mask, path, stored), header.files
+    return partial(read_mask, path, stored, inside), header.files
 
 
 def _with_labels(

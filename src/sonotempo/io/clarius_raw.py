@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded
 from sonotempo.io.formats import Request
+from sonotempo.io.limits import limits
 from sonotempo.io.timing import times_from
+from sonotempo.plain_yaml import plain_yaml
 from sonotempo.recording import Box, Image, Recording, Spacing
 
 SPEED_OF_SOUND_M_S = 1540.0
@@ -107,6 +109,8 @@ def _mapped(path: Path) -> np.memmap[Any, Any]:
             f"{path} holds {_KINDS[kind]} data of {sample_bytes} bytes per sample, not an image; "
             "export the envelope (…_env.raw)"
         )
+    limits().check_frame(path, samples, lines)
+    limits().check_frames(path, frames)
     frame = np.dtype([("timestamp_ns", "<u8"), ("lines", "u1", (lines, samples))])
     whole = (size - _HEADER_BYTES) // frame.itemsize
     if whole < frames:
@@ -118,22 +122,14 @@ def _mapped(path: Path) -> np.memmap[Any, Any]:
 
 def _settings(path: Path) -> dict[str, Any]:
     described = path.with_suffix(".yml")
-    try:
-        text = described.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+    if not described.is_file():
         raise RecordingError(
             f"{path} lacks its description {described.name}; copy it into the same folder (the "
             ".raw of a MetaImage is opened through its .mhd)"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{described} cannot be read: {error}; copy it again") from error
-    try:
-        settings = yaml.safe_load(_NOT_YAML.sub("", text))
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise RecordingError(
-            f"{described} is not the description of a Clarius raw file: {reason}; export it again"
-        ) from error
+        )
+    what = f"{described} is not the description of a Clarius raw file"
+    with guarded(what, "export it again", RecordingError):
+        settings = plain_yaml(_NOT_YAML.sub("", limits().text_of(described)))
     if not isinstance(settings, dict):
         raise RecordingError(
             f"{described} is not the description of a Clarius raw file; expected 'key: value' lines"

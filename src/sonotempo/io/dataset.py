@@ -4,17 +4,20 @@
 # ruff: noqa: PLC0415
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.candidates import candidates
+from sonotempo.io.containment import Inside, real_path
 from sonotempo.io.formats import Request, is_dicom
-from sonotempo.io.frame_files import image_files, listing
-from sonotempo.io.open import contents, open_file, open_frames, open_recording
+from sonotempo.io.frame_files import image_files, out_of_reach
+from sonotempo.io.guard import read_safely
+from sonotempo.io.open import open_file, open_frames, open_one
 from sonotempo.io.skipped import Skipped
 from sonotempo.recording import Recording
 from sonotempo.structures import StructureSet
@@ -75,6 +78,7 @@ def open_dataset(
     *,
     layout: Literal["auto", "annotation_web", "stills", "recordings"] = "auto",
     frames_root: Path | str | None = None,
+    follow_links: bool = False,
 ) -> DataSet:
     """Open every recording of a folder; whatever cannot be used is skipped with the reason.
 
@@ -93,6 +97,8 @@ def open_dataset(
         frames_root: the original recordings of an Annotation Web export, as
             ``<subject>/<sequence>`` folders or files. The result then has all their frames, with
             masks for the annotated ones.
+        follow_links: whether links, and the files that headers name, may lead outside the root.
+            Each file and folder counts once, whatever links lead to it.
 
     Raises:
         RecordingError: the folder does not exist, or nothing in it can be used.
@@ -100,22 +106,23 @@ def open_dataset(
     root = Path(root)
     if not root.is_dir():
         raise RecordingError(f"{root} is not a folder; set data.root to the folder of recordings")
-    found: Layout = _detected(root) if layout == "auto" else layout
+    inside = Inside(root, follow_links)
+    found: Layout = _detected(root, inside) if layout == "auto" else layout
     if frames_root is not None and found != "annotation_web":
         raise RecordingError(
             f"{root} has the layout {found!r}, which already holds its frames; leave "
             "data.frames_root empty or set data.layout to annotation_web"
         )
-    skipped: list[Skipped] = []
+    skipped = out_of_reach(root, inside)
     match found:
         case "annotation_web":
-            recordings = _exported(root, structures, _folder(frames_root), skipped)
+            recordings = _exported(inside, structures, _folder(frames_root), skipped)
             known = True
         case "stills":
-            recordings = _stills(root, structures, skipped)
+            recordings = _stills(inside, structures, skipped)
             known = False
         case "recordings":
-            recordings, known = _recordings(root, structures, skipped)
+            recordings, known = _recordings(inside, structures, skipped)
     if not recordings:
         raise RecordingError(_nothing(root, found, skipped))
     return DataSet(root, found, tuple(recordings), tuple(skipped), known)
@@ -132,18 +139,18 @@ def _folder(frames_root: Path | str | None) -> Path | None:
     return Path(frames_root)
 
 
-def _detected(root: Path) -> Layout:
+def _detected(root: Path, inside: Inside) -> Layout:
     from sonotempo.io.annotation_web import sequence_folders
 
-    if still_folders(root) is not None:
+    if still_folders(root, inside) is not None:
         return "stills"
-    if next(sequence_folders(root), None) is not None:
+    if next(sequence_folders(root, inside), None) is not None:
         return "annotation_web"
     return "recordings"
 
 
 def _exported(
-    root: Path, structures: StructureSet, frames_root: Path | None, skipped: list[Skipped]
+    inside: Inside, structures: StructureSet, frames_root: Path | None, skipped: list[Skipped]
 ) -> list[Recording]:
     from sonotempo.io.annotation_web import (
         open_annotated,
@@ -152,32 +159,40 @@ def _exported(
         sequence_folders,
     )
 
+    def opened(folder: Path) -> Recording:
+        below = folder.relative_to(inside.root)
+        name = below.as_posix() if len(below.parts) > 1 else None
+        request = Request(folder, structures, name=name, inside=inside)
+        recording, left_out = open_annotated(request)
+        skipped.extend(left_out)
+        if not recording.labelled:
+            raise RecordingError(f"{folder} holds no usable mask; export it again")
+        if frames_root is None:
+            return recording
+        source = recorded_sequence(frames_root, folder)
+        whole = Inside(frames_root, inside.follow_links)
+        if not whole.holds(source):
+            raise RecordingError(whole.left_out(source))
+        return paired(recording, open_one(Request(source, structures, inside=whole)))
+
     recordings = []
-    for folder in sequence_folders(root):
-        inside = folder.relative_to(root)
-        name = inside.as_posix() if len(inside.parts) > 1 else None
+    for folder in sequence_folders(inside.root, inside):
         try:
-            recording, left_out = open_annotated(Request(folder, structures, name=name))
-            skipped.extend(left_out)
-            if not recording.labelled:
-                raise RecordingError(f"{folder} holds no usable mask; export it again")
-            if frames_root is not None:
-                source = recorded_sequence(frames_root, folder)
-                recording = paired(recording, open_recording(source, structures))
+            recordings.append(read_safely(folder, partial(opened, folder)))
         except RecordingError as error:
             skipped.append(Skipped(folder, str(error)))
-            continue
-        recordings.append(recording)
     return recordings
 
 
-def still_folders(root: Path) -> tuple[Path, Path] | None:
+def still_folders(root: Path, inside: Inside | None = None) -> tuple[Path, Path] | None:
     """Return the folders of images and of masks, or None if this is not a folder of stills.
 
     Args:
         root: holds ``images`` and ``masks``, or the images themselves with the folder
             ``<root>_masks`` or ``masks`` next to it.
+        inside: leaves out links that lead elsewhere; by default outside the root.
     """
+    bounds = inside or Inside(root)
     resolved = root.resolve()
     pairs = (
         (root / "images", root / "masks"),
@@ -185,27 +200,35 @@ def still_folders(root: Path) -> tuple[Path, Path] | None:
         (root, resolved.with_name("masks")),
     )
     for images, masks in pairs:
-        if images.is_dir() and masks.is_dir() and masks != resolved and image_files(images):
+        are_there = images.is_dir() and masks.is_dir() and masks != resolved
+        leads_out = not (bounds.holds_entry(images) and bounds.holds_entry(masks))
+        if are_there and not (leads_out and images != root) and image_files(images, bounds):
             return images, masks
     return None
 
 
-def _stills(root: Path, structures: StructureSet, skipped: list[Skipped]) -> list[Recording]:
+def _stills(inside: Inside, structures: StructureSet, skipped: list[Skipped]) -> list[Recording]:
     from sonotempo.io.images import open_still
 
-    folders = still_folders(root)
+    root = inside.root
+    folders = still_folders(root, inside)
     if folders is None:
         raise RecordingError(
             f"{root} has no folders of images and masks; expected {root / 'images'} and "
             f"{root / 'masks'}, or a folder {root.name}_masks next to it"
         )
     images, masks = folders
-    by_stem = {path.stem: path for path in image_files(masks)}
+    by_stem = {path.stem: path for path in image_files(masks, Inside(masks, inside.follow_links))}
     recordings = []
-    for image in image_files(images):
+    seen: set[Path] = set()
+    for image in sorted(image_files(images, inside), key=Path.is_symlink):  # stable: links last
+        if real_path(image) in seen:
+            continue
+        seen.add(real_path(image))
         mask = by_stem.pop(image.stem, None)
+        request = Request(image, structures, inside=inside)
         try:
-            recordings.append(open_still(Request(image, structures), mask))
+            recordings.append(read_safely(image, partial(open_still, request, mask)))
         except RecordingError as error:
             skipped.append(Skipped(image, str(error)))
     for mask in by_stem.values():
@@ -214,10 +237,11 @@ def _stills(root: Path, structures: StructureSet, skipped: list[Skipped]) -> lis
 
 
 def _recordings(
-    root: Path, structures: StructureSet, skipped: list[Skipped]
+    bounds: Inside, structures: StructureSet, skipped: list[Skipped]
 ) -> tuple[list[Recording], bool]:
     """Return the recordings, and whether the subjects of all of them are known."""
-    paths = list(_candidates(root, set()))
+    root = bounds.root
+    paths = candidates(bounds)
     plain = Counter(_name(path, root) for path in paths)
     recordings: list[Recording] = []
     known = True
@@ -231,6 +255,7 @@ def _recordings(
                 structures,
                 subject=inside.parts[0] if below else None,
                 name=name if plain[name] == 1 else inside.as_posix(),
+                inside=bounds,
             )
             # A folder stands for the frames in it; what else it holds is another candidate.
             recording = open_frames(request) if path.is_dir() else open_file(request)
@@ -243,31 +268,6 @@ def _recordings(
             recording = replace(recording, subject=path.stem)
         recordings.append(recording)
     return recordings, known
-
-
-def _candidates(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Yield the recordings at or below a folder, and files of unknown format to be reported.
-
-    Every folder and file counts once, whatever links lead to it.
-
-    Args:
-        folder: where to look.
-        seen: the real paths that were already found; it grows.
-    """
-    seen.add(folder.resolve())
-    found = contents(folder)
-    for path in (*found.recordings, *found.unknown):
-        if path == folder or path.resolve() not in seen:
-            seen.add(path.resolve())
-            yield path
-    for inner in listing(folder):
-        if inner.is_dir() and inner.resolve() not in seen and not _holds_masks(inner):
-            yield from _candidates(inner, seen)
-
-
-def _holds_masks(folder: Path) -> bool:
-    images = "images" if folder.name == "masks" else folder.name.removesuffix("_masks")
-    return images != folder.name and folder.with_name(images).is_dir()
 
 
 def _name(path: Path, root: Path) -> str:

@@ -1,55 +1,37 @@
 """DICOM ultrasound files as recordings: single images and cines, frame by frame.
 
-pydicom decodes the pixels, with its own RLE decoder, Pillow (JPEG, JPEG 2000), python-gdcm (JPEG
-lossless) and pyjpegls (JPEG-LS). ``dicom_header`` reads the region of tissue, spacing and time.
+``dicom_frames`` decodes the pixels; ``dicom_header`` reads the region of tissue, spacing and time.
 """
 
 import math
 import os
-import struct
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.encaps import parse_basic_offsets, parse_fragments
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import get_decoder, pixel_array
+from pydicom.pixels import get_decoder
 from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import RLELossless
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded, shown
+from sonotempo.io.dicom_file import DicomFile
+from sonotempo.io.dicom_frames import REMEDY, DicomFrames, StoredFrames
 from sonotempo.io.dicom_header import frame_times_ns, pixel_aspect, region
 from sonotempo.io.dicom_pixels import ToGrey
 from sonotempo.io.dicom_video import is_video, open_dicom_video
 from sonotempo.io.formats import Request
+from sonotempo.io.limits import limits
 from sonotempo.io.timing import times_from
-from sonotempo.recording import Image, Recording
-
-#: Errors of pydicom and its plug-ins for files that are damaged or of an unknown kind.
-UNREADABLE = (
-    InvalidDicomError,
-    OSError,
-    EOFError,
-    ValueError,
-    AttributeError,
-    KeyError,
-    TypeError,
-    IndexError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-)
+from sonotempo.recording import Recording
 
 _ENHANCED_VOLUME = "1.2.840.10008.5.1.4.1.1.6.2"
 # The first bytes of JPEG and JPEG-LS, of a JPEG 2000 code stream, and of a JP2 file.
 _BEGINNINGS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0c")
-
-_Offsets = tuple[list[int], list[int]]
 
 
 def open_dicom(request: Request) -> Recording:
@@ -67,8 +49,8 @@ def open_dicom(request: Request) -> Recording:
     """
     path = request.path
     with (
-        _explained(f"{path} cannot be read as DICOM"),
-        path.open("rb") as file,
+        guarded(f"{path} cannot be read as DICOM", REMEDY, RecordingError),
+        DicomFile(path) as file,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)  # values that are odd but readable
@@ -76,8 +58,9 @@ def open_dicom(request: Request) -> Recording:
         if is_video(header):
             return open_dicom_video(request, header)
         announced = _frames(header, path)
-        frames, offsets = _check_whole(file, header, announced, path)
-        to_grey = ToGrey(header, path)
+        stored = _check_whole(file, header, announced, path)
+        frames = stored.count
+        images = DicomFrames(path, header, stored, ToGrey(header, path))
         found = region(header)
         numbers = np.arange(frames, dtype=np.int64)
         times_ns = frame_times_ns(header, frames)
@@ -88,7 +71,7 @@ def open_dicom(request: Request) -> Recording:
         source=path,
         subject=request.subject or patient or path.resolve().parent.name,
         name=request.name or path.stem,
-        images=_DicomFrames(path, to_grey, frames, offsets),
+        images=images,
         timestamps_ns=times.timestamps_ns,
         rate_is_assumed=times.are_assumed,
         pixel_aspect=aspect,
@@ -97,42 +80,6 @@ def open_dicom(request: Request) -> Recording:
         area=found.area,
         files=(path,),
     )
-
-
-class _DicomFrames:
-    """The frames of one DICOM file, located by offset and decoded on demand.
-
-    Args:
-        path: the file.
-        to_grey: turns decoded pixels into grey.
-        frames: number of frames.
-        offsets: start and length of each compressed frame, which save pydicom a walk through the
-            file for every frame; None to let pydicom find them.
-    """
-
-    def __init__(self, path: Path, to_grey: ToGrey, frames: int, offsets: _Offsets | None) -> None:
-        self._path = path
-        self._to_grey = to_grey
-        self._frames = frames
-        # The number is given because the file's own may be missing.
-        self._options: dict[str, Any] = {"number_of_frames": frames}
-        if offsets is not None:
-            self._options["extended_offsets"] = offsets
-        # pydicom's table of decoders and gdcm's reader are not documented as thread-safe.
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return self._frames
-
-    def __getitem__(self, index: int, /) -> Image:
-        with (
-            self._lock,
-            _explained(f"frame {index} of {self._path} cannot be decoded"),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore", UserWarning)  # odd but readable
-            pixels = pixel_array(self._path, index=index, **self._options)
-        return self._to_grey(pixels)
 
 
 def _header(file: BinaryIO, path: Path) -> Dataset:
@@ -167,12 +114,13 @@ def _frames(header: Dataset, path: Path) -> int | None:
             f"{', signed' if header.get('PixelRepresentation', 0) else ''}; expected 8 to 16 "
             "unsigned bits, as in ultrasound"
         )
-    syntax = header.file_meta.TransferSyntaxUID
-    if syntax.is_deflated:
+    if header.get("BitsAllocated") not in (8, 16):
         raise RecordingError(
-            f"{path} is a deflated DICOM file, whose frames cannot be read one by one; rewrite "
-            "it uncompressed, for example with 'gdcmconv --raw'"
+            f"{path} stores each value in {shown(header.get('BitsAllocated'))} bits; expected 8 or "
+            "16: export it again"
         )
+    limits().check_frame(path, int(header.Rows), int(header.Columns))
+    syntax = header.file_meta.TransferSyntaxUID
     if not get_decoder(syntax).is_available:
         raise RecordingError(
             f"{path} is compressed with {syntax.name}, which no installed decoder reads; rewrite "
@@ -185,12 +133,13 @@ def _frames(header: Dataset, path: Path) -> int | None:
         raise RecordingError(
             f"{path} says that it holds {int(number)} frames (NumberOfFrames); export it again"
         )
+    limits().check_frames(path, int(number))
     return int(number)
 
 
 def _check_whole(
     file: BinaryIO, header: Dataset, announced: int | None, path: Path
-) -> tuple[int, _Offsets | None]:
+) -> StoredFrames:
     """Check by sizes alone that all pixels exist.
 
     Args:
@@ -200,7 +149,7 @@ def _check_whole(
         path: of the file, for messages.
 
     Returns:
-        The number of frames, and where compressed ones start.
+        Where the frames are.
     """
     end = os.fstat(file.fileno()).st_size
     syntax = header.file_meta.TransferSyntaxUID
@@ -218,7 +167,7 @@ def _check_whole(
     if not syntax.is_encapsulated:
         length = int.from_bytes(head[-4:], "little" if syntax.is_little_endian else "big")
         available = min(end - file.tell(), length)
-        return _check_sizes(available, header, announced, path), None
+        return StoredFrames(_check_sizes(available, header, announced, path))
     parse_basic_offsets(file)
     first = file.tell()
     count, starts = parse_fragments(file)
@@ -227,14 +176,19 @@ def _check_whole(
     if whole < frames or whole < count:
         raise _cut_short(path, min(whole, frames - 1), frames)
     is_rle = syntax == RLELossless
-    found = count if is_rle else sum(_begins_a_frame(file, start) for start in starts)
+    begins = () if is_rle else tuple(s + 8 for s in starts if _begins_a_frame(file, s))
+    found = count if is_rle else len(begins)
+    if not is_rle and not begins:
+        raise RecordingError(
+            f"{path} is compressed as {syntax.name}, but holds no such image; {REMEDY}"
+        )
     if announced is None:
         frames = max(found, 1)
     elif found > announced:
         raise _too_many(path, announced, found)
     if count > frames:  # several fragments per frame: pydicom joins them
-        return frames, None
-    return frames, ([start - first for start in starts], lengths)
+        return StoredFrames(frames, None, begins)
+    return StoredFrames(frames, ([start - first for start in starts], lengths), begins)
 
 
 def _check_sizes(available: int, header: Dataset, announced: int | None, path: Path) -> int:
@@ -293,13 +247,3 @@ def _cut_short(path: Path, whole: int, frames: int) -> RecordingError:
         f"{path} is cut short: only {math.floor(whole)} of its {frames} frames are complete; copy "
         "or export it again"
     )
-
-
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Turn pydicom's errors into one sentence."""
-    try:
-        yield
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise RecordingError(f"{what}: {reason}; copy or export the file again") from error

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.dicom import UNREADABLE, open_dicom
+from sonotempo.guard import guarded
+from sonotempo.io.dicom import open_dicom
+from sonotempo.io.dicom_file import DicomFile
+from sonotempo.io.dicom_frames import REMEDY
 from sonotempo.io.formats import Request
 from sonotempo.io.timing import times_from
 from sonotempo.recording import Image, Recording
@@ -40,6 +42,8 @@ _FEWEST = 2
 @dataclass(frozen=True, slots=True)
 class _Frame:
     path: Path
+    series: str
+    frames: int
     shape_HW: tuple[int, int]
     number: int | None
     time_s: float | None
@@ -58,13 +62,9 @@ def series_in(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     """
     series: dict[tuple[str, tuple[int, int]], list[_Frame]] = defaultdict(list)
     for path in files:
-        header = _header(path)
-        uid = str(header.get("SeriesInstanceUID") or "") if header is not None else ""
-        if header is None or not uid or int(header.get("NumberOfFrames") or 1) != 1:
-            continue
-        frame = _frame(path, header)
-        if frame is not None:
-            series[uid, frame.shape_HW].append(frame)
+        frame = _frame(path)
+        if frame is not None and frame.series and frame.frames == 1:
+            series[frame.series, frame.shape_HW].append(frame)
     cines = (_ordered(frames) for frames in series.values() if len(frames) >= _FEWEST)
     return [tuple(frame.path for frame in frames) for frames in cines if not _are_stills(frames)]
 
@@ -82,7 +82,7 @@ def open_dicom_series(files: Sequence[Path], request: Request) -> Recording:
     Raises:
         RecordingError: a file cannot be read, or is of another kind than the first.
     """
-    frames = [_frame(path, header) for path in files if (header := _header(path)) is not None]
+    frames = [_frame(path) for path in files]
     known = [frame for frame in frames if frame is not None]
     if len(known) < len(files):
         raise RecordingError(
@@ -117,27 +117,29 @@ class _SeriesFrames:
         return open_dicom(Request(self._files[index])).images[0]
 
 
-def _header(path: Path) -> Dataset | None:
+def _frame(path: Path) -> _Frame | None:
+    """Read the header of one file; None if it cannot be read."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            return dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
-    except (InvalidDicomError, *UNREADABLE):
+        with guarded(f"{path} cannot be read as DICOM", REMEDY, RecordingError):
+            header = _header(path)
+            number = header.get("InstanceNumber")
+            return _Frame(
+                path,
+                str(header.get("SeriesInstanceUID") or ""),
+                int(header.get("NumberOfFrames") or 1),
+                (int(header.Rows), int(header.Columns)),
+                None if number is None else int(number),
+                _time_s(header),
+                float(header.get("FrameTime") or 0) or None,
+            )
+    except RecordingError:
         return None  # the reader of single files reports what is wrong
 
 
-def _frame(path: Path, header: Dataset) -> _Frame | None:
-    try:
-        number = header.get("InstanceNumber")
-        return _Frame(
-            path,
-            (int(header.Rows), int(header.Columns)),
-            None if number is None else int(number),
-            _time_s(header),
-            float(header.get("FrameTime") or 0) or None,
-        )
-    except UNREADABLE:
-        return None
+def _header(path: Path) -> Dataset:
+    with DicomFile(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS))
 
 
 def _time_s(header: Dataset) -> float | None:

@@ -12,6 +12,7 @@ from pydicom import Dataset, dcmread
 from pydicom.encaps import generate_fragments, parse_basic_offsets
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.dicom_file import DicomFile
 from sonotempo.io.dicom_header import frame_times_ns, pixel_aspect, region
 from sonotempo.io.formats import Request
 from sonotempo.io.timing import times_from
@@ -79,7 +80,7 @@ def open_dicom_video(request: Request, header: Dataset) -> Recording:
 
 
 def _copy_stream(path: Path, target: Path) -> None:
-    with path.open("rb") as file, target.open("wb") as out:
+    with DicomFile(path) as file, target.open("wb") as out:
         dcmread(file, stop_before_pixels=True)
         file.seek(_ELEMENT_BYTES, 1)
         parse_basic_offsets(file)

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.containment import Inside, inside
+from sonotempo.io.guard import read_safely
 from sonotempo.io.stream_files import is_later_part, is_stream
 from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
@@ -32,6 +34,8 @@ class Request:
         subject: who was scanned; None to take it from the file or its path.
         name: of the recording; None to make it from the path.
         pitch_mm: distance between a Clarius probe's elements; only raw files need it.
+        inside: where links and the files that a header names may lead; None for the folder, or
+            that of the file.
     """
 
     path: Path
@@ -39,6 +43,12 @@ class Request:
     subject: str | None = None
     name: str | None = None
     pitch_mm: float | None = None
+    inside: Inside | None = None
+
+    @property
+    def bounds(self) -> Inside:
+        """Where files may lie that the recording refers to."""
+        return self.inside or inside(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +58,8 @@ class Format:
     Attributes:
         name: for messages.
         suffixes: of its file names, in lower case.
-        reader: ``module:function``, imported when the first such file is opened: pydicom, PyAV
-            and SimpleITK are slow to import, and a program seldom needs all of them.
+        reader: ``module:function``, imported when the first such file is opened: pydicom and
+            PyAV are slow to import, and a program seldom needs both.
         extra: the optional dependency group that the reader needs, if any.
         recognise: tests a path where the suffix alone does not decide.
     """
@@ -82,7 +92,7 @@ class Format:
                 f"{request.path} needs the package {error.name!r} to be read; install it with: "
                 f"pip install 'sonotempo[{self.extra}]'"
             ) from error
-        return read(request)
+        return read_safely(request.path, lambda: read(request))
 
 
 def is_dicom(path: Path) -> bool:
@@ -107,12 +117,12 @@ def is_image_stack(path: Path) -> bool:
     """Whether an image file holds several images: a TIFF stack, an animated GIF or WebP."""
     if path.suffix.lower() not in _STACK_SUFFIXES:
         return False
-    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415  # slow to import
+    from sonotempo.io.pillow_files import frame_count, opened_image  # noqa: PLC0415  # slow
 
     try:
-        with Image.open(path) as image:
-            return int(getattr(image, "n_frames", 1)) > 1
-    except (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError):
+        with opened_image(path) as image:
+            return frame_count(image) > 1
+    except RecordingError:
         return False  # the reader of single images reports what is wrong
 
 

@@ -8,7 +8,9 @@ from PIL import Image as Pillow
 
 from sonotempo.io.formats import Request
 from sonotempo.io.grey import grey
-from sonotempo.io.images import check_frame, opened_image
+from sonotempo.io.images import check_frame
+from sonotempo.io.limits import limits
+from sonotempo.io.pillow_files import frame_count, go_to_frame, opened_image
 from sonotempo.io.timing import times_from
 from sonotempo.recording import Image, Recording
 
@@ -25,8 +27,9 @@ def open_image_stack(request: Request) -> Recording:
     """
     path = request.path
     with opened_image(path, check_frame) as image:
-        count = int(getattr(image, "n_frames", 1))
-        stamps_ns = _stamps_ns(image, count)
+        count = frame_count(image)
+        limits().check_frames(path, count)
+        stamps_ns = _stamps_ns(image, count, path)
     numbers = np.arange(count, dtype=np.int64)
     times = times_from(stamps_ns, numbers)
     return Recording(
@@ -41,11 +44,11 @@ def open_image_stack(request: Request) -> Recording:
     )
 
 
-def _stamps_ns(image: Pillow.Image, count: int) -> list[int] | None:
+def _stamps_ns(image: Pillow.Image, count: int, path: Path) -> list[int] | None:
     """Return when each image is shown; None if the file is no animation."""
     stamps_ns, now_ns = [], 0
     for index in range(count):
-        image.seek(index)
+        go_to_frame(image, index, path)
         image.load()
         stamps_ns.append(now_ns)
         duration_ms = image.info.get("duration")
@@ -68,6 +71,6 @@ class _StackFrames:
 
     def __getitem__(self, index: int, /) -> Image:
         with self._lock, opened_image(self._path, check_frame) as image:
-            image.seek(index)
+            go_to_frame(image, index, self._path)
             pixels = np.array(image.convert("L" if image.mode == "L" else "RGB"))
         return grey(pixels, self._path)

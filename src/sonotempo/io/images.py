@@ -5,21 +5,21 @@ to ``images``, or ``<folder>_masks`` next to ``<folder>``. Their pixels are labe
 indices of a palette image, or the grey values. Image files carry no time and no reliable spacing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.containment import Inside
 from sonotempo.io.formats import IMAGES, Request
 from sonotempo.io.frame_files import FrameFiles, image_files
 from sonotempo.io.frame_order import in_order
 from sonotempo.io.grey import grey
+from sonotempo.io.pillow_files import frame_count, opened_image
 from sonotempo.io.timing import times_from
 from sonotempo.recording import Image, Recording
 
@@ -27,9 +27,6 @@ from sonotempo.recording import Image, Recording
 _UNSAFE_SUFFIXES = frozenset({".jpg", ".jpeg", ".webp", ".gif"})
 
 _HIGHEST_LABEL = 255
-
-# Pillow's errors for damaged files, depending on format and place.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Pillow.DecompressionBombError)
 
 
 def open_image_folder(request: Request) -> Recording:
@@ -41,12 +38,14 @@ def open_image_folder(request: Request) -> Recording:
         RecordingError: the folder holds no image, two frames have the same number, or a mask has
             no frame of the same name.
     """
-    frames = image_files(request.path)
+    frames = image_files(request.path, request.bounds)
     if not frames:
         raise RecordingError(
             f"{request.path} holds no images; expected files ending in {', '.join(IMAGES.suffixes)}"
         )
-    return open_image_frames(frames, request, _masks_of(frames, mask_folder(request.path)))
+    inside = request.bounds
+    masks = _masks_of(frames, mask_folder(request.path, inside), inside)
+    return open_image_frames(frames, request, masks)
 
 
 def open_image_frames(
@@ -106,12 +105,19 @@ def open_still(request: Request, mask: Path | None = None) -> Recording:
     )
 
 
-def mask_folder(folder: Path) -> Path | None:
-    """Return the folder of masks that belongs to a folder of images, or None."""
+def mask_folder(folder: Path, inside: Inside) -> Path | None:
+    """Return the folder of masks that belongs to a folder of images, or None.
+
+    Raises:
+        RecordingError: it is a link that leads outside.
+    """
     named = [folder.with_name(f"{folder.name}_masks")]
     if folder.name == "images":
         named.append(folder.with_name("masks"))
-    return next((path for path in named if path.is_dir()), None)
+    found = next((path for path in named if path.is_dir()), None)
+    if found is not None and not inside.holds_entry(found):
+        raise RecordingError(inside.left_out(found))
+    return found
 
 
 def read_grey(path: Path) -> Image:
@@ -177,10 +183,10 @@ def check_same_size(
         )
 
 
-def _masks_of(frames: Iterable[Path], folder: Path | None) -> dict[Path, Path]:
+def _masks_of(frames: Iterable[Path], folder: Path | None, inside: Inside) -> dict[Path, Path]:
     if folder is None:
         return {}
-    masks = {path.stem: path for path in image_files(folder)}
+    masks = {path.stem: path for path in image_files(folder, inside)}
     paired = {frame: masks.pop(frame.stem) for frame in frames if frame.stem in masks}
     if masks:
         first = next(iter(masks.values()))
@@ -189,26 +195,6 @@ def _masks_of(frames: Iterable[Path], folder: Path | None) -> dict[Path, Path]:
             f"{first.name}; rename them after their images or move them away"
         )
     return paired
-
-
-@contextmanager
-def opened_image(path: Path, check: Callable[[Pillow.Image, Path], None]) -> Iterator[Pillow.Image]:
-    """Open and check an image; Pillow's errors, also while reading, become one sentence.
-
-    Raises:
-        RecordingError: it cannot be read, or ``check`` refuses it.
-    """
-    try:
-        with Pillow.open(path) as image:
-            check(image, path)
-            yield image
-    except _UNREADABLE as error:
-        reason = getattr(error, "strerror", None) or error
-        if isinstance(error, UnidentifiedImageError):
-            reason = "its content is not an image"
-        raise RecordingError(
-            f"{path} cannot be read as an image: {reason}; copy or export it again"
-        ) from error
 
 
 def check_frame(image: Pillow.Image, path: Path) -> None:
@@ -226,7 +212,7 @@ def check_frame(image: Pillow.Image, path: Path) -> None:
 
 def _check_single(image: Pillow.Image, path: Path) -> None:
     check_frame(image, path)
-    if getattr(image, "n_frames", 1) > 1:
+    if frame_count(image) > 1:
         raise RecordingError(
             f"{path} holds several images; save each as a separate file, numbered in order"
         )

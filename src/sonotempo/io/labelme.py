@@ -6,7 +6,6 @@ turned back to the pixels of the file.
 """
 
 import base64
-import binascii
 import io
 import json
 import math
@@ -15,9 +14,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageDraw, UnidentifiedImageError
+from PIL import ImageDraw
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded, shortened, shown
+from sonotempo.io.limits import limits
+from sonotempo.io.pillow_files import opened_image
 from sonotempo.recording import Image
 from sonotempo.structures import StructureSet
 
@@ -33,6 +35,8 @@ _BACK = {
     8: Pillow.Transpose.ROTATE_270,
 }
 _ON_ITS_SIDE = frozenset({5, 6, 7, 8})
+# Drawing takes time that grows with the shape, not with the image.
+_FARTHEST_PX = 1e6
 _OUTLINES = ("polygon", "rectangle", "circle", "mask")
 
 Point = tuple[float, float]
@@ -41,8 +45,8 @@ Point = tuple[float, float]
 def is_labelme(path: Path) -> bool:
     """Whether a ``.json`` file looks like labelme's."""
     try:
-        return '"shapes"' in path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        return '"shapes"' in limits().text_of(path, "utf-8-sig")
+    except (OSError, UnicodeDecodeError, RecordingError):
         return False
 
 
@@ -63,27 +67,27 @@ def read_shapes(
         RecordingError: not a labelme file, an unknown label, a shape that encloses nothing, or a
             different image size.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-        shapes = [(str(s["label"]), s.get("shape_type") or "polygon", s) for s in content["shapes"]]
+    with guarded(f"{path} is not a labelme file", "export it again", RecordingError):
+        content = json.loads(limits().text_of(path, "utf-8-sig"))
+        shapes = [
+            (str(s["label"]), str(s.get("shape_type") or "polygon"), s) for s in content["shapes"]
+        ]
         drawn_HW = content.get("imageHeight"), content.get("imageWidth")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordingError(
-            f"{path} is not a labelme file ({type(error).__name__}: {error}); export it again"
-        ) from error
     turn = _exif_orientation(image)
     shown_HW = shape_HW[::-1] if turn in _ON_ITS_SIDE else shape_HW
     if None not in drawn_HW and drawn_HW != shown_HW:
         raise RecordingError(
-            f"{path} was drawn on an image of {drawn_HW[0]}x{drawn_HW[1]} pixels but its image is "
-            f"{shown_HW[0]}x{shown_HW[1]} (rows x columns); export it again at the image's size"
+            f"{path} was drawn on an image of {shown(drawn_HW[0])}x{shown(drawn_HW[1])} pixels but "
+            f"its image is {shown_HW[0]}x{shown_HW[1]} (rows x columns); export it again at the "
+            "image's size"
         )
     canvas = Pillow.new("L", (shown_HW[1], shown_HW[0]))
     for label, kind, shape in shapes:
         value = _label(label, structures, path)
         if kind not in _OUTLINES:
             raise RecordingError(
-                f"{path} holds a {kind}, which encloses no area; draw a {', a '.join(_OUTLINES)}"
+                f"{path} holds a {shortened(kind, 60)}, which encloses no area; draw a "
+                f"{', a '.join(_OUTLINES)}"
             )
         _draw(canvas, kind, shape, value, path)
     if turn in _BACK:
@@ -110,29 +114,23 @@ def _draw(canvas: Pillow.Image, kind: str, shape: Any, value: int, path: Path) -
 
 def _bitmap(shape: Any, path: Path) -> Pillow.Image:
     """Return the black and white image that a shape of kind ``mask`` holds."""
-    try:
+    what = f"{path} holds a mask whose image cannot be read"
+    with guarded(what, "export it again", RecordingError):
         packed = base64.b64decode(shape["mask"], validate=True)
         with Pillow.open(io.BytesIO(packed), formats=("PNG",)) as bitmap:
+            limits().check_frame(path, bitmap.height, bitmap.width)
             return bitmap.convert("L").point(lambda grey: 255 if grey else 0)
-    except (KeyError, TypeError, ValueError, OSError, SyntaxError, UnidentifiedImageError) as error:
-        kind = binascii.Error if isinstance(error, binascii.Error) else type(error)
-        raise RecordingError(
-            f"{path} holds a mask whose image cannot be read ({kind.__name__}); export it again"
-        ) from error
 
 
 def _points(shape: Any, kind: str, path: Path) -> list[Point]:
-    try:
+    what = f"{path} holds a {kind} whose points are not pairs of numbers"
+    with guarded(what, "export it again", RecordingError):
         points = [(float(x), float(y)) for x, y in shape["points"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordingError(
-            f"{path} holds a {kind} whose points are not pairs of numbers; export it again"
-        ) from error
     needed = 3 if kind == "polygon" else 2
-    if len(points) < needed or not all(math.isfinite(number) for p in points for number in p):
+    if len(points) < needed or not all(abs(number) < _FARTHEST_PX for p in points for number in p):
         raise RecordingError(
-            f"{path} holds a {kind} of {len(points)} points; expected at least {needed}: draw it "
-            "again"
+            f"{path} holds a {kind} of {len(points)} points, or with one far outside the image; "
+            f"expected at least {needed} points: draw it again"
         )
     return points
 
@@ -141,9 +139,9 @@ def _exif_orientation(image: Path | None) -> int:
     if image is None or image.suffix.lower() == ".mhd":
         return 1
     try:
-        with Pillow.open(image) as opened:
+        with opened_image(image) as opened:
             return int(opened.getexif().get(_EXIF_ORIENTATION, 1))
-    except (OSError, ValueError, SyntaxError):
+    except RecordingError:
         return 1  # the image's own reader reports what is wrong
 
 
@@ -154,6 +152,6 @@ def _label(label: str, structures: StructureSet, path: Path) -> int:
     if label.isdecimal() and 1 <= int(label) <= 254:
         return int(label)  # Recording.mask refuses values without a name
     raise RecordingError(
-        f"{path} holds the label {label!r}, but the structures are named "
+        f"{path} holds the label {shown(label)}, but the structures are named "
         f"{', '.join(structures.names)}; set data.structures to the labels' names"
     )

@@ -4,20 +4,16 @@ Frames have 8 bits, grey or colour. Spacing of exactly 1 by 1 is read as unknown
 if they do not know better (uncalibrated PLUS sequences, Annotation Web exports of plain images).
 """
 
-import os
-import tempfile
 import threading
-import weakref
-import zlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.io.containment import Inside
 from sonotempo.io.formats import Request
 from sonotempo.io.frame_files import FrameFiles
 from sonotempo.io.frame_order import in_order
@@ -25,9 +21,8 @@ from sonotempo.io.grey import grey
 from sonotempo.io.metaimage_header import MetaHeader, read_header
 from sonotempo.io.orientation import turned
 from sonotempo.io.timing import times_from
+from sonotempo.io.unpacking import Packed, unpacked
 from sonotempo.recording import Image, Recording
-
-_CHUNK_BYTES = 1 << 20
 
 
 def open_metaimage(request: Request) -> Recording:
@@ -43,7 +38,7 @@ def open_metaimage(request: Request) -> Recording:
             is marked as invalid.
     """
     path = request.path
-    header = read_header(path)
+    header = read_header(path, request.inside)
     _check_pixels(header)
     status, stamps = header.of_frames("ImageStatus"), header.of_frames("Timestamp")
     valid = [i for i in range(header.frames) if status.get(i, "OK").upper() != "INVALID"]
@@ -80,7 +75,7 @@ def open_metaimage_frames(paths: Sequence[Path], request: Request) -> Recording:
             files have the same frame number.
     """
     order = in_order(paths)
-    headers = [read_header(path) for path in order.paths]
+    headers = [read_header(path, request.inside) for path in order.paths]
     for header in headers:
         _check_pixels(header)
         if header.frames > 1:
@@ -96,7 +91,7 @@ def open_metaimage_frames(paths: Sequence[Path], request: Request) -> Recording:
         source=request.path,
         subject=request.subject or request.path.name,
         name=request.name or request.path.name,
-        images=FrameFiles(order.paths, read_frame),
+        images=FrameFiles(order.paths, partial(read_frame, inside=request.inside)),
         timestamps_ns=times.timestamps_ns,
         rate_is_assumed=times.are_assumed,
         stored_as=stored.pop() if len(stored) == 1 else "mixed",
@@ -107,26 +102,31 @@ def open_metaimage_frames(paths: Sequence[Path], request: Request) -> Recording:
     )
 
 
-def read_frame(path: Path) -> Image:
+def read_frame(path: Path, inside: Inside | None = None) -> Image:
     """Read a two-dimensional MetaImage as uint8 grey HW.
+
+    Args:
+        path: the file.
+        inside: where the pixels' file may lie; by default at or below the header's folder.
 
     Raises:
         RecordingError: it cannot be read, or does not have 8 bits.
     """
-    return grey(_pixels(path), path)
+    return grey(_pixels(path, inside=inside), path)
 
 
-def read_mask(path: Path, stored: str | None = None) -> Image:
+def read_mask(path: Path, stored: str | None = None, inside: Inside | None = None) -> Image:
     """Read a two-dimensional MetaImage of label values as uint8 HW.
 
     Args:
         path: the file.
         stored: how its image is stored; by default what the mask's own header says.
+        inside: where the pixels' file may lie; by default at or below the header's folder.
 
     Raises:
         RecordingError: it cannot be read, or does not hold whole numbers from 0 to 255.
     """
-    labels = _pixels(path, stored)
+    labels = _pixels(path, stored, inside)
     if labels.ndim != 2 or labels.dtype.kind not in "ui":
         raise RecordingError(
             f"the mask {path} holds {labels.dtype} pixels of shape {labels.shape}; expected one "
@@ -167,48 +167,8 @@ class _Stack:
 
     def _map(self) -> NDArray[np.uint8]:
         header = self._header
-        shape_THWC = (header.frames, *header.shape_HW, header.channels)
-        try:
-            if not header.compressed:
-                return np.memmap(
-                    header.data_file, np.uint8, "r", offset=header.data_offset, shape=shape_THWC
-                )
-            unpacked = tempfile.TemporaryFile()  # noqa: SIM115
-            # The memory map needs the file for as long as there are frames to read from it.
-            weakref.finalize(self, unpacked.close)
-            _unpack(header, unpacked)
-            return np.memmap(unpacked, np.uint8, "r", shape=shape_THWC)
-        except (OSError, ValueError) as error:
-            raise RecordingError(
-                f"the frames of {header.path} cannot be read: {error}; check that the file is "
-                "still complete and that the temporary folder has space"
-            ) from error
-
-
-def _unpack(header: MetaHeader, target: IO[bytes]) -> None:
-    inflate = zlib.decompressobj(wbits=47)  # zlib or gzip
-    with header.data_file.open("rb") as packed:
-        packed.seek(header.data_offset)
-        try:
-            while not inflate.eof and (chunk := packed.read(_CHUNK_BYTES)):
-                target.write(inflate.decompress(chunk))
-        except zlib.error as error:
-            raise RecordingError(
-                f"{header.data_file} is damaged: its compressed pixels end after "
-                f"{_whole_frames(header, target)} of {header.frames} frames ({error}); copy or "
-                "export it again"
-            ) from error
-    target.write(inflate.flush())
-    target.flush()
-    if target.seek(0, os.SEEK_END) < header.pixel_bytes:
-        raise RecordingError(
-            f"{header.data_file} is cut short: it holds {_whole_frames(header, target)} of "
-            f"{header.frames} frames; copy or export it again"
-        )
-
-
-def _whole_frames(header: MetaHeader, target: IO[bytes]) -> int:
-    return target.tell() * header.frames // header.pixel_bytes
+        pixels = _stored_pixels(header)
+        return pixels.reshape((header.frames, *header.shape_HW, header.channels))
 
 
 def _check_pixels(header: MetaHeader) -> None:
@@ -219,17 +179,26 @@ def _check_pixels(header: MetaHeader) -> None:
         )
 
 
-def _pixels(path: Path, stored: str | None = None) -> NDArray[np.generic]:
-    header = read_header(path)  # its errors explain more than SimpleITK's
+def _pixels(
+    path: Path, stored: str | None = None, inside: Inside | None = None
+) -> NDArray[np.generic]:
+    header = read_header(path, inside)
     if header.frames > 1:
         raise RecordingError(f"{path} holds {header.frames} frames; expected one image")
-    try:
-        pixels: NDArray[np.generic] = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise RecordingError(f"{path} cannot be read: {reason}; export it again") from error
+    pixels = np.array(_stored_pixels(header)).view(header.dtype)
     pixels = turned(pixels.reshape((*header.shape_HW, header.channels)), stored or header.stored)
     return pixels[..., 0] if header.channels == 1 else pixels
+
+
+def _stored_pixels(header: MetaHeader) -> NDArray[np.uint8]:
+    """Map the bytes of all pixels, unpacked if they are compressed."""
+    if header.compressed:
+        return unpacked(
+            Packed(header.data_file, header.data_offset, header.pixel_bytes, header.frames)
+        )
+    return np.memmap(
+        header.data_file, np.uint8, "r", offset=header.data_offset, shape=(header.pixel_bytes,)
+    )
 
 
 def _nanoseconds(words: Sequence[str | None], factor: float) -> list[int | None] | None:

@@ -1,8 +1,7 @@
 """The text header of a MetaImage file, and a check that its pixels exist.
 
-SimpleITK reads the pixels (see ``metaimage``) but does not expose the name of the data file, the
-offset of the pixels in it, and whether they are compressed. These are needed to list a recording's
-files, to read one frame of a long stack, and to name a missing file.
+ITK's own reader is not used: it computes with every matrix that a header holds, and never returns
+from some of them.
 
 Format: https://itk.org/Wiki/MetaIO/Documentation
 """
@@ -12,14 +11,35 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import shortened, shown
+from sonotempo.io.containment import Inside
+from sonotempo.io.limits import limits
 from sonotempo.io.orientation import AS_SHOWN, is_on_its_side, orientation
 from sonotempo.recording import Spacing
 
 _LONGEST_LINE_BYTES = 1 << 20
 # PLUS and Slicer write four digits, others as many as needed.
-_OF_A_FRAME = re.compile(r"Seq_Frame(\d+)_(\w+)")
+_OF_A_FRAME = re.compile(r"Seq_Frame(\d{1,18})_(\w+)")
+# Of the types that hold pixels or labels; MET_LONG has four bytes on every platform.
+_NUMPY_TYPES = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +91,29 @@ class MetaHeader:
 
     @property
     def pixel_bytes(self) -> int:
-        """Size of all frames in bytes, at one byte per value."""
-        return self.frames * math.prod(self.shape_HW) * self.channels
+        """Size of all frames in bytes."""
+        return self.frames * math.prod(self.shape_HW) * self.channels * self.dtype.itemsize
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of a value, in the file's byte order."""
+        fields = self.fields
+        is_big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False"))
+        order = ">" if is_big.lower() in ("true", "1") else "<"
+        return np.dtype(order + _NUMPY_TYPES[self.element_type])
 
 
-def read_header(path: Path) -> MetaHeader:
+def read_header(path: Path, inside: Inside | None = None) -> MetaHeader:
     """Read the header of an ``.mhd`` or ``.mha`` file and check that its pixels exist.
+
+    Args:
+        path: the file.
+        inside: where the pixels' file may lie; by default at or below the header's folder.
 
     Raises:
         RecordingError: the file does not exist, is not a MetaImage or has more than three
-            dimensions, or the pixels' file is missing or too short.
+            dimensions, announces more than the limits allow, or the pixels' file is missing,
+            elsewhere or too short.
     """
     try:
         fields, end = _fields(path)
@@ -96,13 +129,13 @@ def read_header(path: Path) -> MetaHeader:
     except (KeyError, ValueError) as error:
         raise RecordingError(
             f"{path} is not a MetaImage header: its DimSize, ElementSpacing, "
-            f"ElementNumberOfChannels or HeaderSize does not hold numbers ({error}); export it "
-            "again"
+            "ElementNumberOfChannels or HeaderSize does not hold numbers "
+            f"({shortened(str(error))}); export it again"
         ) from error
     if len(size) > 3 and min(size) > 0:
         raise RecordingError(
-            f"{path} holds volumes ({len(size)} axes, {fields['DimSize']}), not images over time; "
-            "export a cine of two-dimensional images"
+            f"{path} holds volumes ({len(size)} axes, {shortened(fields['DimSize'], 60)}), not "
+            "images over time; export a cine of two-dimensional images"
         )
     if fields.get("BinaryData", "True").lower() in ("false", "0"):
         raise RecordingError(
@@ -110,17 +143,25 @@ def read_header(path: Path) -> MetaHeader:
         )
     if len(size) not in (2, 3) or min(size) < 1 or len(spacing) < 2 or channels < 1:
         raise RecordingError(
-            f"{path} has the DimSize {fields['DimSize']}; expected width and height, or width, "
-            "height and number of frames"
+            f"{path} has the DimSize {shortened(fields['DimSize'], 60)}; expected width and "
+            "height, or width, height and number of frames"
         )
+    limits().check_frame(path, size[1], size[0] * channels)
+    limits().check_frames(path, size[2] if len(size) == 3 else 1)
     stored = orientation(fields.get("UltrasoundImageOrientation"))
-    data_file, offset = _data(path, fields["ElementDataFile"], end, skip)
+    data_file, offset = _data(path, fields["ElementDataFile"], end, skip, inside)
+    element_type = fields.get("ElementType", "MET_NONE")
+    if element_type not in _NUMPY_TYPES:
+        raise RecordingError(
+            f"{path} holds pixels of the type {shown(element_type)}; convert it to 8 bits "
+            "(MET_UCHAR)"
+        )
     header = MetaHeader(
         path=path,
         frames=size[2] if len(size) == 3 else 1,
         shape_HW=(size[1], size[0]),
         channels=channels,
-        element_type=fields.get("ElementType", "MET_NONE"),
+        element_type=element_type,
         spacing_mm=_spacing(spacing, on_its_side=is_on_its_side(stored)),
         compressed=fields.get("CompressedData", "False").lower() in ("true", "1"),
         data_file=data_file,
@@ -134,8 +175,10 @@ def read_header(path: Path) -> MetaHeader:
 def _fields(path: Path) -> tuple[dict[str, str], int]:
     """Read the header lines; the one that names the pixels' file is always the last."""
     fields: dict[str, str] = {}
+    budget = limits()
     with path.open("rb") as file:
         while line := file.readline(_LONGEST_LINE_BYTES):
+            budget.check_header(path, file.tell())
             key, equals, value = line.decode("utf-8", errors="replace").partition("=")
             if not equals and line.strip():
                 break
@@ -156,15 +199,15 @@ def _spacing(values: list[float], *, on_its_side: bool) -> Spacing | None:
     return (row, column) if known and (row, column) != (1.0, 1.0) else None
 
 
-def _data(path: Path, named: str, end: int, skip: int) -> tuple[Path, int]:
+def _data(path: Path, named: str, end: int, skip: int, inside: Inside | None) -> tuple[Path, int]:
     if named.upper() == "LOCAL":
         return path, end
     if named.upper().startswith("LIST") or "%" in named:
         raise RecordingError(
-            f"{path} stores its pixels in several files (ElementDataFile = {named}); save it as "
-            "one .mha file"
+            f"{path} stores its pixels in several files (ElementDataFile = "
+            f"{shortened(named, 60)}); save it as one .mha file"
         )
-    return path.parent / named, max(skip, 0)
+    return (inside or Inside(path.parent)).named(named, path, "ElementDataFile"), max(skip, 0)
 
 
 def _with_pixels(header: MetaHeader, skip: int) -> MetaHeader:
@@ -174,7 +217,7 @@ def _with_pixels(header: MetaHeader, skip: int) -> MetaHeader:
             f"it into {header.path.parent}"
         )
     available = header.data_file.stat().st_size - header.data_offset
-    if header.element_type != "MET_UCHAR" or header.compressed:
+    if header.compressed:
         return header
     if available < header.pixel_bytes:
         whole = max(available, 0) * header.frames // header.pixel_bytes

@@ -1,6 +1,6 @@
 """NRRD files as recordings: images, and sequences (``.seq.nrrd``) of PLUS and 3D Slicer.
 
-pynrrd reads headers and compressed pixels. Which axis is what follows from the kinds of the axes:
+pynrrd reads headers. Which axis is what follows from the kinds of the axes:
 one of kind ``list`` or ``time`` counts frames, one of a colour or vector kind holds the channels.
 
 Format: https://teem.sourceforge.net/nrrd/format.html
@@ -9,9 +9,8 @@ Format: https://teem.sourceforge.net/nrrd/format.html
 import math
 import re
 import threading
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -21,8 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded, shortened
 from sonotempo.io.formats import Request
 from sonotempo.io.grey import grey
+from sonotempo.io.limits import limits
+from sonotempo.io.nrrd_pixels import Place, find_pixels, header_lines, pixels_of
 from sonotempo.io.orientation import is_on_its_side, orientation, turned
 from sonotempo.io.timing import times_from
 from sonotempo.recording import Image, Recording, Spacing
@@ -37,16 +39,6 @@ _STAMP = re.compile(r"Seq_Frame(\d+)_Timestamp")
 _STATUS = re.compile(r"Seq_Frame(\d+)_ImageStatus")
 _INDEX_VALUES = re.compile(r"axis \d+ index values")
 _UNITS_NS = {"s": 1e9, "sec": 1e9, "second": 1e9, "seconds": 1e9, "ms": 1e6, "": 1e9}
-_UNREADABLE = (
-    nrrd.NRRDError,
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    EOFError,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +62,11 @@ def open_nrrd(request: Request) -> Recording:
         RecordingError: not an NRRD file, a volume, pixels that do not have 8 bits, or cut short.
     """
     path = request.path
-    try:
+    with guarded(f"{path} cannot be read as NRRD", "copy or export it again", RecordingError):
         with path.open("rb") as file:
-            header = dict(nrrd.read_header(file))
-        sizes = [int(size) for size in header["sizes"]]
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+            header = dict(nrrd.read_header(header_lines(file, path)))
+            end = file.tell()
+        sizes = tuple(int(size) for size in header["sizes"])
     if str(header.get("type")).lower() not in _EIGHT_BITS:
         raise RecordingError(
             f"{path} holds pixels of type {header.get('type')}, whose white level is unknown; "
@@ -83,6 +74,10 @@ def open_nrrd(request: Request) -> Recording:
         )
     axes = _axes(header, sizes, path)
     count = 1 if axes.time is None else sizes[axes.time]
+    width = sizes[axes.column] * (1 if axes.colour is None else sizes[axes.colour])
+    limits().check_frame(path, sizes[axes.row], width)
+    limits().check_frames(path, count)
+    place = find_pixels(path, header, end, request.inside)
     status = _by_frame(header, _STATUS)
     valid = [i for i in range(count) if status.get(i, "OK").upper() != "INVALID"]
     if not valid:
@@ -98,14 +93,14 @@ def open_nrrd(request: Request) -> Recording:
         source=path,
         subject=request.subject or path.name.split(".")[0],
         name=request.name or path.name.split(".")[0],
-        images=_NrrdFrames(path, header, axes, numbers, stored),
+        images=_NrrdFrames(path, replace(place, sizes=sizes, frames=count), axes, numbers, stored),
         timestamps_ns=times.timestamps_ns,
         rate_is_assumed=times.are_assumed,
         stored_as=stored,
         structures=request.structures,
         spacing_mm=_spacing(header, axes, stored),
         frame_numbers=numbers,
-        files=_files(path, header),
+        files=tuple(dict.fromkeys((path, place.path))),
     )
 
 
@@ -118,13 +113,13 @@ class _NrrdFrames:
     def __init__(
         self,
         path: Path,
-        header: dict[str, Any],
+        place: Place,
         axes: _Axes,
         numbers: NDArray[np.int64],
         stored: str,
     ) -> None:
         self._path = path
-        self._header = header
+        self._place = place
         self._axes = axes
         self._numbers = numbers
         self._stored = stored
@@ -144,10 +139,7 @@ class _NrrdFrames:
 
     def _read(self) -> NDArray[np.uint8]:
         axes = self._axes
-        try:
-            pixels = _pixels(self._path, self._header)
-        except _UNREADABLE as error:
-            raise _unreadable(self._path, error) from error
+        pixels = pixels_of(self._place)
         # Fastest first in the file, so last first as numpy's axes.
         wanted = [axes.row, axes.column]
         if axes.time is not None:
@@ -162,19 +154,6 @@ class _NrrdFrames:
         return ordered if axes.colour is not None else ordered[..., None]
 
 
-def _pixels(path: Path, header: dict[str, Any]) -> NDArray[np.uint8]:
-    """Return the pixels with the file's fastest axis first."""
-    sizes = tuple(int(size) for size in header["sizes"])
-    if header.get("encoding") == "raw" and not _data_file(header):
-        # Pixels that follow the header end the file.
-        offset = path.stat().st_size - math.prod(sizes)
-        if offset < 0:
-            raise ValueError("it is cut short")
-        return np.memmap(path, np.uint8, "r", offset=offset, shape=sizes, order="F")
-    pixels: NDArray[np.uint8] = nrrd.read(str(path), index_order="F")[0]
-    return pixels
-
-
 def _axes(header: dict[str, Any], sizes: Sequence[int], path: Path) -> _Axes:
     kinds = [str(kind or "").lower() for kind in header.get("kinds") or [""] * len(sizes)]
     time = next((i for i, kind in enumerate(kinds) if kind in _OF_TIME), None)
@@ -185,11 +164,12 @@ def _axes(header: dict[str, Any], sizes: Sequence[int], path: Path) -> _Axes:
     is_cine = any(map(_STAMP.fullmatch, header)) or all(kind in _UNKNOWN_KINDS for kind in kinds)
     if len(places) == 3 and time is None and is_cine:
         time = places.pop()
-    if len(places) != 2 or sizes[places[0]] < 1:
+    if len(places) != 2 or min(sizes) < 1:
+        by_size = shortened(" x ".join(map(str, sizes)))
+        named = shortened(", ".join(kind or "unknown" for kind in kinds))
         raise RecordingError(
-            f"{path} holds volumes (sizes {' x '.join(map(str, sizes))}, kinds "
-            f"{', '.join(kind or 'unknown' for kind in kinds)}), not images over time; export a "
-            "cine of two-dimensional images"
+            f"{path} holds volumes (sizes {by_size}, kinds {named}), not images over time; export "
+            "a cine of two-dimensional images"
         )
     if colour is not None and sizes[colour] not in (1, 3, 4):
         raise RecordingError(
@@ -237,28 +217,3 @@ def _step(header: dict[str, Any], axis: int) -> float:
             return step
     spacings = header.get("spacings")
     return float(spacings[axis]) if spacings is not None and len(spacings) > axis else 1.0
-
-
-def _data_file(header: dict[str, Any]) -> str:
-    return str(header.get("data file") or header.get("datafile") or "")
-
-
-def _files(path: Path, header: dict[str, Any]) -> tuple[Path, ...]:
-    named = _data_file(header)
-    if not named:
-        return (path,)
-    if named.upper().startswith("LIST") or "%" in named:
-        raise RecordingError(
-            f"{path} stores its pixels in several files (data file: {named}); save it as one .nrrd"
-        )
-    pixels = path.parent / named
-    if not pixels.is_file():
-        raise RecordingError(
-            f"{path} stores its pixels in {named!r}, which is missing; copy it into {path.parent}"
-        )
-    return path, pixels
-
-
-def _unreadable(path: Path, error: Exception) -> RecordingError:
-    why = " ".join(str(error).split()) or type(error).__name__
-    return RecordingError(f"{path} cannot be read as NRRD ({why}); copy or export it again")

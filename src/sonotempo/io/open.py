@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sonotempo.errors import RecordingError
 from sonotempo.framing import framed
+from sonotempo.guard import guarded
+from sonotempo.io.containment import Inside, inside
 from sonotempo.io.formats import (
     IMAGES,
     Request,
@@ -19,6 +21,7 @@ from sonotempo.io.formats import (
 )
 from sonotempo.io.frame_files import image_files, listing
 from sonotempo.io.frame_order import frame_number
+from sonotempo.io.guard import read_safely
 from sonotempo.label_origin import ORIGINS_FILE
 from sonotempo.recording import Recording
 from sonotempo.structures import NERVE_VESSEL, StructureSet
@@ -50,6 +53,7 @@ def open_recording(
     subject: str | None = None,
     name: str | None = None,
     pitch_mm: float | None = None,
+    follow_links: bool = False,
 ) -> Recording:
     """Open a file or folder as a recording; pixels are read when a frame is requested.
 
@@ -64,22 +68,38 @@ def open_recording(
             sequence, or the name of the file or folder.
         name: of the recording; by default made from the path.
         pitch_mm: distance between a Clarius probe's elements; only raw files need it.
+        follow_links: whether links, and the files that headers name, may lead outside the folder
+            (or the folder of the file).
 
     Raises:
         RecordingError: the path does not exist, has an unknown format (the message lists the known
             ones), holds several recordings, or is damaged.
     """
-    request = Request(Path(path), structures, subject, name, pitch_mm)
+    path = Path(path)
+    return open_one(Request(path, structures, subject, name, pitch_mm, inside(path, follow_links)))
+
+
+def open_one(request: Request) -> Recording:
+    """Open a file or folder as a recording; see :func:`open_recording`.
+
+    Raises:
+        RecordingError: as there.
+    """
     if request.path.is_dir():
         return _open_folder(request)
     if not request.path.is_file():
-        raise RecordingError(f"{path} does not exist; give the path of a recording")
+        raise RecordingError(f"{request.path} does not exist; give the path of a recording")
     return open_file(request)
 
 
-def contents(folder: Path) -> Contents:
-    """Sort the files directly in a folder into recordings and files of unknown format."""
-    files = [path for path in listing(folder) if path.is_file()]
+def contents(folder: Path, bounds: Inside | None = None) -> Contents:
+    """Sort the files directly in a folder into recordings and files of unknown format.
+
+    Args:
+        folder: to list.
+        bounds: leaves out links that lead elsewhere; by default outside the folder.
+    """
+    files = [path for path in listing(folder, bounds or Inside(folder)) if path.is_file()]
     frames = {path for path in files if IMAGES.matches(path)}
     headers = [path for path in files if path.suffix.lower() == ".mhd" and not is_mask(path)]
     names = {path.name for path in files}
@@ -118,7 +138,9 @@ def _are_frames(headers: list[Path]) -> bool:
     if len(headers) < 2 or any(frame_number(path) is None for path in headers):
         return False
     try:
-        return read_header(headers[0]).frames == 1
+        with guarded(f"{headers[0]} cannot be read", "copy it again", RecordingError):
+            # Only the number of frames matters here; the reader checks where the pixels are.
+            return read_header(headers[0], Inside(headers[0].parent, follow_links=True)).frames == 1
     except RecordingError:
         return True  # the reader reports what is wrong
 
@@ -135,7 +157,11 @@ def _dicom_series(files: list[Path]) -> list[tuple[Path, ...]]:
 
 def _open_folder(request: Request) -> Recording:
     folder = request.path
-    found = contents(folder).recordings
+    bounds = request.bounds
+    for path in listing(folder):
+        if path.is_symlink() and format_of(path) is not None and not bounds.holds(path):
+            raise RecordingError(bounds.left_out(path))
+    found = contents(folder, bounds).recordings
     if len(found) > 1:
         raise RecordingError(
             f"{folder} holds {len(found)} recordings, {found[0].name} and {found[1].name} among "
@@ -160,25 +186,26 @@ def open_frames(request: Request) -> Recording:
     Raises:
         RecordingError: they cannot be read, or belong to several recordings.
     """
-    return framed(_open_frames(request))
+    return framed(read_safely(request.path, lambda: _frames_in(request)))
 
 
-def _open_frames(request: Request) -> Recording:
+def _frames_in(request: Request) -> Recording:
     from sonotempo.io.annotation_web import is_annotated, open_annotated
     from sonotempo.io.images import open_image_folder
     from sonotempo.io.metaimage import open_metaimage_frames
 
-    folder = request.path
-    if is_annotated(folder):
+    folder, bounds = request.path, request.bounds
+    if is_annotated(folder, bounds):
         recording, skipped = open_annotated(request)
         # An origin without a mask hides nothing: the file's other origins hold.
         unusable = [one for one in skipped if one.path.name != ORIGINS_FILE]
         if unusable:
             raise RecordingError(unusable[0].reason)
         return recording
-    if image_files(folder):
+    if image_files(folder, bounds):
         return open_image_folder(request)
-    series = _dicom_series([path for path in listing(folder) if path.is_file()])
+    files = [path for path in listing(folder, bounds) if path.is_file()]
+    series = _dicom_series(files)
     if len(series) > 1:
         raise RecordingError(
             f"{folder} holds the frames of {len(series)} DICOM series, {series[0][0].name} and "
@@ -188,4 +215,4 @@ def _open_frames(request: Request) -> Recording:
         from sonotempo.io.dicom_series import open_dicom_series
 
         return open_dicom_series(series[0], request)
-    return open_metaimage_frames(sorted(folder.glob("*.mhd")), request)
+    return open_metaimage_frames([path for path in files if path.suffix == ".mhd"], request)

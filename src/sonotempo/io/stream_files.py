@@ -47,7 +47,7 @@ def is_stream(path: Path) -> bool:
     try:
         with lines_path(path).open(encoding="utf-8") as file:
             return STREAM_KEY in file.readline(1000)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return False
 
 

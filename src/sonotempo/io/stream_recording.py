@@ -12,12 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded, shown
+from sonotempo.io.containment import Inside
 from sonotempo.io.formats import Request
+from sonotempo.io.limits import limits
 from sonotempo.io.stream_files import STREAM_KEY, STREAM_VERSION, lines_path
 from sonotempo.io.video import open_video
 from sonotempo.recording import Box, Image, ImageStack, Recording, Spacing
 from sonotempo.sector import Sector
 from sonotempo.structures import Structure, StructureSet
+
+_REMEDY = "copy all files of the recording again"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +64,7 @@ def open_stream_recording(request: Request) -> StreamRecording:
     places: list[tuple[ImageStack, int]] = []
     files = [lines_path(path)]
     for segment in sorted(described):
-        file = path.with_name(names.get(segment, path.name))
+        file = request.bounds.named(str(names.get(segment, path.name)), lines_path(path), "file")
         # A recorder that was killed may have left the first frame of the last segment unfinished.
         is_cut = segment == max(described) and len(described[segment]) == 1 and places != []
         images = _images(file, may_be_empty=is_cut)
@@ -112,10 +117,20 @@ def open_predictions(path: Path) -> Mapping[str, Mapping[int, Callable[[], Image
     Raises:
         RecordingError: lines or files are missing or damaged.
     """
-    lines = _lines(path)
+    with guarded(f"the predictions in {lines_path(path)} cannot be read", _REMEDY, RecordingError):
+        return _predictions(path, _lines(path))
+
+
+def _predictions(
+    path: Path, lines: Sequence[dict[str, Any]]
+) -> Mapping[str, Mapping[int, Callable[[], Image]]]:
+    inside = Inside(path.parent)
     expected = Counter((line["model"], line["segment"]) for line in lines if "prediction" in line)
     stacks = {
-        place: _images(path.with_name(line["file"]), may_be_empty=expected[place] <= 1)
+        place: _images(
+            inside.named(str(line["file"]), lines_path(path), "file"),
+            may_be_empty=expected[place] <= 1,
+        )
         for line in lines
         if "of" in line and (place := (line["of"], line["segment"]))
     }
@@ -140,16 +155,17 @@ def recorded_structures(path: Path) -> StructureSet | None:
     Raises:
         RecordingError: the lines are missing or damaged.
     """
-    for line in _lines(path):
-        if "structures" in line:
-            return StructureSet(
-                str(line["set"]),
-                tuple(
-                    Structure(str(one["name"]), (one["color_rgb"][0], *one["color_rgb"][1:]))
-                    for one in line["structures"]
-                ),
-            )
-    return None
+    with guarded(f"the structures in {lines_path(path)} cannot be read", _REMEDY, RecordingError):
+        for line in _lines(path):
+            if "structures" in line:
+                return StructureSet(
+                    str(line["set"]),
+                    tuple(
+                        Structure(str(one["name"]), (one["color_rgb"][0], *one["color_rgb"][1:]))
+                        for one in line["structures"]
+                    ),
+                )
+        return None
 
 
 class _Segments:
@@ -185,6 +201,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     """Read all lines; an incomplete last one is omitted."""
     file = lines_path(path)
     try:
+        limits().check_header(file, file.stat().st_size)
         texts = file.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         raise RecordingError(
@@ -196,7 +213,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     ):  # the rest after the last newline is incomplete
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict):
             raise RecordingError(
@@ -207,8 +224,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     version = lines[0].get(STREAM_KEY) if lines else None
     if version != STREAM_VERSION:
         raise RecordingError(
-            f"{file} has format version {version}; expected {STREAM_VERSION}. Use the version "
-            "of sonotempo that wrote it"
+            f"{file} has format version {shown(version)}; expected {STREAM_VERSION}. Use the "
+            "version of sonotempo that wrote it"
         )
     return lines
 

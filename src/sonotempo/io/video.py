@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import in_few_words
 from sonotempo.io.formats import Request
 from sonotempo.io.timing import times_from
-from sonotempo.io.video_index import VideoIndex, index_video, main_stream, reason
+from sonotempo.io.video_index import VideoIndex, index_video, main_stream, open_container
 from sonotempo.recording import Image, Recording
 
 
@@ -92,9 +93,9 @@ class VideoFrames:
         with self._lock:
             try:
                 image_HW = self._open().read(int(self._index.shown[index]))
-            except (av.FFmpegError, OSError, ValueError) as error:
+            except Exception as error:
                 self._close()
-                raise self._undecodable(index, reason(error)) from error
+                raise self._undecodable(index, in_few_words(error)) from error
             if image_HW is None or index == len(self) - 1:
                 self._close()
         if image_HW is None:
@@ -127,7 +128,7 @@ class _Decoder:
         self._path = path
         self._index = index
         self._trusts_keys = not index.counted
-        self._container = av.open(str(path))
+        self._container = open_container(path)
         self._next = 0
         self._frames = self._decoded()
         self._began_at_start = True
@@ -176,7 +177,7 @@ class _Decoder:
     def _go_to_start(self) -> None:
         # Seeking to the start is not exact in every format.
         self._container.close()
-        self._container = av.open(str(self._path))
+        self._container = open_container(self._path)
         self._next = 0
         self._frames = self._decoded()
         self._began_at_start = True

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotempo.errors import RecordingError
+from sonotempo.guard import guarded
+from sonotempo.io.limits import limits
 from sonotempo.io.timing import NOMINAL_FRAME_RATE_HZ
 
 # How far the packets may end before the announced duration, because of rounding and a last frame
@@ -20,6 +22,10 @@ _TOLERATED_FRAMES = 2.5
 _TOLERATED_SHARE = 0.02
 
 _NS = 1_000_000_000
+
+# The containers of the suffixes in formats.py and of DICOM's streams. libav knows others whose
+# files only name further files and addresses, and it looks at the content, not at the suffix.
+_CONTAINERS = "asf,avi,h264,hevc,m4v,matroska,mov,mpeg,mpegts,mpegvideo"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,21 +73,28 @@ def index_video(source: Path, path: Path) -> VideoIndex:
     Raises:
         RecordingError: not a video, no frames, or cut short.
     """
-    try:
-        with av.open(str(source)) as container:
-            if not container.streams.video:
-                raise RecordingError(f"{path} holds no video stream; choose a video file")
-            return _index(container, path)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise RecordingError(
-            f"{path} cannot be read as a video ({reason(error)}); it may be cut short: copy or "
-            "export it again"
-        ) from error
+    with (
+        guarded(
+            f"{path} cannot be read as a video",
+            "it may be cut short: copy or export it again",
+            RecordingError,
+        ),
+        open_container(source) as container,
+    ):
+        if not container.streams.video:
+            raise RecordingError(f"{path} holds no video stream; choose a video file")
+        return _index(container, path)
 
 
-def reason(error: BaseException) -> str:
-    """Return what libav says, in one line."""
-    return getattr(error, "strerror", None) or " ".join(str(error).split())
+def open_container(source: Path) -> Any:
+    """Open a video file; nothing but this file is read, and no frame exceeds the limit."""
+    # Not ``options``, which are for streams too: up to PyAV 17, MPEG files, whose streams are found
+    # later, end the process with them.
+    allowed = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+    container = av.open(str(source), container_options=allowed)
+    for stream in container.streams.video:
+        stream.codec_context.options = {"max_pixels": str(limits().frame_pixels)}
+    return container
 
 
 def main_stream(container: Any) -> Any:
@@ -96,6 +109,8 @@ def _is_picture(stream: Any) -> bool:
 
 def _index(container: Any, path: Path) -> VideoIndex:
     stream = main_stream(container)
+    budget = limits()
+    budget.check_frame(path, stream.codec_context.height or 0, stream.codec_context.width or 0)
     packets: list[_Packet] = []
     keys: list[int] = []
     begin, end = stream.start_time or 0, 0
@@ -109,6 +124,7 @@ def _index(container: Any, path: Path) -> VideoIndex:
                 keys.append(time)
         if not packet.is_discard:  # else outside the part shown by an edit list
             packets.append(_Packet(time))
+            budget.check_frames(path, len(packets))
     packets = _decodable(packets, keys)
     if not packets:
         raise RecordingError(f"{path} holds no frames; it is cut short: copy or export it again")
@@ -122,6 +138,8 @@ def _index(container: Any, path: Path) -> VideoIndex:
     counted = (
         hides_times or len(set(stored)) < len(packets) or stream.codec_context.pix_fmt == "pal8"
     )
+    if is_avi and in_order and stored:
+        budget.check_frames(path, stored[-1] - stored[0] + 1)
     shown, times = _shown(stored, repeats=is_avi and in_order and len(stored) == len(packets))
     count = len(packets)
     return VideoIndex(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sonotempo.errors import ConfigError, SonotempoError
 from sonotempo.folders import whole_file
+from sonotempo.guard import guarded, shown
 from sonotempo.io.writers import write_frame
 from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.phantom.simulate import Cast, PhantomFrame, cast, simulate
@@ -85,10 +86,8 @@ def _claim(out: Path, settings: PhantomConfig) -> None:
     given = settings.model_dump(mode="json")
     path = out / COHORT_FILE
     if path.is_file():
-        try:
+        with guarded(f"{path} is damaged", f"remove {out} and simulate again", ConfigError):
             there = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, UnicodeDecodeError):
-            there = None
         if not isinstance(there, dict):
             raise ConfigError(f"{path} is damaged; remove {out} and simulate again")
         same = {**given, "subjects": there.get("subjects")}
@@ -96,8 +95,8 @@ def _claim(out: Path, settings: PhantomConfig) -> None:
         if other:
             key = other[0]
             raise ConfigError(
-                f"{out} holds a cohort with {key} {there.get(key)}, not {given[key]}; choose "
-                "another folder, or use the same settings to continue it"
+                f"{out} holds a cohort with {key} {shown(there.get(key))}, not {given[key]}; "
+                "choose another folder, or use the same settings to continue it"
             )
         if settings.subjects <= there["subjects"]:
             return

@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from sonotempo.errors import ConfigError, unknown_option
+from sonotempo.guard import shown
 from sonotempo.structures import StructureSet, structure_set
 
 #: The nerve blocks of the seed paper, and a control for memory: a nerve among bodies that look like
@@ -110,4 +111,4 @@ def _sentence(problem: Any) -> str:
         return unknown_option(key, str(problem["input"]), get_args(Procedure))
     if problem["type"] == "value_error":
         return str(problem["msg"]).removeprefix("Value error, ")
-    return f"{key} is {problem['input']!r}: {problem['msg']}"
+    return f"{key} is {shown(problem['input'])}: {problem['msg']}"

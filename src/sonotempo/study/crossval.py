@@ -5,38 +5,28 @@ skipped.txt, one folder per arm and fold, and the scores of all folds as parquet
 a bar plot.
 """
 
-import json
-import platform
-from collections.abc import Collection, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import yaml
-from torch import nn
 
-from sonotempo.arms import arm_named, in_training_order
 from sonotempo.config import Experiment
-from sonotempo.config_file import load_run
-from sonotempo.data.cache import CachedRecording
-from sonotempo.data.folds import Fold, load_folds, make_folds, save_folds
 from sonotempo.errors import ConfigError, unknown_option
 from sonotempo.evaluation.comparison.drift import drift_sentence, drifts
 from sonotempo.evaluation.comparison.record import Drift
 from sonotempo.evaluation.report.bars import draw_bars
 from sonotempo.evaluation.report.tables import RunTable, run_table
 from sonotempo.evaluation.scoring.files import joined, read_scores, write_scores
-from sonotempo.evaluation.scoring.scored_data import ScoredData
-from sonotempo.folders import make_folder, without_folder, writing
-from sonotempo.models import build_model
-from sonotempo.models.summary import cost_of
+from sonotempo.study.engine.drive import RunWork, needs_of, run_side_by_side
+from sonotempo.study.engine.reports import remove_reports
+from sonotempo.study.engine.schedule import Schedule
+from sonotempo.study.engine.workers import workers_for
 from sonotempo.study.examples import draw_run_examples
-from sonotempo.training.cohort import CohortOnGrid, open_cohort
-from sonotempo.training.job import Job, run_job
+from sonotempo.study.feasible import require_networks
+from sonotempo.study.run_folder import PreparedRun, prepare, require_same_settings
+from sonotempo.training.cohort import open_cohort
+from sonotempo.training.job import run_job
 from sonotempo.training.progress import RunProgress
-
-_PACKAGES = ("sonotempo", "torch", "torchvision", "lightning", "monai", "timm", "numpy", "scipy")
 
 
 def crossvalidate(
@@ -58,9 +48,51 @@ def crossvalidate(
         ConfigError: the folder holds another experiment, there is no such fold, or the data do not
             allow it.
         RecordingError: nothing in the data folder can be used.
+        SonotempoError: a job failed, or lost its process too often.
     """
-    _require_same_settings(run, experiment)
-    _require_networks(experiment)
+    (table,) = crossvalidate_seeds({run: experiment}, progress, only_folds)
+    return table
+
+
+def crossvalidate_seeds(
+    experiments: Mapping[Path, Experiment],
+    progress: RunProgress,
+    only_folds: Collection[int] = (),
+) -> list[RunTable | None]:
+    """Run several experiments that differ in their seed alone, all jobs by one engine.
+
+    Args:
+        experiments: by their run folders.
+        progress: shows the steps.
+        only_folds: as in :func:`crossvalidate`.
+
+    Returns:
+        The table of each, as :func:`crossvalidate` does; it raises the same errors.
+    """
+    prepared = prepare_runs(experiments, progress)
+    works = [work_of(one, progress, only_folds) for one in prepared]
+    for one in prepared:
+        one.claim()
+    for work in works:
+        _remove_leftovers(work)
+    if any(not job.finished for work in works for job in work.jobs):
+        _run(works, progress)
+    return [_tabulated(one, progress) for one in prepared]
+
+
+def prepare_runs(
+    experiments: Mapping[Path, Experiment], progress: RunProgress
+) -> list[PreparedRun]:
+    """Open the data that experiments share, and settle their folds; no run is written.
+
+    Raises:
+        ConfigError: as in :func:`crossvalidate`.
+        RecordingError: nothing in the data folder can be used.
+    """
+    for run, experiment in experiments.items():
+        require_same_settings(run, experiment)
+    run, experiment = next(iter(experiments.items()))
+    require_networks(experiment)
     cohort = open_cohort(experiment, progress)
     for line in cohort.skipped[:5]:
         progress.say(f"skipped: {line}")
@@ -68,28 +100,60 @@ def crossvalidate(
         progress.say(f"skipped {len(cohort.skipped)} in all; see {run / 'skipped.txt'}")
     for sentence in (*cohort.facts.sentences(), *cohort.notes):
         progress.say(f"note: {sentence}")
-    if any(arm_named(arm).starts_from for arm in experiment.arms):
-        _require_consecutive(cohort.recordings)
-    _require_same_data(run, cohort.recordings)
-    folds = _folds(run, experiment, cohort.recordings)
-    _require_batches(experiment, cohort.recordings, folds)
-    _require_references(cohort.recordings, folds)
-    scored = _scored_data(experiment, cohort)
-    _claim(run, experiment, cohort, folds, scored)
-    jobs = [Job(arm, fold, run) for fold in folds for arm in in_training_order(experiment.arms)]
-    left = sum(not job.finished for job in jobs)
-    subjects = {recording.subject for recording in cohort.recordings}
+    return [prepare(one, folder, cohort) for folder, one in experiments.items()]
+
+
+def work_of(prepared: PreparedRun, progress: RunProgress, only_folds: Collection[int]) -> RunWork:
+    """Return the jobs that are wanted, and say how many there are."""
+    jobs = prepared.jobs()
+    recordings = prepared.cohort.recordings
+    subjects = {recording.subject for recording in recordings}
     progress.say(
-        f"{len(cohort.recordings)} recordings of {len(subjects)} {cohort.facts.group}s; "
-        f"{len(jobs)} jobs, {left} to do; results in {run}"
+        f"{len(recordings)} recordings of {len(subjects)} {prepared.cohort.facts.group}s; "
+        f"{len(jobs)} jobs, {sum(not job.finished for job in jobs)} to do; results in "
+        f"{prepared.folder}"
     )
-    numbers = [fold.number for fold in folds]
+    numbers = [fold.number for fold in prepared.folds]
     for number in only_folds:
         if number not in numbers:
             raise ConfigError(unknown_option("fold", str(number), [str(one) for one in numbers]))
-    for job in jobs:
-        if not only_folds or job.fold.number in only_folds:
-            run_job(job, experiment, cohort.recordings, progress)
+    wanted = tuple(job for job in jobs if not only_folds or job.fold.number in only_folds)
+    return RunWork(prepared.experiment, recordings, wanted)
+
+
+def _remove_leftovers(work: RunWork) -> None:
+    """Remove what a killed start left: reports, and checkpoints of jobs that it had finished."""
+    for job in work.jobs:
+        remove_reports(job.folder)
+        if job.finished:
+            job.checkpoint.unlink(missing_ok=True)
+
+
+def _run(works: Sequence[RunWork], progress: RunProgress) -> None:
+    """Run jobs by the engine that the experiment names."""
+    experiment = works[0].experiment
+    if experiment.engine.kind == "sequential":
+        for work in works:
+            _run_in_turn(work, progress)
+        return
+    workers = workers_for(experiment)
+    progress.say(f"engine={experiment.engine.kind}: {workers.described}")
+    run_side_by_side(works, workers, progress)
+
+
+def _run_in_turn(work: RunWork, progress: RunProgress) -> None:
+    """Run jobs one after another in this process."""
+    finished = [job for job in work.jobs if job.finished]
+    schedule = Schedule(needs_of(work.jobs), finished)
+    while ready := schedule.ready():
+        schedule.start(ready[0])
+        run_job(ready[0], work.experiment, work.recordings, progress)
+        schedule.finish(ready[0])
+
+
+def _tabulated(prepared: PreparedRun, progress: RunProgress) -> RunTable | None:
+    """Write scores, pictures and the table of a run, if no job is missing."""
+    run, experiment, jobs = prepared.folder, prepared.experiment, prepared.jobs()
     missing = sorted({job.fold.number for job in jobs if not job.finished})
     if missing:
         progress.say(f"not finished yet: fold {', '.join(map(str, missing))}; no table is written")
@@ -100,8 +164,8 @@ def crossvalidate(
     for one in _drifts(frames, experiment):
         progress.say(f"warning: {drift_sentence(one)}")
     progress.say("drawing test frames from the worst to the best")
-    draw_run_examples(jobs, frames, experiment, cohort.recordings, run / "examples.png")
-    return write_table(run, frames, experiment, scored.sentences)
+    draw_run_examples(jobs, frames, experiment, prepared.cohort.recordings, run / "examples.png")
+    return write_table(run, frames, experiment, prepared.scored.sentences)
 
 
 def write_table(
@@ -118,198 +182,6 @@ def write_table(
     return table
 
 
-def _require_same_settings(run: Path, experiment: Experiment) -> None:
-    """Refuse the folder of another experiment."""
-    if not (run / "config.yaml").is_file():
-        return
-    earlier = load_run(run).model_dump(mode="json")
-    changed = sorted(_differences(earlier, experiment.model_dump(mode="json")))
-    if changed:
-        raise ConfigError(
-            f"{run} holds a run with other settings ({'; '.join(changed)}); choose another "
-            "folder with --out, or delete that one"
-        )
-
-
-def _require_networks(experiment: Experiment) -> None:
-    """Build and run every arm once: refuse what cannot work before hours of training."""
-    for arm in experiment.arms:
-        classes, size = experiment.structures.channels, experiment.data.input_size
-        cost_of(arm, experiment.model, classes, size)
-
-
-def _require_batches(
-    experiment: Experiment, recordings: Sequence[CachedRecording], folds: Sequence[Fold]
-) -> None:
-    """Refuse a batch of one frame at a single pixel: batch normalisation has no spread there."""
-    model = experiment.model.model_copy(update={"pretrained": False})
-    network = build_model("frame", model, experiment.structures.channels)
-    coarsest, size = network.encoder.strides[-1], experiment.data.input_size
-    if size > coarsest or not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
-        return
-    batch_size = experiment.train.batch_size
-    for fold in folds:
-        frames = sum(len(r.labelled) for r in recordings if r.subject in fold.train)
-        if batch_size == 1 or frames % batch_size == 1:
-            raise ConfigError(
-                f"{frames} training frames of fold {fold.number} in batches of {batch_size} "
-                f"leave a batch of one frame, and data.input_size={size} leaves a single pixel at "
-                "the deepest level: too little for batch normalisation; set "
-                f"data.input_size={2 * size}, or another train.batch_size"
-            )
-
-
-def _require_references(recordings: Sequence[CachedRecording], folds: Sequence[Fold]) -> None:
-    """Refuse a fold that nothing can be scored by: its masks are for training alone."""
-    with_references = {recording.subject for recording in recordings if recording.scored}
-    for fold in folds:
-        if not with_references & set(fold.test):
-            raise ConfigError(
-                f"fold {fold.number} has no reference: nobody has made or accepted a mask of its "
-                f"test subjects ({', '.join(fold.test)}); review some of their masks, or set "
-                "folds.count lower"
-            )
-
-
-def _require_same_data(run: Path, recordings: Sequence[CachedRecording]) -> None:
-    """Refuse recordings whose content has changed since the run began."""
-    path = run / "recordings.json"
-    if not path.is_file():
-        return
-    earlier, now = json.loads(path.read_text(encoding="utf-8")), _keys(recordings)
-    odd = sorted(name for name in {**earlier, **now} if earlier.get(name) != now.get(name))
-    if odd:
-        raise ConfigError(
-            f"{len(odd)} recordings are not those that {run} began with ({', '.join(odd[:5])}); "
-            "the data have changed: choose another --out"
-        )
-
-
-def _keys(recordings: Sequence[CachedRecording]) -> dict[str, str]:
-    return {recording.name: recording.key for recording in recordings}
-
-
-def _claim(
-    run: Path,
-    experiment: Experiment,
-    cohort: CohortOnGrid,
-    folds: Sequence[Fold],
-    scored: ScoredData,
-) -> None:
-    """Make the run folder; what an earlier start settled stays as it is."""
-    make_folder(run, "--out", ConfigError)
-    skipped = "".join(f"{_below_data(line, experiment)}\n" for line in cohort.skipped)
-    with writing(run, "--out", ConfigError):
-        (run / "skipped.txt").write_text(skipped, "utf-8")
-        scored.write(run)
-        if not (run / "config.yaml").is_file():
-            _write_beginning(run, experiment, cohort, folds)
-
-
-def _below_data(line: str, experiment: Experiment) -> str:
-    """Return a line whose paths begin below the data's folder: it is handed on with the run."""
-    for root in (experiment.data.root, experiment.data.frames_root):
-        if root is not None:
-            line = without_folder(line, root)
-    return line
-
-
-def _write_beginning(
-    run: Path, experiment: Experiment, cohort: CohortOnGrid, folds: Sequence[Fold]
-) -> None:
-    """Write what identifies a run; the settings last, so that an interrupted write is not a run."""
-    save_folds(folds, run / "folds.json")
-    (run / "recordings.json").write_text(
-        json.dumps(_keys(cohort.recordings), indent=1) + "\n", encoding="utf-8"
-    )
-    (run / "environment.json").write_text(
-        json.dumps(
-            {
-                "python": platform.python_version(),
-                "system": platform.platform(),
-                "packages": {name: _version(name) for name in _PACKAGES},
-            },
-            indent=1,
-        )
-        + "\n",
-        encoding="utf-8",
-    )
-    settings = experiment.model_dump(mode="json")
-    (run / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-
-
-def _differences(earlier: object, now: object, key: str = "") -> list[str]:
-    if isinstance(earlier, dict) and isinstance(now, dict):
-        return [
-            line
-            for name in {**earlier, **now}
-            for line in _differences(
-                earlier.get(name), now.get(name), f"{key}.{name}" if key else name
-            )
-        ]
-    return [] if earlier == now else [f"{key}: {earlier!r} there, {now!r} now"]
-
-
-def _folds(
-    run: Path, experiment: Experiment, recordings: Sequence[CachedRecording]
-) -> tuple[Fold, ...]:
-    """Read the run's folds, or make them."""
-    path = run / "folds.json"
-    strata: dict[str, set[str]] = {}
-    for recording in recordings:
-        shown = {
-            name
-            for name, area_px in zip(
-                experiment.structures.names, recording.reference_px, strict=True
-            )
-            if area_px
-        }
-        strata.setdefault(recording.subject, set()).update(shown)
-    if path.is_file():
-        folds = load_folds(path)
-        for fold in folds:
-            known = {*fold.train, *fold.validation, *fold.test}
-            if known != set(strata):
-                odd = sorted(known ^ set(strata))
-                raise ConfigError(
-                    f"{path} and the data name different subjects ({', '.join(odd[:5])}); the "
-                    "data have changed since this run began: choose another --out"
-                )
-        return folds
-    subjects = {subject: tuple(sorted(shown)) for subject, shown in strata.items()}
-    return make_folds(subjects, experiment.folds, experiment.seed)
-
-
-def _require_consecutive(recordings: Sequence[CachedRecording]) -> None:
-    """Refuse to train on clips where labelled frames have no neighbours in their recordings."""
-    videos = [recording for recording in recordings if not recording.is_still]
-    pairs = sum(len(recording) - 1 for recording in videos)
-    if not pairs:
-        return
-    consecutive = sum(len(segment) - 1 for r in videos for segment in r.segments())
-    if consecutive / pairs < 0.5:
-        raise ConfigError(
-            "the sequence arm and its controls need consecutive frames, but only "
-            f"{consecutive / pairs:.0%} of neighbouring frames follow each other (an annotation "
-            "export holds key frames only); "
-            "set data.frames_root to the recordings that it was made from, or arms=[frame]"
-        )
-
-
-def _scored_data(experiment: Experiment, cohort: CohortOnGrid) -> ScoredData:
-    """Return what `sonotempo compare` has to know of the scores of this run."""
-    return ScoredData(
-        rules=experiment.evaluate,
-        structures=experiment.structures.names,
-        data=cohort.facts,
-        notes=(
-            *([experiment.note] if experiment.note else []),
-            *cohort.notes,
-            _cropped(cohort.recordings, experiment),
-        ),
-    )
-
-
 def _drifts(frames: pd.DataFrame, experiment: Experiment) -> tuple[Drift, ...]:
     """Return where the state does harm, if the arm that resets it is there to tell."""
     if not {"sequence", "sequence_reset"} <= set(experiment.arms):
@@ -317,20 +189,3 @@ def _drifts(frames: pd.DataFrame, experiment: Experiment) -> tuple[Drift, ...]:
     of = {arm: frames[frames["arm"] == arm] for arm in ("sequence", "sequence_reset")}
     names = experiment.structures.names
     return drifts("sequence", of["sequence"], of["sequence_reset"], names)
-
-
-def _cropped(recordings: Sequence[CachedRecording], experiment: Experiment) -> str:
-    reference = np.sum([recording.reference_px for recording in recordings], axis=0)
-    cropped = np.sum([recording.cropped_px for recording in recordings], axis=0)
-    shares = [
-        f"{name} {lost / max(1, area):.1%}"
-        for name, lost, area in zip(experiment.structures.names, cropped, reference, strict=True)
-    ]
-    return f"reference area lost by cropping at the bottom: {', '.join(shares)}"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

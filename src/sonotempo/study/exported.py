@@ -56,6 +56,7 @@ def evaluate_exported(
     like: Path | None = None,
     out: Path | None = None,
     stress: bool = False,
+    follow_links: bool = False,
 ) -> DataScores:
     """Score every arm of an exported file on recordings with masks.
 
@@ -69,6 +70,7 @@ def evaluate_exported(
             tells what the file was trained on.
         out: where to write; each arm gets a folder ``<arm>-<precision>``, which can be compared.
         stress: score disturbed recordings too.
+        follow_links: whether links in the data may lead outside its folder.
 
     Raises:
         ModelError: not an exported file.
@@ -76,7 +78,7 @@ def evaluate_exported(
         RecordingError: nothing can be scored.
     """
     card = read_card(model)
-    experiment = with_data(_experiment(card, like, model), data, cache)
+    experiment = with_data(_experiment(card, like, model), data, cache, follow_links)
     if stress:
         experiment = with_stress(experiment)
     cohort = open_cohort(experiment, progress)

@@ -1,106 +1,49 @@
-"""A run's data and folds for nnU-Net, and nnU-Net's predictions back as an arm.
-
-Source: nnU-Net v2, documentation/dataset_format.md and manual_data_splits.md (Isensee et al. 2021,
-doi 10.1038/s41592-020-01008-z). A labelled frame is one case: nnU-Net sees no motion.
-"""
+"""A run's data and folds for nnU-Net, and nnU-Net's predictions back as an arm."""
 
 import json
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image as Pillow
-
 from sonotempo.config_file import load_run
-from sonotempo.data.cache import CachedRecording
-from sonotempo.data.folds import load_folds
+from sonotempo.data.folds import Fold, load_folds
 from sonotempo.errors import ConfigError, RecordingError
+from sonotempo.exchange.nnunet import CASES_FILE
 from sonotempo.folders import make_folder, writing
-from sonotempo.recording import Image
+from sonotempo.guard import guarded
+from sonotempo.recording import Recording
+from sonotempo.study.other_data import with_data
 from sonotempo.training.cohort import open_cohort, open_experiment_data
 from sonotempo.training.progress import RunProgress
 
-#: What says which recording and frame each case is.
-CASES_FILE = "sonotempo.json"
-_CHANNEL = "_0000"
 
+def run_recordings(
+    run: Path, data: Path, progress: RunProgress
+) -> tuple[tuple[Recording, ...], tuple[Fold, ...]]:
+    """Return the recordings of a run as it used them, and its folds.
 
-@dataclass(frozen=True, slots=True)
-class NnUNetData:
-    """What was written.
-
-    Attributes:
-        folder: nnU-Net's data set, ``DatasetNNN_name``.
-        cases: how many labelled frames.
-        folds: how many folds ``splits_final.json`` holds.
-    """
-
-    folder: Path
-    cases: int
-    folds: int
-
-
-def export_nnunet(run: Path, out: Path, number: int, progress: RunProgress) -> NnUNetData:
-    """Write the labelled frames of a run as a data set of nnU-Net, with the run's folds.
-
-    A fold's ``val`` are our test subjects; its ``train`` are our training subjects. Validation
-    subjects are in neither: this run only watches them, so that both tools train on the same.
+    Masks that the run could not use are left out, and near-identical stills share a subject.
 
     Args:
         run: a run folder of ``sonotempo crossval``.
-        out: nnU-Net's ``nnUNet_raw`` folder; gets ``DatasetNNN_name``.
-        number: NNN, 1 to 999.
+        data: its recordings, or a copy of them.
         progress: advanced after every recording.
 
     Raises:
-        ConfigError: not a run folder, or the data set is there already.
-        RecordingError: the run's recordings cannot be read.
+        ConfigError: not a run folder.
+        RecordingError: the recordings cannot be read.
     """
-    experiment = load_run(run)
+    loaded = load_run(run)
+    experiment = with_data(loaded, data, loaded.data.cache)
     folds = load_folds(run / "folds.json")
-    title = re.sub("[^A-Za-z0-9]+", "_", experiment.name)
-    folder = out / f"Dataset{number:03d}_{title}"
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} exists already; give another --number or --out")
     cohort = open_cohort(experiment, progress)
     originals = {one.name: one for one in open_experiment_data(experiment).recordings}
-    for part in ("imagesTr", "labelsTr"):
-        make_folder(folder / part, "--out", ConfigError)
-    cases: dict[str, tuple[str, int | None]] = {}
-    of_subject: dict[str, list[str]] = {}
-    progress.step("writing frames and masks", len(cohort.recordings))
-    with writing(folder, "--out", ConfigError):
-        for cached in cohort.recordings:
-            original = originals[cached.name]
-            for case, index in _cases(cached, cases):
-                mask_HW = original.mask(index)
-                assert mask_HW is not None  # only labelled frames are cases
-                _write_png(folder / "imagesTr" / f"{case}{_CHANNEL}.png", original.images[index])
-                _write_png(folder / "labelsTr" / f"{case}.png", mask_HW)
-                of_subject.setdefault(cached.subject, []).append(case)
-            progress.advance()
-        labels = {name: label for label, name in enumerate(experiment.structures.names, start=1)}
-        facts = {
-            "channel_names": {"0": "B-mode"},
-            "labels": {"background": 0, **labels},
-            "numTraining": len(cases),
-            "file_ending": ".png",
-        }
-        splits = [
-            {
-                "train": [case for one in fold.train for case in of_subject.get(one, ())],
-                "val": [case for one in fold.test for case in of_subject.get(one, ())],
-            }
-            for fold in folds
-        ]
-        for name, content in (
-            (CASES_FILE, cases),
-            ("splits_final.json", splits),
-            ("dataset.json", facts),  # last: nnU-Net takes a folder with it for a data set
-        ):
-            (folder / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return NnUNetData(folder, len(cases), len(folds))
+    recordings = []
+    for cached in cohort.recordings:
+        original = originals[cached.name]
+        readers = {index: original.mask_readers[index] for index in cached.labelled}
+        recordings.append(replace(original, subject=cached.subject, mask_readers=readers))
+    return tuple(recordings), folds
 
 
 def import_nnunet(predictions: Sequence[Path], dataset: Path, out: Path) -> int:
@@ -108,7 +51,7 @@ def import_nnunet(predictions: Sequence[Path], dataset: Path, out: Path) -> int:
 
     Args:
         predictions: folders of ``CASE.png``, such as each fold's ``validation``.
-        dataset: what :func:`export_nnunet` wrote.
+        dataset: what ``sonotempo data export --to nnunet`` wrote.
         out: gets one folder for each recording; must be empty or new.
 
     Returns:
@@ -139,32 +82,10 @@ def import_nnunet(predictions: Sequence[Path], dataset: Path, out: Path) -> int:
     return len(cases)
 
 
-def _cases(
-    cached: CachedRecording, cases: dict[str, tuple[str, int | None]]
-) -> Iterator[tuple[str, int]]:
-    """Name the labelled frames of a recording; yield each name and index, and note what it is."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", cached.name).strip("-") or "recording"
-    for index in cached.labelled:
-        number = int(cached.frame_numbers[index])
-        case = f"{stem}_{number:05d}"
-        if case in cases:  # two names that differ in their punctuation alone
-            case = f"{stem}-{len(cases)}_{number:05d}"
-        cases[case] = (cached.name, None if cached.is_still else number)
-        yield case, index
-
-
-def _write_png(path: Path, pixels_HW: Image) -> None:
-    Pillow.fromarray(pixels_HW).save(path)
-
-
 def _read_cases(path: Path) -> dict[str, tuple[str, int | None]]:
-    try:
+    remedy = "give the data set that `sonotempo data export --to nnunet` wrote"
+    with guarded(f"{path} does not say which frames the cases are", remedy, ConfigError):
         return {
             str(case): (str(name), None if frame is None else int(frame))
             for case, (name, frame) in json.loads(path.read_text("utf-8")).items()
         }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{path} does not say which frames the cases are ({error}); give the data set that "
-            "`sonotempo data export-nnunet` wrote"
-        ) from error

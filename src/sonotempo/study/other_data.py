@@ -60,6 +60,7 @@ def evaluate_weights(
     out: Path | None = None,
     *,
     stress: bool = False,
+    follow_links: bool = False,
 ) -> DataScores:
     """Score a weights file, or every fold of a run, on a data set.
 
@@ -69,6 +70,7 @@ def evaluate_weights(
     ``out/<arm>``; a comparison reads ``out``, or single arms of it.
 
     With ``stress``, disturbed recordings are scored too, as the run's settings say or by default.
+    With ``follow_links``, links in the data may lead outside its folder.
 
     Raises:
         ConfigError: not a run folder or weights file.
@@ -90,7 +92,7 @@ def evaluate_weights(
     else:
         experiment = _experiment_of(weights)
         files = [(experiment.name, weights)]
-    experiment = with_data(experiment, data, cache)
+    experiment = with_data(experiment, data, cache, follow_links)
     if stress:
         experiment = with_stress(experiment)
     cohort = open_cohort(experiment, progress)
@@ -217,19 +219,28 @@ def with_stress(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update={"evaluate": rules})
 
 
-def with_data(experiment: Experiment, data: Path, cache: Path) -> Experiment:
+def with_data(
+    experiment: Experiment, data: Path, cache: Path, follow_links: bool = False
+) -> Experiment:
     """Return the experiment on other data, or on its own data exactly as it read them.
 
     Args:
         experiment: the run's settings.
         data: the folder of recordings.
         cache: folder for fitted frames.
+        follow_links: whether links in other data may lead outside its folder.
     """
     root = experiment.data.root
     if root is not None and root.resolve() == data.resolve():
         settings = experiment.data.model_copy(update={"cache": cache})
         return experiment.model_copy(update={"data": settings})
     settings = experiment.data.model_copy(
-        update={"root": data, "frames_root": None, "layout": "auto", "cache": cache}
+        update={
+            "root": data,
+            "frames_root": None,
+            "layout": "auto",
+            "cache": cache,
+            "follow_links": follow_links,
+        }
     )
     return experiment.model_copy(update={"data": settings})

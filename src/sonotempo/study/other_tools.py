@@ -34,6 +34,7 @@ def evaluate_masks(
     *,
     arm: str | None = None,
     out: Path | None = None,
+    follow_links: bool = False,
 ) -> DataScores:
     """Score a folder of masks, laid out as in :mod:`sonotempo.evaluation.scoring.external_masks`.
 
@@ -48,12 +49,14 @@ def evaluate_masks(
         progress: advanced after every recording.
         arm: what the masks are called in tables; by default the folder's name.
         out: where to write.
+        follow_links: whether links in the data may lead outside its folder.
 
     Raises:
         ConfigError: ``like`` is neither a run folder nor a config file.
         RecordingError: masks are missing or cannot be used; all of them are named and counted.
     """
-    experiment = with_data(load_run(like) if like.is_dir() else load_experiment(like), data, cache)
+    settings = load_run(like) if like.is_dir() else load_experiment(like)
+    experiment = with_data(settings, data, cache, follow_links)
     name = arm or masks.resolve().name
     cohort = open_cohort(experiment, progress)
     originals = {one.name: one for one in open_experiment_data(experiment).recordings}

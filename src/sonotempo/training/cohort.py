@@ -149,4 +149,5 @@ def open_experiment_data(experiment: Experiment) -> DataSet:
         experiment.structures,
         layout=data.layout,
         frames_root=data.frames_root,
+        follow_links=data.follow_links,
     )

@@ -23,17 +23,21 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.data.pseudo_labels import with_pseudo_labels
 from sonotempo.errors import SonotempoError
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, ArmFacts
+from sonotempo.guard import guarded, in_few_words
 from sonotempo.models import Segmenter, build_model
 from sonotempo.training.arm_facts import facts_of_companion, facts_of_training
 from sonotempo.training.device import device_of
 from sonotempo.training.initial_weights import start_from_file
 from sonotempo.training.progress import EpochProgress, RunProgress
-from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask, stage_of
+from sonotempo.training.stage import stage_of
+from sonotempo.training.task import NEVER_FOUND, UNUSED_MEMORY, SegmentationTask
 from sonotempo.training.tensorboard import NamelessTensorBoard
 from sonotempo.training.weights import WeightsMetadata, load_weights, save_weights
 
 if TYPE_CHECKING:
     from sonotempo.training.job import Job
+
+_CHECKPOINT_PARTS = ("epoch", "state_dict", "optimizer_states", "loops")
 
 
 def train_job(
@@ -80,7 +84,7 @@ def train_job(
         seed=seed,
         companion=companion,
     )
-    checkpoint = job.folder / "resume.ckpt"
+    checkpoint = job.checkpoint
     resumes = _is_sound(checkpoint, job, progress)
     progress.step(
         f"{job.arm}, fold {fold.number}: training", stage.epochs, _epochs_done(checkpoint)
@@ -98,7 +102,7 @@ def train_job(
             callbacks=[
                 ModelCheckpoint(
                     dirpath=job.folder,
-                    filename="resume",
+                    filename=checkpoint.stem,
                     enable_version_counter=False,
                     save_on_train_epoch_end=True,
                 ),
@@ -255,18 +259,28 @@ def _is_sound(checkpoint: Path, job: "Job", progress: RunProgress) -> bool:
     if not checkpoint.is_file():
         return False
     try:
-        with zipfile.ZipFile(checkpoint) as archive:  # torch stores a sum of every part
-            damaged = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        damaged = str(error)
-    if damaged is None:
-        return True
+        with guarded(f"{checkpoint} is damaged", "it is not used"):
+            with zipfile.ZipFile(checkpoint) as archive:  # torch stores a sum of every part
+                damaged = archive.testzip()
+            if damaged is None:
+                _check_parts(checkpoint)
+                return True
+    except SonotempoError as error:
+        damaged = in_few_words(error.__cause__ or error)
     progress.say(
         f"warning: {checkpoint} is damaged ({damaged}); {job.arm}, fold {job.fold.number} is "
         "trained from its beginning"
     )
     checkpoint.unlink()
     return False
+
+
+def _check_parts(checkpoint: Path) -> None:
+    """Refuse a checkpoint that lacks something to continue from."""
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    missing = [part for part in _CHECKPOINT_PARTS if part not in saved]
+    if missing or not isinstance(saved["epoch"], int):
+        raise ValueError(f"it lacks {', '.join(missing) or 'the number of epochs'}")
 
 
 def _epochs_done(checkpoint: Path) -> int:

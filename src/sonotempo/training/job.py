@@ -33,6 +33,8 @@ from sonotempo.training.progress import RunProgress
 from sonotempo.training.torch_predictor import TorchPredictor
 from sonotempo.training.weights import load_weights
 
+WEIGHTS_FILE = "weights.safetensors"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -49,6 +51,11 @@ class Job:
     run: Path
 
     @property
+    def name(self) -> str:
+        """What it is called in what the user reads."""
+        return f"{self.arm}, fold {self.fold.number}"
+
+    @property
     def folder(self) -> Path:
         """The folder of all its files."""
         return self.run / self.arm / f"fold-{self.fold.number:02d}"
@@ -59,10 +66,21 @@ class Job:
         return (self.folder / "finished.json").is_file()
 
     @property
+    def checkpoint(self) -> Path:
+        """The last epoch of a training that is not finished."""
+        return self.folder / "resume.ckpt"
+
+    @property
+    def trained(self) -> bool:
+        """Whether other jobs can start from its weights, or run them."""
+        own = self.folder / WEIGHTS_FILE
+        return own.is_file() and (self.folder / FACTS_FILE).is_file()
+
+    @property
     def weights(self) -> Path:
         """The weights file: its own, or that of the arm whose weights it runs."""
         trained = replace(self, arm=arm_named(self.arm).weights_of)
-        return trained.folder / "weights.safetensors"
+        return trained.folder / WEIGHTS_FILE
 
 
 def run_job(
@@ -101,7 +119,7 @@ def run_job(
     with whole_file(job.folder / "finished.json") as draft:
         facts_of_job = {"arm": job.arm, "fold": job.fold.number, "frames": len(scores.frames)}
         draft.write_text(json.dumps(facts_of_job) + "\n", encoding="utf-8")
-    (job.folder / "resume.ckpt").unlink(missing_ok=True)
+    job.checkpoint.unlink(missing_ok=True)
 
 
 def _score(

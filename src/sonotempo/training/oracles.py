@@ -25,6 +25,7 @@ from sonotempo.evaluation.scoring.frames import FrameKey, FrameScore, frame_tabl
 from sonotempo.evaluation.scoring.mask_files import DrawnMasks
 from sonotempo.evaluation.scoring.recordings import drawn_masks, score_recording
 from sonotempo.evaluation.scoring.temporal_table import TemporalScore, temporal_table
+from sonotempo.guard import guarded
 from sonotempo.phantom.cohort import COHORT_FILE, TRUTH_FILE
 from sonotempo.recording import Image
 from sonotempo.structures import StructureSet
@@ -132,10 +133,16 @@ def best_constant_guess(train: Iterable[CachedRecording], structures: int) -> Im
     return guess_SS
 
 
+_SIMULATE_AGAIN = "simulate the cohort again with `sonotempo phantom`"
+
+
 def is_shuffled(recording: CachedRecording) -> bool:
     """Return whether every frame is of another subject: then earlier ones tell nothing."""
     path = recording.source.parents[1] / COHORT_FILE
-    return path.is_file() and bool(json.loads(path.read_text("utf-8"))["shuffle"])
+    if not path.is_file():
+        return False
+    with guarded(f"{path} does not describe a cohort", _SIMULATE_AGAIN, ConfigError):
+        return bool(json.loads(path.read_text("utf-8"))["shuffle"])
 
 
 def read_visible(recording: CachedRecording, structures: StructureSet) -> Mapping[int, set[int]]:
@@ -151,7 +158,10 @@ def read_visible(recording: CachedRecording, structures: StructureSet) -> Mappin
             f"the oracles need the truth of a simulation, but {recording.source} has no "
             f"{TRUTH_FILE}: leave oracle_frame and oracle_memory out of arms"
         )
-    with path.open(encoding="utf-8", newline="") as file:
+    with (
+        guarded(f"{path} cannot be read", _SIMULATE_AGAIN, ConfigError),
+        path.open(encoding="utf-8", newline="") as file,
+    ):
         rows = list(csv.DictReader(file))
     missing = [name for name in columns if not rows or name not in rows[0]]
     if missing:
@@ -159,7 +169,8 @@ def read_visible(recording: CachedRecording, structures: StructureSet) -> Mappin
             f"{path} has no column {missing[0]!r}; simulate the cohort again with `sonotempo "
             "phantom` of this version"
         )
-    return {
-        int(row["frame"]): {k for k, name in enumerate(columns, start=1) if row[name] == "1"}
-        for row in rows
-    }
+    with guarded(f"{path} does not say what is visible", _SIMULATE_AGAIN, ConfigError):
+        return {
+            int(row["frame"]): {k for k, name in enumerate(columns, start=1) if row[name] == "1"}
+            for row in rows
+        }

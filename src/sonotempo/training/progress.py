@@ -1,6 +1,8 @@
 """Progress on the terminal: job, epoch, scores and remaining time."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -58,6 +60,16 @@ class RunProgress:
         trace: TracebackType | None,
     ) -> None:
         self._bars.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Make room on the terminal for another display."""
+        self._bars.stop()
+        self._bars.reset(self._bar, description="", total=None, completed=0, note="")
+        try:
+            yield
+        finally:
+            self._bars.start()
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""

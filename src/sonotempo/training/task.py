@@ -4,7 +4,7 @@ Gradients are truncated: a clip is processed in chunks, and each chunk starts fr
 the previous one left, without its history (truncated back-propagation through time).
 """
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lightning
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sonotempo.arms import arm_named
 from sonotempo.config import Experiment
 from sonotempo.data.augment import Augmentation, apply_effects
 from sonotempo.data.cache import CachedRecording
@@ -23,8 +22,11 @@ from sonotempo.data.stills import StillMotion
 from sonotempo.flow import grid_side
 from sonotempo.models import Segmenter, State, in_channels_last
 from sonotempo.models.alignment import no_motion
+from sonotempo.training.graphed_step import GraphedSteps
 from sonotempo.training.losses import SegmentationLoss
 from sonotempo.training.motion import motion_of
+from sonotempo.training.prefetch import Prepared, PreparedBatches
+from sonotempo.training.stage import Stage
 from sonotempo.training.states import corrupted, exchanged
 
 #: Below this mean change of probabilities the memory counts as unused.
@@ -32,53 +34,6 @@ UNUSED_MEMORY = 1e-3
 
 #: Below this Dice on the validation subjects a structure counts as never found.
 NEVER_FOUND = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """How one arm is trained.
-
-    Attributes:
-        epochs: passes over the labelled frames.
-        batch_size: clips per step.
-        clip_frames: T.
-        chunk_frames: how many frames gradients flow through.
-        learning_rate: of all weights but the memory's.
-        memory_learning_rate: of the weights of the memory, or of its control.
-        faults: whether frames are darkened or hidden.
-        shuffled_frames: single frames that join every step.
-    """
-
-    epochs: int
-    batch_size: int
-    clip_frames: int
-    chunk_frames: int
-    learning_rate: float
-    memory_learning_rate: float
-    faults: bool
-    shuffled_frames: int = 0
-
-
-def stage_of(arm: str, experiment: Experiment) -> Stage:
-    """Return how an arm is trained: from random weights, or from those of the frame arm.
-
-    All arms that start from the frame arm are trained alike: they differ only in what was added.
-    """
-    train, sequence = experiment.train, experiment.sequence
-    if arm_named(arm).starts_from is None:
-        return Stage(
-            train.epochs, train.batch_size, 1, 1, train.learning_rate, train.learning_rate, False
-        )
-    return Stage(
-        sequence.epochs,
-        sequence.batch_size,
-        sequence.clip_frames,
-        sequence.backpropagation_frames,
-        sequence.learning_rate,
-        sequence.memory_learning_rate,
-        True,
-        sequence.shuffled_frames,
-    )
 
 
 class SegmentationTask(lightning.LightningModule):
@@ -127,6 +82,7 @@ class SegmentationTask(lightning.LightningModule):
         self._motion = StillMotion(experiment.motion)
         self._overlaps: list[Tensor] = []
         self._frames = ClipDataset(train, cut_windows(train, 1, None))
+        self._steps: GraphedSteps | None = None
 
     def configure_optimizers(self) -> Any:
         """Return Adam, with a separate rate for the memory, and a cosine decay if chosen."""
@@ -137,20 +93,24 @@ class SegmentationTask(lightning.LightningModule):
         groups = [{"params": rest, "lr": self.stage.learning_rate}]
         if memory:
             groups.append({"params": memory, "lr": self.stage.memory_learning_rate})
-        optimizer = torch.optim.Adam(groups)
+        # On a GPU one kernel updates every weight.
+        optimizer = torch.optim.Adam(groups, fused=True if self.device.type == "cuda" else None)
         if self.experiment.train.schedule == "constant":
             return optimizer
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.stage.epochs)
         return [optimizer], [schedule]
 
-    def train_dataloader(self) -> DataLoader[Clips]:
-        """Cut new windows; called at the start of every epoch."""
+    def train_dataloader(self) -> "DataLoader[Clips] | PreparedBatches":
+        """Cut new windows; called at the start of every epoch. For a GPU, prepare ahead."""
         random = np.random.default_rng(self._derived_seed(self.current_epoch))
         windows = cut_windows(self._recordings["train"], self.stage.clip_frames, random)
         # The loader must not shuffle: its order depends on how often it was started, and a resumed
         # training starts it once more.
         random.shuffle(windows)
-        return self._loader("train", windows)
+        loader = self._loader("train", windows)
+        if self.device.type != "cuda":
+            return loader
+        return PreparedBatches(loader, partial(self._prepared, self.current_epoch), self.device)
 
     def val_dataloader(self) -> DataLoader[Clips]:
         """Return the same windows in every epoch."""
@@ -167,18 +127,28 @@ class SegmentationTask(lightning.LightningModule):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def transfer_batch_to_device(self, batch: Clips, device: torch.device, _: int) -> Clips:
+    def transfer_batch_to_device(
+        self, batch: Clips | Prepared, device: torch.device, _: int
+    ) -> Clips | Prepared:
         """Move a batch as uint8: a quarter of what floats would need."""
-        return batch.to(device)
+        return batch if isinstance(batch, Prepared) else batch.to(device)
 
-    def training_step(self, batch: Clips, batch_index: int) -> None:
-        """Train on one batch of clips, chunk by chunk."""
-        generator = self._generator(self.current_epoch, batch_index)
-        x_BTCHW, masks_BTHW = self.augmented(batch, generator)
+    def _prepared(self, epoch: int, batch: Clips, batch_index: int) -> Prepared:
+        """Turn a batch as read into network input on the training device."""
+        generator = self._generator(epoch, batch_index)
+        all_labelled = batch.labelled_BT.device.type == "cpu" and bool(batch.labelled_BT.all())
+        clips = batch.to(self.device)
+        x_BTCHW, masks_BTHW = self.augmented(clips, generator)
         motion_BT3hw = self._motion_for_model(x_BTCHW)
+        return Prepared(clips, x_BTCHW, masks_BTHW, motion_BT3hw, generator, all_labelled)
+
+    def training_step(self, batch: Clips | Prepared, batch_index: int) -> None:
+        """Train on one batch of clips, chunk by chunk."""
+        if isinstance(batch, Clips):
+            batch = self._prepared(self.current_epoch, batch, batch_index)
+        stage, recipe, generator = self.stage, self.experiment.sequence, batch.generator
         optimizer = self.optimizers()
-        stage, recipe = self.stage, self.experiment.sequence
-        state: State = self.model.initial_state(len(x_BTCHW), *x_BTCHW.shape[-2:])
+        state: State = self.model.initial_state(len(batch.x_BTCHW), *batch.x_BTCHW.shape[-2:])
         older = state
         for start in range(0, stage.clip_frames, stage.chunk_frames):
             chunk = slice(start, start + stage.chunk_frames)
@@ -187,36 +157,75 @@ class SegmentationTask(lightning.LightningModule):
                 begin = exchanged(state, recipe.foreign_state_probability, generator)
                 begin = corrupted(begin, older, recipe.corrupt_state_probability, generator)
             older = state
-            decoded, state = self._decoded(
-                x_BTCHW[:, chunk],
-                begin,
-                None if motion_BT3hw is None else motion_BT3hw[:, chunk],
-            )
-            state = tuple(part.detach() for part in state)
-            labelled_BT = batch.labelled_BT[:, chunk]
-            if not labelled_BT.any():
+            loss, state = self._learned(batch, chunk, begin)
+            if loss is None:
                 continue  # these frames only fill the memory
-            logits = [logits_BTKHW[labelled_BT] for logits_BTKHW in decoded]
-            masks_NHW = masks_BTHW[:, chunk][labelled_BT]
-            if stage.shuffled_frames:
-                singles, single_NHW = self._shuffled(generator)
-                logits = [
-                    torch.cat((clip_NKHW.float(), single_NKHW.float()))
-                    for clip_NKHW, single_NKHW in zip(logits, singles, strict=True)
-                ]
-                masks_NHW = torch.cat((masks_NHW, single_NHW))
-            loss = torch.stack([self.loss(one_NKHW, masks_NHW) for one_NKHW in logits]).sum()
-            optimizer.zero_grad()
-            self.manual_backward(loss)
-            self.clip_gradients(
-                optimizer,
-                gradient_clip_val=self.experiment.train.gradient_clip_norm,
-                gradient_clip_algorithm="norm",
-            )
             optimizer.step()
             self.log(
-                "training_loss", loss, on_epoch=True, on_step=False, batch_size=len(batch.still_B)
+                "training_loss",
+                loss,
+                on_epoch=True,
+                on_step=False,
+                batch_size=len(batch.clips.still_B),
             )
+
+    def _learned(self, batch: Prepared, chunk: slice, begin: State) -> tuple[Tensor | None, State]:
+        """Leave the gradients of one chunk; return its loss, None without labels, and the state."""
+        if self._as_graph(batch):
+            steps = self._steps or self._graphed_steps()
+            return steps(batch.x_BTCHW[:, chunk], batch.masks_BTHW[:, chunk], begin)
+        decoded, state = self._decoded(
+            batch.x_BTCHW[:, chunk],
+            begin,
+            None if batch.motion_BT3hw is None else batch.motion_BT3hw[:, chunk],
+        )
+        state = tuple(part.detach() for part in state)
+        labelled_BT = batch.clips.labelled_BT[:, chunk]
+        if not labelled_BT.any():
+            return None, state
+        logits = [logits_BTKHW[labelled_BT] for logits_BTKHW in decoded]
+        masks_NHW = batch.masks_BTHW[:, chunk][labelled_BT]
+        if self.stage.shuffled_frames:
+            singles, single_NHW = self._shuffled(batch.generator)
+            logits = [
+                torch.cat((clip_NKHW.float(), single_NKHW.float()))
+                for clip_NKHW, single_NKHW in zip(logits, singles, strict=True)
+            ]
+            masks_NHW = torch.cat((masks_NHW, single_NHW))
+        loss = torch.stack([self.loss(one_NKHW, masks_NHW) for one_NKHW in logits]).sum()
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        self.clip_gradients(
+            optimizer,
+            gradient_clip_val=self.experiment.train.gradient_clip_norm,
+            gradient_clip_algorithm="norm",
+        )
+        return loss.detach(), state
+
+    def _as_graph(self, batch: Prepared) -> bool:
+        """Whether a step depends on nothing but its input, labels and state."""
+        return (
+            self.device.type == "cuda"
+            and batch.all_labelled
+            and batch.motion_BT3hw is None
+            and self.companion is None
+            and not self.stage.shuffled_frames
+        )
+
+    def _graphed_steps(self) -> GraphedSteps:
+        weights = [weight for weight in self.parameters() if weight.requires_grad]
+        clip_norm = self.experiment.train.gradient_clip_norm
+
+        def learn(x_BTCHW: Tensor, masks_BTHW: Tensor, state: State) -> tuple[Tensor, State]:
+            logits_BTKHW, state = self.model(x_BTCHW, state)
+            loss = self.loss(logits_BTKHW.flatten(0, 1), masks_BTHW.flatten(0, 1))
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, clip_norm)
+            return loss.detach(), tuple(part.detach() for part in state)
+
+        self._steps = GraphedSteps(learn, weights, enabled=self.experiment.train.cuda_graphs)
+        return self._steps
 
     def _decoded(
         self, x_BTCHW: Tensor, state: State | None, motion_BT3hw: Tensor | None

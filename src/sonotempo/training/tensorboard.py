@@ -23,7 +23,7 @@ class NamelessTensorBoard(TensorBoardLogger):
 
 @contextmanager
 def _without_host_name() -> Iterator[None]:
-    """Let the writer ask another than the operating system: it takes no name of its own."""
+    """Let the writer ask another than the operating system: it takes no name from us."""
     real = event_file_writer.socket
     event_file_writer.socket = SimpleNamespace(gethostname=lambda: _HOST)
     try:

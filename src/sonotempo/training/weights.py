@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
@@ -13,6 +15,7 @@ from sonotempo.data.cache import CachedRecording
 from sonotempo.errors import ConfigError, SonotempoError
 from sonotempo.evaluation.scoring.provenance import FACTS_FILE, read_facts
 from sonotempo.folders import whole_file
+from sonotempo.guard import guarded
 from sonotempo.models import Segmenter, build_model
 from sonotempo.structures import StructureSet, structure_set
 
@@ -78,7 +81,8 @@ def read_weights_metadata(path: Path) -> WeightsMetadata:
     Raises:
         ConfigError: the file is missing, not a safetensors file, or was not written by sonotempo.
     """
-    try:
+    remedy = "give a weights.safetensors from a run folder"
+    with guarded(f"{path} is not a weights file of sonotempo", remedy, ConfigError):
         with safe_open(str(path), "pt") as file:
             facts = json.loads((file.metadata() or {})["sonotempo"])
         structures, area = facts.pop("structures"), facts.pop("area")
@@ -90,12 +94,6 @@ def read_weights_metadata(path: Path) -> WeightsMetadata:
             trained_frames=tuple(facts.pop("trained_frames", ())),
             **facts,
         )
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"{path} is not a weights file of sonotempo ({type(error).__name__}: {reason}); "
-            "give a weights.safetensors from a run folder"
-        ) from error
 
 
 def load_weights(path: Path) -> tuple[Segmenter, WeightsMetadata]:
@@ -109,14 +107,23 @@ def load_weights(path: Path) -> tuple[Segmenter, WeightsMetadata]:
     _check_sum(path)
     # The file contains all weights: no pretrained ones are downloaded.
     config = metadata.model.model_copy(update={"pretrained": False})
-    model = build_model(metadata.arm, config, metadata.structure_set.channels)
-    try:
+    what = f"the weights in {path} do not fit the network that they describe"
+    with guarded(what, "copy the file again, or train that fold again", ConfigError):
+        _check_size(path, metadata, config)
+        model = build_model(metadata.arm, config, metadata.structure_set.channels)
         load_model(model, str(path))
-    except RuntimeError as error:
-        raise ConfigError(
-            f"the weights in {path} do not fit the network that they describe: {error}"
-        ) from error
     return model.eval(), metadata
+
+
+def _check_size(path: Path, metadata: WeightsMetadata, config: ModelConfig) -> None:
+    """Refuse a description of a network that the file cannot fill, before memory is allocated."""
+    with safe_open(str(path), "pt") as file:
+        held = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    with torch.device("meta"):
+        network = build_model(metadata.arm, config, metadata.structure_set.channels)
+    needed = sum(part.numel() for part in network.parameters())
+    if needed > held:
+        raise ValueError(f"it has {needed} parameters, and the file holds {held} numbers")
 
 
 def file_sha256(path: Path) -> str:

@@ -1,3 +1,6 @@
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -51,4 +54,24 @@ def test_files_that_hold_something_else_are_refused(tmp_path, content):
                 recording=np.array("anna/one"),
             )
     with pytest.raises(SonotempoError, match="score"):
+        read_masks(tmp_path, "anna/one")
+
+
+@pytest.mark.parametrize("frames", [1 << 10, 1 << 40])
+def test_masks_that_announce_more_than_they_hold_need_no_memory(tmp_path, frames):
+    path = mask_path(tmp_path, "anna/one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = io.BytesIO()
+    described = {"descr": "|u1", "fortran_order": False, "shape": (frames, 1024, 1024)}
+    np.lib.format.write_array_header_1_0(header, described)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("masks_TSS.npy", header.getvalue())
+    with pytest.raises(SonotempoError, match="announces more than it holds"):
+        read_masks(tmp_path, "anna/one")
+
+
+def test_masks_above_the_limit_are_refused(tmp_path, monkeypatch):
+    write_masks(tmp_path, DrawnMasks("anna/one", np.arange(3), np.zeros((3, 9, 9), np.uint8)))
+    monkeypatch.setenv("SONOTEMPO_MAX_MASK_BYTES", "100")
+    with pytest.raises(SonotempoError, match="SONOTEMPO_MAX_MASK_BYTES"):
         read_masks(tmp_path, "anna/one")

@@ -8,8 +8,11 @@ from fakes.onnx_models import KEEP, write_model
 from sonotempo.errors import ConfigError, ModelError
 from sonotempo.live.models import engines
 from sonotempo.live.models.card import read_card
-from sonotempo.live.models.engines import OnnxRuntimeEngine, has_openvino, open_engine
-from sonotempo.live.models.onnx_predictor import OnnxPredictor, label_map
+from sonotempo.live.models.cuda_engine import CudaEngine
+from sonotempo.live.models.engines import open_engine
+from sonotempo.live.models.labels import label_map
+from sonotempo.live.models.onnx_predictor import OnnxPredictor
+from sonotempo.live.models.openvino_engine import has_openvino
 from sonotempo.recording import Box, Frame
 from sonotempo.structures import NERVE_VESSEL
 
@@ -148,8 +151,9 @@ def test_a_silent_fall_back_to_the_cpu_is_noticed(path):
     card = write_model(path)
     if engines.has_cuda():
         pytest.skip("this machine's GPU works")
-    with pytest.raises(ModelError, match="CUDA"):
-        OnnxRuntimeEngine(path, card, "cuda", threads=1)
+    for graph in (True, False):
+        with pytest.raises(ModelError, match="CUDA"):
+            CudaEngine(path, card, graph=graph)
 
 
 def test_without_openvino_onnx_runtime_serves(path, monkeypatch):

@@ -9,8 +9,9 @@ import pytest
 from sonotempo import live
 from sonotempo.io import open_dataset
 from sonotempo.live.models.card import read_card
-from sonotempo.live.models.engines import has_cuda, has_openvino
+from sonotempo.live.models.cuda import has_cuda
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
+from sonotempo.live.models.openvino_engine import has_openvino
 from sonotempo.phantom.settings import PhantomConfig
 from sonotempo.phantom.simulate import Scan, cast
 from sonotempo.recording import Frame

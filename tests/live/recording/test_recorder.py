@@ -335,3 +335,25 @@ def test_what_is_there_is_never_overwritten(tmp_path, buffer):
 def test_recording_nothing_leaves_lines_that_say_so(tmp_path, buffer):
     Recorder(buffer.reader(), tmp_path / "out.mkv").stop()
     assert files_of(tmp_path) == ["out.jsonl"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("name", ["out.mkv", "out"])
+def test_a_closed_recording_survives_a_power_cut(tmp_path, buffer, writer, name, monkeypatch):
+    """Every file is handed to the disk before the recorder says that it has stopped."""
+    synced = set()
+    real = os.fsync
+
+    def fsync(descriptor):
+        synced.add(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    recorder = Recorder(buffer.reader("now"), tmp_path / name)
+    for number in range(3):
+        write_plain(writer, number)
+        recorder.add((predicted(number, SHAPE),))
+    recorder.stop()
+    written = {str(path) for path in tmp_path.rglob("*")}
+    assert written - synced == set()
+    assert str(tmp_path) in synced

@@ -9,11 +9,12 @@ from napari.layers import Image, Labels, Layer
 from fakes.recordings import make_recording
 from fakes.shapes import write_shapes
 from napari_sonotempo.files import writer as _writer
-from napari_sonotempo.files.label_names import named_structures
 from napari_sonotempo.files.reader import read_recordings
 from napari_sonotempo.files.writer import write_annotation_web
-from napari_sonotempo.shared.layers import recording_layers
-from napari_sonotempo.shared.looked_at import made_by
+from napari_sonotempo.shared.label_names import named_structures
+from napari_sonotempo.shared.layers import masks_layer, recording_layers
+from napari_sonotempo.shared.lazy_masks import LazyMasks
+from napari_sonotempo.shared.made_by import made_by
 from sonotempo.errors import RecordingError, SonotempoError
 from sonotempo.io import open_dataset, open_recording
 from sonotempo.label_origin import Origin, write_origins
@@ -237,64 +238,53 @@ def test_masks_of_stills_have_the_sizes_of_their_images(tmp_path):
 
 @pytest.fixture
 def segmented(export):
-    """A model's masks over a recording, of which two frames were looked at."""
-    _, masks = opened(export)
-    data, meta, kind = masks.as_layer_data_tuple()
-    layer = Layer.create(*made_by("frame model", (data, meta, kind)))
-    layer.metadata["sonotempo_looked_at"] |= {1, 3}
-    return layer
+    """A model's masks over a recording."""
+    recording = read_back(export)
+    made = {index: recording.mask(index) for index in range(6)}
+    masks = LazyMasks(recording, masks=made, origin=Origin("model", "frame model"))
+    layer = masks_layer(recording, masks, name="made")
+    return Layer.create(*made_by("frame model", layer))
 
 
-@pytest.mark.parametrize(("answer", "frames"), [("all", 6), ("looked at", 2), ("none", 0)])
-def test_a_models_masks_are_saved_as_the_user_answers(
-    tmp_path, segmented, monkeypatch, answer, frames
-):
-    asked = []
-    monkeypatch.setattr(_writer, "has_viewer", lambda: True)
-    monkeypatch.setattr(
-        _writer, "ask_about_masks", lambda *about: asked.append(about[1:]) or answer
-    )
-    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
-    folders = save(tmp_path / "out", segmented)
-    assert asked == [("frame model", 6, 4)]
-    assert len(folders) == (1 if frames else 0)
-    if frames:
-        assert len(read_back(tmp_path / "out").labelled) == frames
-        unseen = frames - 2
-        words = f"masks made by: frame model; never looked at: {unseen} of {frames} frames"
-        described = (Path(folders[0]) / "metadata.txt").read_text()
-        assert words in described
-        assert str(tmp_path) not in described
-
-
-def test_painting_is_looking(tmp_path, segmented, monkeypatch):
-    asked = []
+def test_a_models_masks_are_no_truth_until_somebody_accepts_or_corrects_them(tmp_path, segmented):
+    segmented.data.set_origin(1, Origin("model", "frame model", is_accepted=True))
     segmented.paint((5, 20, 20), 1)
-    monkeypatch.setattr(_writer, "has_viewer", lambda: True)
-    monkeypatch.setattr(_writer, "ask_about_masks", lambda *about: asked.append(about) or "none")
-    save(tmp_path / "out", segmented)
-    assert asked[0][2:] == (6, 3)
-
-
-def test_a_persons_masks_are_saved_without_a_question(tmp_path, export, monkeypatch):
-    monkeypatch.setattr(_writer, "has_viewer", lambda: True)
-    monkeypatch.setattr(_writer, "ask_about_masks", lambda *about: pytest.fail("asked"))
-    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
-    monkeypatch.setattr(_writer, "tell", lambda message: None)
-    assert save(tmp_path / "out", opened(export)[1])
-
-
-def test_a_models_masks_are_truth_only_where_they_were_looked_at(tmp_path, segmented, monkeypatch):
-    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
-    segmented.paint((5, 20, 20), 1)
-    save(tmp_path / "out", segmented)
+    segmented.paint((3, 20, 20), 1)
+    segmented.undo()
+    (folder,) = save(tmp_path / "out", segmented)
     recording = read_back(tmp_path / "out")
-    assert {index for index in recording.labelled if recording.origin(index).is_truth} == {1, 3, 5}
-    assert {recording.origin(index).model for index in range(6)} == {"frame model"}
+    assert {index for index in recording.labelled if recording.origin(index).is_truth} == {1, 5}
+    assert recording.origin(5) == Origin()
+    assert {recording.origin(index).model for index in (0, 1, 2, 3, 4)} == {"frame model"}
+    words = "masks: 1 human, 1 model:frame model (accepted), 4 model:frame model"
+    described = (Path(folder) / "metadata.txt").read_text()
+    assert words in described
+    assert str(tmp_path) not in described
 
 
-def test_origins_are_kept_where_nobody_painted(tmp_path, export, monkeypatch):
-    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
+def test_a_models_still_is_no_truth(tmp_path):
+    image = Image(np.zeros((20, 30), np.uint8), name="still")
+    about = {"name": "made", "metadata": {"sonotempo": {}}}
+    masks = made_by("frame model", (np.ones((20, 30), np.uint8), about, "labels"))
+    save(tmp_path / "out", image, Layer.create(*masks))
+    assert read_back(tmp_path / "out").origin(0) == Origin("model", "frame model")
+
+
+def test_what_is_saved_counts_as_saved(tmp_path, segmented):
+    segmented.paint((5, 20, 20), 1)
+    assert not segmented.data.is_saved
+    save(tmp_path / "out", segmented)
+    assert segmented.data.is_saved
+
+
+def test_saving_asks_nothing_and_says_what_it_saved(tmp_path, segmented, monkeypatch):
+    said = []
+    monkeypatch.setattr(_writer, "tell", said.append)
+    save(tmp_path / "out", segmented)
+    assert said == [f"Saved 6 labelled frames in {tmp_path / 'out'} (6 model:frame model)"]
+
+
+def test_origins_are_kept_where_nobody_painted(tmp_path, export):
     origins = {1: Origin("propagated"), 2: Origin("propagated"), 3: Origin("empty")}
     write_origins(export / "subject-00" / "sequence-0", origins)
     _, masks = opened(export)
@@ -307,8 +297,7 @@ def test_origins_are_kept_where_nobody_painted(tmp_path, export, monkeypatch):
     }
 
 
-def test_masks_drawn_from_scratch_are_human(tmp_path, export, monkeypatch):
-    monkeypatch.setattr(_writer, "_with_progress", lambda positions, what: positions)
+def test_masks_drawn_from_scratch_are_human(tmp_path, export):
     write_origins(export / "subject-00" / "sequence-0", {1: Origin("propagated")})
     image, _ = opened(export)
     drawn = Labels(np.ones(image.data.shape, np.uint8), name="drawn")

@@ -10,6 +10,7 @@ from fakes.onnx_models import write_model
 from fakes.recordings import make_recording
 from fakes.shapes import write_shapes
 from sonotempo.errors import RecordingError
+from sonotempo.label_origin import Origin
 from sonotempo.live.models.onnx_predictor import OnnxPredictor
 from sonotempo.structures import AXILLARY, FEMORAL, NERVE_VESSEL
 
@@ -156,24 +157,20 @@ def test_a_persons_path_from_the_file_to_the_areas(window, tmp_path):
     viewer.window.screenshot(path=str(tmp_path / "segment.png"), canvas_only=False, flash=False)
 
 
-def test_masks_can_be_corrected_and_saved_after_a_question(window, tmp_path, monkeypatch):
+def test_masks_can_be_corrected_and_saved_with_their_origins(window, tmp_path):
     from sonotempo.io import open_dataset
 
-    asked = []
-    monkeypatch.setattr(
-        "napari_sonotempo.files.writer.ask_about_masks", lambda *about: asked.append(about) or "all"
-    )
     window.add(make_recording(tmp_path / "one", 3, labelled=[], spacing_mm=(0.2, 0.1)))
     window.run(*models(tmp_path, "frame"))
     (layer,) = window.labels()
     layer.data[1] = 2
     layer.save(str(tmp_path / "out"), plugin="sonotempo")
-    # The painted frame was looked at; the first one was on screen only before there were masks.
-    assert [about[2:] for about in asked] == [(3, 2)]
     (saved,) = open_dataset(tmp_path / "out", NERVE_VESSEL).recordings
     assert saved.labelled == (0, 1, 2)
     assert np.all(saved.mask(1) == 2)
     np.testing.assert_array_equal(saved.mask(2), layer.data[2])
+    made = Origin("model", "tiny frame")
+    assert [saved.origin(index) for index in range(3)] == [made, Origin(), made]
 
 
 def test_image_layers_of_any_origin_are_segmented(window, tmp_path):
@@ -339,10 +336,9 @@ def test_a_recording_that_is_closed_meanwhile_leaves_no_error(window, tmp_path):
     assert window.widget.plot.areas is None
 
 
-def test_a_structure_is_painted_by_its_name_and_the_masks_are_saved(window, tmp_path, monkeypatch):
+def test_a_structure_is_painted_by_its_name_and_the_masks_are_saved(window, tmp_path):
     from sonotempo.io import open_dataset
 
-    monkeypatch.setattr("napari_sonotempo.files.writer.ask_about_masks", lambda *about: "all")
     recording = make_recording(tmp_path / "one", 3, labelled=[], spacing_mm=(0.2, 0.1))
     window.add(recording)
     paint = window.widget.paint

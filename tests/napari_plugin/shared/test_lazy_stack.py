@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import basic_indices
 
 from fakes.recordings import make_recording
 from napari_sonotempo.shared import lazy_stack as _lazy_stack
-from napari_sonotempo.shared.lazy_stack import LazyMasks, LazyStack
+from napari_sonotempo.shared.lazy_masks import LazyMasks
+from napari_sonotempo.shared.lazy_stack import LazyStack
 from sonotempo.errors import RecordingError
 
 SHAPE = (5, 4, 6)

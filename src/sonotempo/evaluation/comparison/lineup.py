@@ -186,7 +186,7 @@ def _settings(run: RunScores) -> str:
         return str(run.folder.resolve())
     settings = run.experiment.model_dump(mode="json", exclude={"name", "note", "seed", "arms"})
     for section, keys in {
-        "data": ("root", "frames_root", "cache"),
+        "data": ("root", "frames_root", "follow_links", "cache"),
         "train": ("accelerator", "precision"),
         "evaluate": ("streaming_latency_ms",),
     }.items():

@@ -13,6 +13,7 @@ from sonotempo.errors import ConfigError
 from sonotempo.evaluation.scoring.files import joined, read_scores
 from sonotempo.evaluation.scoring.provenance import FACTS_PATTERN, ArmFacts, read_facts
 from sonotempo.evaluation.scoring.scored_data import ScoredData, read_scored_data
+from sonotempo.guard import guarded
 
 #: Sides of a fold in ``folds.json``.
 _SIDES = ("train", "validation", "test")
@@ -88,7 +89,10 @@ def read_run(folder: Path) -> RunScores:
 
 def _role(folder: Path) -> str:
     """Return the name that the scores of one arm carry."""
-    return str(pd.read_parquet(folder / "frames.parquet", columns=["arm"])["arm"].iloc[0])
+    arms = read_scores(folder).frames["arm"]
+    if arms.empty:
+        raise ConfigError(f"{folder}/frames.parquet holds no frame; score the arm again")
+    return str(arms.iloc[0])
 
 
 def _read_crossvalidation(folder: Path) -> RunScores:
@@ -143,14 +147,10 @@ def _read_arm(role: str, folders: Sequence[Path]) -> ScoredArm:
 
 
 def _folds(path: Path) -> dict[int, dict[str, tuple[str, ...]]]:
-    try:
+    remedy = "finish the run with `sonotempo crossval`, which writes it"
+    with guarded(f"{path} does not hold a run's folds", remedy, ConfigError):
         listed = json.loads(path.read_text(encoding="utf-8"))
         return {
             int(fold["number"]): {side: tuple(sorted(fold[side])) for side in _SIDES}
             for fold in listed
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path} does not hold a run's folds ({error}); finish the run with `sonotempo "
-            "crossval`, which writes it"
-        ) from error

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sonotempo.errors import RecordingError
-from sonotempo.io.frame_files import listing
+from sonotempo.io.containment import Inside
+from sonotempo.io.frame_files import folders_in, listing
 from sonotempo.io.frame_order import in_order
 from sonotempo.io.images import read_labels
 from sonotempo.io.metaimage import read_mask
@@ -175,7 +176,7 @@ def _masks_in(place: Path) -> list[Path]:
 
 
 def _masks_below(folder: Path) -> Iterator[Path]:
-    for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir())):
+    for place in folders_in(folder, Inside(folder)):
         yield from _masks_in(place)
 
 

@@ -11,8 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
-from sonotempo.errors import SonotempoError
+from sonotempo.errors import ConfigError, SonotempoError
+from sonotempo.evaluation.scoring.as_streamed import SCREEN_COLUMNS
+from sonotempo.evaluation.scoring.calibration_table import CALIBRATION_COLUMNS
+from sonotempo.evaluation.scoring.frames import FRAME_COLUMNS
+from sonotempo.evaluation.scoring.stress_table import STRESS_COLUMNS
+from sonotempo.evaluation.scoring.temporal_table import TEMPORAL_COLUMNS
+from sonotempo.guard import guarded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +60,18 @@ class Evaluation:
 
 
 #: Tables that not every arm has.
-_OPTIONAL = ("streaming", "stress", "calibration")
+_OPTIONAL = {
+    "streaming": (*FRAME_COLUMNS, *SCREEN_COLUMNS),
+    "stress": (*FRAME_COLUMNS, *STRESS_COLUMNS),
+    "calibration": CALIBRATION_COLUMNS,
+}
+_TEXTS = frozenset(
+    {"arm", "kind", "metric", "phase", "reason", "recording", "structure", "subject"}
+)
+_SCORE_AGAIN = (
+    "delete {0}/finished.json and run the same `sonotempo crossval` again, which keeps the trained "
+    "weights; scores of `sonotempo evaluate` are made again by it"
+)
 
 
 def joined(parts: Sequence[Evaluation]) -> Evaluation:
@@ -85,6 +103,7 @@ def read_scores(folder: Path) -> Evaluation:
 
     Raises:
         SonotempoError: the folder lacks one of the tables that every scored arm has.
+        ConfigError: a table is damaged, or lacks a column.
     """
     for name in ("frames.parquet", "temporal.parquet"):
         if not (folder / name).is_file():
@@ -94,10 +113,25 @@ def read_scores(folder: Path) -> Evaluation:
             )
     files = {name: folder / f"{name}.parquet" for name in _OPTIONAL}
     return Evaluation(
-        pd.read_parquet(folder / "frames.parquet"),
-        pd.read_parquet(folder / "temporal.parquet"),
-        **{name: pd.read_parquet(path) if path.is_file() else None for name, path in files.items()},
+        _table(folder / "frames.parquet", FRAME_COLUMNS),
+        _table(folder / "temporal.parquet", TEMPORAL_COLUMNS),
+        **{
+            name: _table(path, _OPTIONAL[name]) if path.is_file() else None
+            for name, path in files.items()
+        },
     )
+
+
+def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read one table whose columns are there and hold what they should."""
+    with guarded(f"{path} holds no scores", _SCORE_AGAIN.format(path.parent), ConfigError):
+        table = pd.read_parquet(path)
+        for name in columns:
+            if name not in table.columns:
+                raise ValueError(f"the column {name!r} is missing")
+            if is_numeric_dtype(table[name]) == (name in _TEXTS):
+                raise ValueError(f"the column {name!r} holds {table[name].dtype}")
+        return table
 
 
 def _rows_of(table: pd.DataFrame, arm: str) -> pd.DataFrame:

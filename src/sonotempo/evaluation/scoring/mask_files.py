@@ -1,5 +1,6 @@
 """The masks that an arm drew of a recording, on disk: one compressed .npz file a recording."""
 
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from sonotempo.errors import SonotempoError
 from sonotempo.folders import whole_file
+from sonotempo.guard import guarded, shown
+from sonotempo.io.limits import limits
 from sonotempo.recording import Image
 
 
@@ -67,14 +70,14 @@ def read_masks(folder: Path, recording: str) -> DrawnMasks:
             f"{path} is missing; delete {folder / 'finished.json'} and run the same `sonotempo "
             "crossval` again: it keeps the trained weights and scores again"
         )
-    try:
+    with guarded(f"{path} holds no masks", "delete it and score the arm again", SonotempoError):
+        with zipfile.ZipFile(path) as archive:
+            limits().check_masks(path, sum(part.file_size for part in archive.infolist()))
+            for part in archive.infolist():
+                _check_part(archive, part)
         with np.load(path, allow_pickle=False) as file:
             masks_TSS, numbers = file["masks_TSS"], file["frame_numbers"]
             name = str(file["recording"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise SonotempoError(
-            f"{path} holds no masks ({error}); delete it and score the arm again"
-        ) from error
     if masks_TSS.dtype != np.uint8 or masks_TSS.ndim != 3 or numbers.shape != masks_TSS.shape[:1]:
         raise SonotempoError(
             f"{path} holds masks of shape {masks_TSS.shape} and type {masks_TSS.dtype} for "
@@ -82,7 +85,21 @@ def read_masks(folder: Path, recording: str) -> DrawnMasks:
         )
     if name != recording:
         raise SonotempoError(
-            f"{path} holds the masks of {name!r}, not of {recording!r}: the names of two "
+            f"{path} holds the masks of {shown(name)}, not of {recording!r}: the names of two "
             "recordings differ only in '/' and '__'; rename one and score the arm again"
         )
     return DrawnMasks(recording, numbers.astype(np.int64), masks_TSS)
+
+
+def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Refuse an array that announces more than its part of the file holds."""
+    with archive.open(part) as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+    if math.prod(shape) * dtype.itemsize > part.file_size:
+        raise ValueError(f"{part.filename} announces more than it holds")

@@ -7,6 +7,7 @@ slots' pixels. :mod:`sonotempo.live.buffer.ring_buffer` defines the meaning of t
 import os
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
@@ -14,11 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from sonotempo.errors import SourceError
+from sonotempo.owners import has_ended
 
 WORD_BYTES = 8
 RECORD_WORDS = 24
 HEADER_WORDS = 16
 _PAGE = 4096
+
+#: How the names of all blocks begin; the id of the owner's process follows.
+PREFIX = "sonotempo"
+
+_FOLDER = Path("/dev/shm")
+_creating = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +68,27 @@ class BufferHandle:
         return -(-used // _PAGE) * _PAGE
 
 
-def create_block(handle: BufferHandle) -> SharedMemory:
-    """Create the memory and reserve every page of it, so that no write can fail later."""
-    folder = Path("/dev/shm")
+def create_block(handle: BufferHandle) -> tuple[SharedMemory, int | None]:
+    """Create the memory and reserve every page of it, so that no write can fail later.
+
+    What killed processes have left is removed first.
+
+    Returns:
+        The memory, and the descriptor of the lock that marks it as in use, to be closed with it.
+    """
+    with _creating:
+        remove_leftovers(_FOLDER)
+        return _reserved(handle), _hold_block(handle.name)
+
+
+def _reserved(handle: BufferHandle) -> SharedMemory:
     try:
         memory = SharedMemory(handle.name, create=True, size=handle.size_bytes)
     except OSError as error:
         raise _no_memory(handle, error) from error
     if sys.platform == "linux":
         try:
-            claimed = os.open(folder / handle.name, os.O_RDWR)
+            claimed = os.open(_FOLDER / handle.name, os.O_RDWR)
             try:
                 os.posix_fallocate(claimed, 0, handle.size_bytes)
             finally:
@@ -79,6 +98,40 @@ def create_block(handle: BufferHandle) -> SharedMemory:
             memory.unlink()
             raise _no_memory(handle, error) from error
     return memory
+
+
+def remove_leftovers(folder: Path) -> list[str]:
+    """Remove the blocks of processes that have ended, and return their names.
+
+    A process that is killed together with all its helpers cannot remove its memory, which then
+    stays taken until the computer is started again. Owners hold a lock on their block, because
+    containers can share the memory but not the process ids.
+    """
+    if sys.platform != "linux":
+        return []
+    import fcntl  # noqa: PLC0415  (of Unix)
+
+    removed = []
+    for path in folder.glob(f"{PREFIX}-*"):
+        pid = path.name.removeprefix(f"{PREFIX}-").partition("-")[0]
+        if not pid.isdecimal() or not (int(pid) == os.getpid() or has_ended(int(pid))):
+            continue
+        with suppress(OSError), path.open("rb") as block:  # another process was faster
+            fcntl.flock(block, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            removed.append(path.name)
+    return removed
+
+
+def _hold_block(name: str) -> int | None:
+    """Lock a block as its owner, for :func:`remove_leftovers`."""
+    if sys.platform != "linux":
+        return None
+    import fcntl  # noqa: PLC0415  (of Unix)
+
+    held = os.open(_FOLDER / name, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return held
 
 
 def bytes_of(memory: SharedMemory) -> "memoryview[int]":

@@ -39,6 +39,7 @@ from sonotempo.errors import SourceError
 from sonotempo.framing import Framing
 from sonotempo.live.buffer.ring_block import (
     HEADER_WORDS,
+    PREFIX,
     RECORD_WORDS,
     BufferHandle,
     attach_block,
@@ -115,9 +116,9 @@ class RingBuffer(Closing):
                 f"{height_px}x{width_px} pixels; expected numbers above 0"
             )
         capacity = max(1, math.ceil(seconds * rate_hz))
-        name = f"sonotempo-{os.getpid()}-{secrets.token_hex(4)}"
+        name = f"{PREFIX}-{os.getpid()}-{secrets.token_hex(4)}"
         self.handle = BufferHandle(name, capacity, height_px, width_px)
-        self._memory = create_block(self.handle)
+        self._memory, self._held = create_block(self.handle)
         words = bytes_of(self._memory).cast("q")
         for slot in range(self.handle.slots):
             at = HEADER_WORDS + slot * RECORD_WORDS
@@ -139,6 +140,8 @@ class RingBuffer(Closing):
             self._is_open = False
             self._memory.close()
             self._memory.unlink()
+            if self._held is not None:
+                os.close(self._held)
 
 
 class _Attached(Closing):

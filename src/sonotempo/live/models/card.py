@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from sonotempo.errors import ModelError, SonotempoError
 from sonotempo.flow import MOTION_CHANNELS, grid_side
+from sonotempo.guard import guarded, shown
 from sonotempo.live.models.graph import Interface, fits, listed, read_interface
 from sonotempo.recording import Box
 from sonotempo.structures import StructureSet
@@ -156,6 +157,14 @@ class ModelCard:
         return json.dumps(asdict(self) | {"format": _FORMAT} | _RULES)
 
 
+def input_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every input of a model's graph; the image is the first."""
+    shapes: dict[str, tuple[int, ...]] = {card.image: (1, 1, card.input_size, card.input_size)}
+    if card.motion is not None:
+        shapes[card.motion] = (1, MOTION_CHANNELS, *[grid_side(card.input_size)] * 2)
+    return shapes | {state.input: state.shape for state in card.states}
+
+
 def describes_itself(path: Path) -> bool:
     """Whether an ONNX file has a card.
 
@@ -186,49 +195,41 @@ def read_card(path: Path) -> ModelCard:
 
 def _card_from(text: str, path: Path) -> ModelCard:
     """Read a card from its metadata text; ``path`` names the file in errors."""
-    try:
+    with guarded(f"the description in {path} is damaged", "export the model again", ModelError):
         facts: dict[str, Any] = json.loads(text)
         if facts.pop("format") > _FORMAT:
             raise ModelError(
-                f"{path} was exported by sonotempo {facts.get('version')} in a format that this "
-                "version does not read; upgrade with: pip install -U sonotempo"
+                f"{path} was exported by sonotempo {shown(facts.get('version'))} in a format that "
+                "this version does not read; upgrade with: pip install -U sonotempo"
             )
         for rule, known in _RULES.items():
             if (wanted := facts.pop(rule)) != known:
                 raise ModelError(
-                    f"{path} needs another {rule} ({wanted!r}) than this version applies "
+                    f"{path} needs another {rule} ({shown(wanted)}) than this version applies "
                     f"({known!r}); export it again with this version"
                 )
-        card = TypeAdapter(ModelCard).validate_python(facts)
+        try:
+            card = TypeAdapter(ModelCard).validate_python(facts)
+        except SonotempoError as error:  # what is wrong with a part of it
+            raise ValueError(str(error)) from error
         for member in card.members:
             if len(member.temperatures) not in (0, len(card.structures)):
                 raise ValueError(
                     f"{len(member.temperatures)} temperatures of {len(card.structures)} structures"
                 )
         return card
-    except ModelError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, SonotempoError) as error:
-        reason = "; ".join(str(error).splitlines())
-        raise ModelError(
-            f"the description in {path} is damaged ({type(error).__name__}: {reason}); export the "
-            "model again"
-        ) from error
 
 
 def _require_interface(card: ModelCard, interface: Interface, path: Path) -> None:
     """Refuse a graph that differs from its card."""
     size, channels = card.input_size, card.structures.channels
-    takes: dict[str, tuple[int, ...]] = {card.image: (1, 1, size, size)}
-    if card.motion is not None:
-        takes[card.motion] = (1, MOTION_CHANNELS, *[grid_side(size)] * 2)
+    takes = input_shapes(card)
     gives: dict[str, tuple[int, ...]] = {}
     for member in card.members:
         gives[member.probabilities] = (1, channels, size, size)
         if member.logits is not None:
             gives[member.logits] = (1, channels, size, size)
     for state in card.states:
-        takes[state.input] = state.shape
         gives[state.output] = state.shape
     for kind, described, there in (
         ("takes", takes, interface.inputs),

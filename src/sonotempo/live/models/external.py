@@ -3,19 +3,24 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from sonotempo.errors import ModelError
-from sonotempo.live.models.card import Member, ModelCard, StateSpec, describes_itself, read_card
+from sonotempo.live.models.card import (
+    Member,
+    ModelCard,
+    StateSpec,
+    describes_itself,
+    input_shapes,
+    read_card,
+)
 from sonotempo.live.models.graph import (
     Interface,
     Shape,
     fits,
     listed,
-    open_session,
     read_interface,
     spelled,
 )
+from sonotempo.live.models.trial import require_first_step
 from sonotempo.structures import StructureSet
 
 
@@ -106,20 +111,8 @@ def _external_image(interface: Interface, path: Path) -> str:
 
 def _gives_probabilities(path: Path, card: ModelCard) -> bool:
     """Run an external model once on noise: do its channels sum to 1?"""
-    noise = np.random.default_rng(0).random((1, 1, card.input_size, card.input_size))
-    inputs = {card.image: noise.astype(np.float32)}
-    inputs |= {state.input: np.zeros(state.shape, np.float32) for state in card.states}
-    try:
-        (scores_1KSS,) = open_session(path).run([card.members[0].probabilities], inputs)
-    except ModelError:
-        raise
-    except Exception as error:  # ONNX Runtime's errors have no common base class
-        raise ModelError(
-            f"{path} cannot run on an image of {card.input_size}x{card.input_size} pixels "
-            f"({' '.join(str(error).split())})"
-        ) from error
-    sums = scores_1KSS.sum(axis=1)
-    return bool(scores_1KSS.min() >= 0 and np.allclose(sums, 1, atol=1e-2))
+    scores = card.members[0].probabilities
+    return require_first_step(path, input_shapes(card), scores, card.input_size)
 
 
 def _mismatch(path: Path, name: str, shape: Shape, back: str, back_shape: Shape) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import onnxruntime
 
 from sonotempo.errors import ModelError
+from sonotempo.guard import guarded
+from sonotempo.live.models.screening import require_contained
 
 #: The sides of a tensor; those that the graph leaves open are None.
 Shape = tuple[int | None, ...]
@@ -27,20 +29,23 @@ def read_interface(path: Path) -> Interface:
     """Read a graph's inputs, outputs and metadata.
 
     Raises:
-        ModelError: no such file, or not an ONNX model.
+        ModelError: no such file, not an ONNX model, or one that needs other code or other files.
     """
-    session = open_session(path)
-    return Interface(
-        inputs={one.name: _shape(one.shape) for one in session.get_inputs()},
-        outputs={one.name: _shape(one.shape) for one in session.get_outputs()},
-        metadata=dict(session.get_modelmeta().custom_metadata_map),
-    )
+    remedy = "it is damaged, or another kind of file: export or copy it again"
+    with guarded(f"{path} cannot be read as an ONNX model", remedy, ModelError):
+        session = open_session(path)
+        return Interface(
+            inputs={one.name: _shape(one.shape) for one in session.get_inputs()},
+            outputs={one.name: _shape(one.shape) for one in session.get_outputs()},
+            metadata=dict(session.get_modelmeta().custom_metadata_map),
+        )
 
 
 def open_session(path: Path) -> Any:
     """Open a graph for inspection."""
     if not path.is_file():
         raise ModelError(f"no model at {path}; give an .onnx file, as `sonotempo export` writes it")
+    require_contained(path)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
@@ -54,11 +59,6 @@ def open_session(path: Path) -> Any:
 
 def _refusal(path: Path, reason: str) -> str:
     """Return what is wrong with a file and what to do, from ONNX Runtime's words."""
-    if "xternal data" in reason:
-        return (
-            f"{path} keeps its weights in another file, which is missing or outside its folder; "
-            "copy that file next to it, or export the model as one file"
-        )
     if "IR version" in reason or "opset" in reason.lower():
         kind = "IR" if "IR version" in reason else "opset"
         found = re.search(rf"(?:{kind} version:? |{kind} )(\d+)", reason, re.IGNORECASE)

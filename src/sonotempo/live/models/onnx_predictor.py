@@ -10,10 +10,14 @@ import numpy as np
 from sonotempo.calibration import structure_confidences
 from sonotempo.errors import ModelError
 from sonotempo.flow import Motion, Track, carried, track
+from sonotempo.guard import guarded
 from sonotempo.live.closing import Closing
-from sonotempo.live.models.card import ModelCard
-from sonotempo.live.models.engines import FloatArray, open_engine
+from sonotempo.live.models.card import ModelCard, input_shapes
+from sonotempo.live.models.engines import open_engine
 from sonotempo.live.models.external import card_of
+from sonotempo.live.models.labels import FloatArray, Labels, labels_of, softmax
+from sonotempo.live.models.screening import is_plain
+from sonotempo.live.models.trial import require_first_step
 from sonotempo.preprocess import Fit, fit_frame
 from sonotempo.recording import Box, Frame, Image, Prediction
 from sonotempo.structures import StructureSet
@@ -82,6 +86,9 @@ class OnnxPredictor(Closing):
     ) -> None:
         path = Path(path)
         card = card_of(path, structures)
+        if not is_plain(path):
+            scores = card.members[0].probabilities
+            require_first_step(path, input_shapes(card), scores, card.input_size)
         self.model: ModelCard = card.along_motion() if along_motion else card
         self._along_motion = along_motion
         self._tracks = along_motion or card.motion is not None
@@ -96,7 +103,8 @@ class OnnxPredictor(Closing):
         self.preprocess_ns = 0
         self.inference_ns = 0
         # The first run of a network allocates and compiles; do it before a stream starts.
-        self._engine.step(self._image_11SS)
+        with guarded(f"{path} cannot run", "export the model again", ModelError):
+            self._engine.step(self._image_11SS)
         self.reset()
 
     @property
@@ -139,7 +147,7 @@ class OnnxPredictor(Closing):
             for member, (mask_SS, probability_SS) in zip(self.model.members, labelled, strict=True)
         )
 
-    def _labelled(self, frame: Frame) -> tuple[Fit, list[tuple[Image, FloatArray]]]:
+    def _labelled(self, frame: Frame) -> tuple[Fit, list[Labels]]:
         """Run the network; return the fit, and every member's labels and their probabilities."""
         began_ns = time.perf_counter_ns()
         fit = fit_frame(frame, self.model.input_size, self._area)
@@ -149,27 +157,33 @@ class OnnxPredictor(Closing):
         if self._tracks:
             motion, self._track = track(image_SS, self._track)
         fitted_ns = time.perf_counter_ns()
-        scores = self._engine.step(
-            self._image_11SS, None if motion is None else motion.network_input()
-        )
-        if self._along_motion and motion is not None:
-            scores = (*scores, self._carried(scores[0], motion))
+        found = self._found(motion)
         self._state_age += 1
         done_ns = time.perf_counter_ns()
         self.preprocess_ns, self.inference_ns = fitted_ns - began_ns, done_ns - fitted_ns
         labelled = []
-        for member, scores_1KSS in zip(self.model.members, scores, strict=True):
-            scores_KSS = _softmax(scores_1KSS[0]) if member.is_logits else scores_1KSS[0]
-            mask_SS, confidence_SS = label_map(scores_KSS)
-            mask_SS = fit.in_sector(mask_SS)
-            _check_finite(confidence_SS, member.arm, frame)
-            labelled.append((mask_SS, confidence_SS))
+        for member, (mask_SS, probability_SS) in zip(self.model.members, found, strict=True):
+            _check_finite(probability_SS, member.arm, frame)
+            labelled.append(Labels(fit.in_sector(mask_SS), probability_SS))
         return fit, labelled
+
+    def _found(self, motion: Motion | None) -> tuple[Labels, ...]:
+        """Return every member's labels of the image that was prepared."""
+        motion_3hh = None if motion is None else motion.network_input()
+        if not self._along_motion:
+            return self._engine.labels(self._image_11SS, motion_3hh)
+        scores = self._engine.step(self._image_11SS, motion_3hh)
+        if motion is not None:
+            scores = (*scores, self._carried(scores[0], motion))
+        return tuple(
+            labels_of(member, scores_1KSS)
+            for member, scores_1KSS in zip(self.model.members, scores, strict=True)
+        )
 
     def _carried(self, scores_1KSS: FloatArray, motion: Motion) -> FloatArray:
         """Carry the frame model's output along the motion: probabilities, or their logarithm."""
         (member, _) = self.model.members
-        new_KSS = _softmax(scores_1KSS[0]) if member.is_logits else scores_1KSS[0]
+        new_KSS = softmax(scores_1KSS[0]) if member.is_logits else scores_1KSS[0]
         shown_KSS, self._running = carried(self._running, new_KSS, motion)
         return np.log(np.maximum(shown_KSS, 1e-9))[None] if member.is_logits else shown_KSS[None]
 
@@ -188,26 +202,3 @@ def _check_finite(confidence_SS: FloatArray, arm: str, frame: Frame) -> None:
             f"{confidence_SS.size} pixels: its weights are damaged or overflow; train or export it "
             "again, in single precision"
         )
-
-
-def label_map(probabilities_KSS: FloatArray) -> tuple[Image, FloatArray]:
-    """Return the most probable label of every pixel and its probability; the first if equal.
-
-    Channel by channel without branches: several times as fast as ``argmax`` over the first axis.
-
-    >>> label_map(np.array([[[0.2, 0.5]], [[0.8, 0.5]]], np.float32))[0]
-    array([[1, 0]], dtype=uint8)
-    """
-    best_SS = probabilities_KSS[0].copy()
-    label_SS = np.zeros(best_SS.shape, np.uint8)
-    for label in range(1, len(probabilities_KSS)):
-        larger_SS = (probabilities_KSS[label] > best_SS).view(np.uint8)
-        np.maximum(label_SS, larger_SS * np.uint8(label), out=label_SS)  # labels only grow
-        np.maximum(best_SS, probabilities_KSS[label], out=best_SS)
-    return label_SS, best_SS
-
-
-def _softmax(logits_KSS: FloatArray) -> FloatArray:
-    powers = np.exp(logits_KSS - logits_KSS.max(axis=0))
-    scaled: FloatArray = powers / powers.sum(axis=0)
-    return scaled

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sonotempo.folders import keep_names
 from sonotempo.io.stream_files import STREAM_KEY, STREAM_VERSION, lines_path
 from sonotempo.live.buffer.ring_buffer import StreamedFrame
 from sonotempo.recording import Prediction
@@ -26,6 +28,7 @@ class UnbufferedFile(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self._path = path
         self._file = path.open("xb", buffering=0)
         #: What went wrong first.
         self.error: OSError | None = None
@@ -59,9 +62,18 @@ class UnbufferedFile(io.RawIOBase):
         return True
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
-        self._file.close()
-        super().close()
+        """Close the file once it is safely on the disk; may be called twice.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        try:
+            if not self._file.closed and self.error is None:
+                os.fsync(self._file.fileno())
+                keep_names(self._path.parent)
+        finally:
+            self._file.close()
+            super().close()
 
 
 class StreamFiles(ABC):

@@ -1,7 +1,9 @@
 """A recorded stream as a folder of MetaImage files."""
 
+import os
 from pathlib import Path
 
+from sonotempo.folders import keep_names
 from sonotempo.io.stream_files import plain
 from sonotempo.io.writers import write_frame
 from sonotempo.live.buffer.ring_buffer import StreamedFrame
@@ -20,11 +22,23 @@ class MetaImageFiles(StreamFiles):
         super().__init__(path)
         self._first: StreamedFrame | None = None
         self._written = 0
+        self._folders = {path}
 
     @property
     def frames_kept(self) -> int:
         """All: each has its own file."""
         return self._written
+
+    def close(self) -> None:
+        """Finish once all files are safely on the disk."""
+        try:
+            for folder in self._folders:
+                for path in folder.iterdir():
+                    with path.open("rb") as file:
+                        os.fsync(file.fileno())
+                keep_names(folder)
+        finally:
+            super().close()
 
     def _write_image(self, streamed: StreamedFrame) -> tuple[int, int]:
         self._first = self._first or streamed
@@ -35,6 +49,7 @@ class MetaImageFiles(StreamFiles):
     def _write_mask(self, prediction: Prediction, segment: int, milliseconds: int) -> None:
         folder = self._path.with_name(f"{self._path.name}.masks-{plain(prediction.model)}")
         folder.mkdir(exist_ok=True)
+        self._folders.add(folder)
         self._write(folder, prediction.frame, prediction.mask_HW)
 
     def _write(self, folder: Path, frame: Frame, image_HW: Image) -> None:

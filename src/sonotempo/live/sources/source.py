@@ -22,6 +22,7 @@ EventKind = Literal[
     "button",
     "framing",
     "seek",
+    "mark",
     "ended",
     "error",
 ]
