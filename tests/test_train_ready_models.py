@@ -151,5 +151,5 @@ class TestTraining:
         (cohort / "cohort.json").write_text('{"procedure": "axillary", "subjects": 2}', "utf-8")
         given = ["--quick", "--procedure", "femoral", "--work", str(tmp_path)]
         monkeypatch.setattr(sys, "argv", ["train_ready_models.py", *given])
-        with pytest.raises(SystemExit, match="holds a cohort with procedure axillary"):
+        with pytest.raises(SystemExit, match="holds a cohort with procedure 'axillary'"):
             script.main()

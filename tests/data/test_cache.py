@@ -316,7 +316,10 @@ cache_recording(recording, __import__("pathlib").Path(sys.argv[1]) / "cache", 32
 @pytest.mark.skipif(sys.platform == "win32", reason="asks about processes as POSIX does")
 def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", CACHING, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CACHING, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert process.stdout.readline() == "begun\n"
     (left,) = (tmp_path / "cache").iterdir()

@@ -11,7 +11,8 @@ from sonotempo.structures import NERVE_VESSEL
 class Generated:
     """Noise frames that remember which of them were read."""
 
-    def __init__(self, count, shape_HW=(40, 48), broken=()):
+    def __init__(self, count, shape_HW=(40, 48), broken=(), seed=0):
+        self.seed = seed
         self.count = count
         self.shape_HW = shape_HW
         self.broken = dict.fromkeys(broken) if not isinstance(broken, dict) else broken
@@ -24,7 +25,9 @@ class Generated:
         self.reads.append(index)
         if index in self.broken:
             raise self.broken[index]
-        return np.random.default_rng(index).integers(0, 256, self.shape_HW, np.uint8)
+        return np.random.default_rng(index + 1000 * self.seed).integers(
+            0, 256, self.shape_HW, np.uint8
+        )
 
 
 def half_and_half(shape_HW, label=1):
@@ -46,6 +49,7 @@ def make_recording(
     name="anna/one",
     content=b"pixels",
     broken=(),
+    seed=0,
     **more,
 ):
     """A recording of ``count`` frames; ``masks`` maps frames to a mask or an error to raise."""
@@ -68,7 +72,7 @@ def make_recording(
         source=file,
         subject=subject,
         name=name,
-        images=Generated(count, shape_HW, broken),
+        images=Generated(count, shape_HW, broken, seed),
         timestamps_ns=np.arange(count, dtype=np.int64) * 50_000_000,
         structures=NERVE_VESSEL,
         frame_numbers=np.asarray(numbers if numbers is not None else range(count), np.int64),

@@ -32,7 +32,7 @@ def cohort(tmp_path):
     def subject(number):
         name = f"s{number}"
         recording = make_recording(
-            tmp_path / name, 4, subject=name, name=name, content=name.encode()
+            tmp_path / name, 4, subject=name, name=name, content=name.encode(), seed=number
         )
         cached = cache_recording(recording, tmp_path / "cache", SIZE, None)
         return replace(cached, frames_sum=name)  # the generated frames are the same for everyone

@@ -6,7 +6,6 @@ that driver, each after its length; nothing else ever reaches this pipe.
 
 import json
 import os
-import pickle
 import queue
 import struct
 import sys
@@ -14,6 +13,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from multiprocessing.reduction import ForkingPickler
 from typing import BinaryIO
 
 _LENGTH = struct.Struct("!Q")
@@ -38,12 +38,12 @@ def main() -> None:
 
 def framed(call: Callable[[], str]) -> bytes:
     """Return a call as it is written to the pipe."""
-    content = pickle.dumps(call)
+    content = bytes(ForkingPickler.dumps(call))  # as the connections of multiprocessing do
     return _LENGTH.pack(len(content)) + content
 
 
 def _carry_out(content: bytes) -> str:
-    call: Callable[[], str] = pickle.loads(content)
+    call: Callable[[], str] = ForkingPickler.loads(content)
     return call()
 
 
