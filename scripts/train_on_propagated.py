@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--procedure", choices=("axillary", "femoral"), default="femoral")
     parser.add_argument("--steps", type=int, help="of every training")
+    parser.add_argument("--subjects", type=int, help="to train on; with another WORK for each")
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--truth", action="store_true", help="train on all true masks, too")
     parser.add_argument("--quick", action="store_true", help="only check that the script works")
@@ -101,6 +102,8 @@ def main() -> None:
     recipe = QUICK if options.quick else Recipe()
     if options.steps:
         recipe = replace(recipe, steps=options.steps)
+    if options.subjects:
+        recipe = replace(recipe, subjects=options.subjects)
     recipe = replace(recipe, precision=options.precision)
     try:
         with RunProgress(Console(stderr=True)) as progress:
